@@ -1,0 +1,143 @@
+//! From a record to its linkage keys.
+//!
+//! A key's input to the oblivious function binds the schema's and the normaliser's version and the
+//! kind: a phone number and an account that read alike never meet, nor do two software versions.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::feature::Prepared;
+use super::normalise::NORMALISER_VERSION;
+use super::record::Record;
+use super::schema::{KeyKind, KeyKindId, Schema};
+
+/// One derived key: a plain identifier, so it never leaves the node.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LinkageKey {
+    pub kind: KeyKindId,
+    pub value: Zeroizing<String>,
+}
+
+impl Ord for LinkageKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_kind = self.kind.cmp(&other.kind);
+        by_kind.then_with(|| self.value.as_str().cmp(other.value.as_str()))
+    }
+}
+
+impl PartialOrd for LinkageKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Debug for LinkageKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinkageKey")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LinkageKey {
+    /// What is tokenised: ("symbolon", schema version, normaliser version, kind name, value), each
+    /// part after its length as a big-endian u16, so that different keys never encode alike.
+    #[must_use]
+    pub fn input(&self, schema: &Schema) -> Zeroizing<Vec<u8>> {
+        let unknown;
+        let kind = match schema.kind(self.kind) {
+            Some(kind) => kind.name.as_str(),
+            // No name in a schema has this form.
+            None => {
+                unknown = format!("#{}", self.kind.0);
+                &unknown
+            }
+        };
+        let mut input = Zeroizing::new(Vec::with_capacity(32 + kind.len() + self.value.len()));
+        push_part(&mut input, b"symbolon");
+        push_part(&mut input, &schema.version.to_be_bytes());
+        push_part(&mut input, &NORMALISER_VERSION.to_be_bytes());
+        push_part(&mut input, kind.as_bytes());
+        push_part(&mut input, self.value.as_bytes());
+        input
+    }
+}
+
+/// A part of exactly 65535 bytes says that another piece of it follows. Derived values are far
+/// shorter; this keeps the encoding injective for every value.
+fn push_part(input: &mut Vec<u8>, part: &[u8]) {
+    let (piece, rest) = part
+        .split_at_checked(usize::from(u16::MAX))
+        .unwrap_or((part, &[]));
+    let length = u16::try_from(piece.len()).unwrap_or(u16::MAX);
+    input.extend_from_slice(&length.to_be_bytes());
+    input.extend_from_slice(piece);
+    if length == u16::MAX {
+        push_part(input, rest);
+    }
+}
+
+/// Between the parts of a composite value; no normalised value holds it.
+const PART_SEPARATOR: char = '\u{1f}';
+
+/// The keys of a record, without repeats, sorted by kind and value.
+///
+/// There are at most `schema.max_keys`: when a record has more, the kinds that the schema lists
+/// first are kept.
+#[must_use]
+pub fn derive(schema: &Schema, record: &Record) -> Vec<LinkageKey> {
+    let prepared = Prepared::read(record);
+    let mut keys = Vec::new();
+    for kind in &schema.kinds {
+        let room = schema.max_keys.saturating_sub(keys.len());
+        let mut values = combinations(kind, &prepared);
+        values.truncate(room);
+        keys.extend(values.into_iter().map(|value| LinkageKey {
+            kind: kind.id,
+            value,
+        }));
+    }
+    keys.sort_unstable();
+    keys
+}
+
+/// Every combination of the values of a kind's parts.
+fn combinations(kind: &KeyKind, prepared: &Prepared) -> Vec<Zeroizing<String>> {
+    /// Eight values a part would make 512 of three parts; one kind may not crowd out the others.
+    const MAX_PER_KIND: usize = 8;
+    let mut combined = vec![Zeroizing::new(String::new())];
+    for (index, part) in kind.parts.iter().enumerate() {
+        let values = prepared.values(*part);
+        let mut longer = Vec::with_capacity(combined.len() * values.len());
+        for start in &combined {
+            for value in &values {
+                let mut joined = start.clone();
+                if index > 0 {
+                    joined.push(PART_SEPARATOR);
+                }
+                joined.push_str(value);
+                longer.push(joined);
+            }
+        }
+        longer.truncate(MAX_PER_KIND);
+        combined = longer;
+    }
+    combined
+}
+
+/// Whether an agency's own file holds a value too often for it to tell people apart.
+///
+/// `count` is the number of the agency's records that hold the value. A value over the cap is
+/// suppressed before it is tokenised. A kind that the schema does not have is over any cap.
+#[must_use]
+pub fn over_cap(schema: &Schema, kind: KeyKindId, count: usize) -> bool {
+    schema
+        .kind(kind)
+        .is_none_or(|kind| count > kind.frequency_cap)
+}
+
+#[cfg(test)]
+#[path = "derive_tests.rs"]
+mod tests;

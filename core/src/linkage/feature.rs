@@ -1,0 +1,303 @@
+//! Features: the pieces of a normalised record that keys are put together from.
+//!
+//! A feature can have several values (two surnames, an alias); a key kind takes every combination.
+//! Pairs of names are sorted, so that columns changed over make the same key.
+
+use serde::{Deserialize, Serialize};
+
+use super::normalise::dates::{self, BirthDate};
+use super::normalise::emails::{self, Email};
+use super::normalise::names::{self, PersonName};
+use super::normalise::{identifiers, phones, places, postcodes};
+use super::record::Record;
+use super::schema::{FieldName, Level};
+
+/// Each variant proves one level of one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Feature {
+    NhsNumber,
+    NiNumber,
+    Passport,
+    Phone,
+    Email,
+    Vehicle,
+    Account,
+    BothNames,
+    BothSounds,
+    BothPrefixes,
+    /// As `BothNames`, of names that are not too common.
+    TellingNames,
+    /// As `BothSounds`, of names that are not too common: for keys without a full date.
+    TellingSounds,
+    /// As `BothPrefixes`, of names that are not too common.
+    TellingPrefixes,
+    NameAndInitial,
+    OneName,
+    BothInitials,
+    OnePrefix,
+    OneInitial,
+    Date,
+    DateSwapped,
+    YearAndMonth,
+    DayAndMonth,
+    Year,
+    Address,
+    Postcode,
+    Street,
+    Town,
+    TownPrefix,
+    EmailLocal,
+    EmailStartAndDomain,
+    EmailEndAndDomain,
+    EmailLocalPrefix,
+    EmailDomain,
+}
+
+impl Feature {
+    pub fn proves(self) -> (FieldName, Level) {
+        match self {
+            Self::NhsNumber => (FieldName::NhsNumber, Level::Exact),
+            Self::NiNumber => (FieldName::NiNumber, Level::Exact),
+            Self::Passport => (FieldName::Passport, Level::Exact),
+            Self::Phone => (FieldName::Phone, Level::Exact),
+            Self::Email => (FieldName::Email, Level::Exact),
+            Self::Vehicle => (FieldName::Vehicle, Level::Exact),
+            Self::Account => (FieldName::Account, Level::Exact),
+            Self::BothNames | Self::TellingNames => (FieldName::Name, Level::BothNames),
+            Self::BothSounds | Self::TellingSounds => (FieldName::Name, Level::BothSounds),
+            Self::BothPrefixes | Self::TellingPrefixes => (FieldName::Name, Level::BothPrefixes),
+            Self::NameAndInitial => (FieldName::Name, Level::NameAndInitial),
+            Self::OneName => (FieldName::Name, Level::OneName),
+            Self::BothInitials => (FieldName::Name, Level::BothInitials),
+            Self::OnePrefix => (FieldName::Name, Level::OnePrefix),
+            Self::OneInitial => (FieldName::Name, Level::OneInitial),
+            Self::Date => (FieldName::DateOfBirth, Level::Exact),
+            Self::DateSwapped => (FieldName::DateOfBirth, Level::DayMonthSwapped),
+            Self::YearAndMonth => (FieldName::DateOfBirth, Level::YearAndMonth),
+            Self::DayAndMonth => (FieldName::DateOfBirth, Level::DayAndMonth),
+            Self::Year => (FieldName::DateOfBirth, Level::Year),
+            Self::Address => (FieldName::Place, Level::Address),
+            Self::Postcode => (FieldName::Place, Level::Postcode),
+            Self::Street => (FieldName::Place, Level::Street),
+            Self::Town => (FieldName::Place, Level::Town),
+            Self::TownPrefix => (FieldName::Place, Level::TownPrefix),
+            Self::EmailLocal => (FieldName::Email, Level::LocalPart),
+            Self::EmailStartAndDomain | Self::EmailEndAndDomain => {
+                (FieldName::Email, Level::PartAndDomain)
+            }
+            Self::EmailLocalPrefix => (FieldName::Email, Level::LocalPrefix),
+            Self::EmailDomain => (FieldName::Email, Level::Domain),
+        }
+    }
+}
+
+/// A record after normalising: what features are read from.
+pub(super) struct Prepared {
+    nhs_numbers: Vec<String>,
+    ni_numbers: Vec<String>,
+    passports: Vec<String>,
+    phones: Vec<String>,
+    vehicles: Vec<String>,
+    accounts: Vec<String>,
+    emails: Vec<Email>,
+    name: PersonName,
+    dates: Vec<BirthDate>,
+    postcodes: Vec<String>,
+    streets: Vec<String>,
+    towns: Vec<String>,
+}
+
+/// Values of one column that are used; more would be a list, not a person.
+const MAX_VALUES: usize = 8;
+/// A normalised value longer than this is not used. Far below the u16 that prefixes its length.
+const MAX_VALUE_LEN: usize = 512;
+
+impl Prepared {
+    pub fn read(record: &Record) -> Self {
+        let phone = |v: &str| phones::parse(v).map(|p| p.value);
+        let postcode = |v: &str| postcodes::parse(v).map(|p| p.value);
+        Self {
+            nhs_numbers: good(&record.nhs_number, identifiers::nhs_number),
+            ni_numbers: good(&record.ni_number, identifiers::ni_number),
+            passports: good(&record.passport, identifiers::passport),
+            phones: good(&record.phone, phone),
+            vehicles: good(&record.vehicle, identifiers::vehicle),
+            accounts: good(&record.account, identifiers::account),
+            emails: good(&record.email, emails::parse),
+            name: PersonName::read(&record.given_names, &record.surname, &record.alias),
+            dates: good(&record.date_of_birth, dates::parse),
+            postcodes: good(&record.postcode, postcode),
+            streets: good(&record.address, places::street),
+            towns: good(&record.town, places::town),
+        }
+    }
+
+    /// The values of a feature, without repeats.
+    pub fn values(&self, feature: Feature) -> Vec<String> {
+        let mut values = match feature {
+            Feature::NhsNumber => self.nhs_numbers.clone(),
+            Feature::NiNumber => self.ni_numbers.clone(),
+            Feature::Passport => self.passports.clone(),
+            Feature::Phone => self.phones.clone(),
+            Feature::Vehicle => self.vehicles.clone(),
+            Feature::Account => self.accounts.clone(),
+            Feature::Email => self.emails.iter().map(Email::address).collect(),
+            Feature::Postcode => self.postcodes.clone(),
+            Feature::Street => self.streets.clone(),
+            Feature::Town => self.towns.clone(),
+            Feature::TownPrefix => prefixes(&self.towns, 3),
+            Feature::Address => self.addresses(),
+            Feature::EmailLocal
+            | Feature::EmailStartAndDomain
+            | Feature::EmailEndAndDomain
+            | Feature::EmailLocalPrefix
+            | Feature::EmailDomain => self.email_parts(feature),
+            Feature::Date
+            | Feature::DateSwapped
+            | Feature::YearAndMonth
+            | Feature::DayAndMonth
+            | Feature::Year => self.date_parts(feature),
+            Feature::OneName | Feature::OnePrefix | Feature::OneInitial => {
+                self.single_names(feature)
+            }
+            Feature::BothNames
+            | Feature::BothSounds
+            | Feature::BothPrefixes
+            | Feature::TellingNames
+            | Feature::TellingSounds
+            | Feature::TellingPrefixes
+            | Feature::BothInitials
+            | Feature::NameAndInitial => self.name_pairs(feature),
+        };
+        values.retain(|v| !v.is_empty() && v.len() <= MAX_VALUE_LEN);
+        values.sort_unstable();
+        values.dedup();
+        values.truncate(MAX_VALUES);
+        values
+    }
+
+    fn single_names(&self, feature: Feature) -> Vec<String> {
+        let singles = self.name.singles();
+        let value = |name: &&str| match feature {
+            Feature::OneName => names::root(name).to_owned(),
+            Feature::OnePrefix => start(name, 3).to_owned(),
+            _ => start(name, 1).to_owned(),
+        };
+        singles.iter().map(value).collect()
+    }
+
+    fn name_pairs(&self, feature: Feature) -> Vec<String> {
+        let pairs = match feature {
+            Feature::TellingNames | Feature::TellingSounds | Feature::TellingPrefixes => {
+                self.name.telling_pairs()
+            }
+            _ => self.name.pairs(),
+        };
+        let mut values = Vec::new();
+        for (a, b) in pairs {
+            match feature {
+                Feature::BothNames | Feature::TellingNames => {
+                    values.push(unordered(names::root(a), names::root(b)))
+                }
+                Feature::BothSounds | Feature::TellingSounds => {
+                    if let (Some(a), Some(b)) = (names::sound(a), names::sound(b)) {
+                        values.push(unordered(&a, &b));
+                    }
+                }
+                Feature::BothPrefixes | Feature::TellingPrefixes => {
+                    values.push(unordered(start(a, 3), start(b, 3)))
+                }
+                Feature::BothInitials => values.push(unordered(start(a, 1), start(b, 1))),
+                _ => {
+                    let sides = [(a, b), (b, a)].into_iter();
+                    let telling = sides.filter(|(whole, _)| !names::is_too_common(whole));
+                    values.extend(
+                        telling.map(|(a, b)| format!("{} {}", names::root(a), start(b, 1))),
+                    );
+                }
+            }
+        }
+        values
+    }
+
+    fn date_parts(&self, feature: Feature) -> Vec<String> {
+        let value = |date: &BirthDate| {
+            let BirthDate { year, month, day } = *date;
+            Some(match feature {
+                Feature::Year => format!("{year:04}"),
+                Feature::YearAndMonth => format!("{year:04}-{:02}", month?),
+                Feature::DayAndMonth => format!("{:02}-{:02}", month?, day?),
+                Feature::Date => format!("{year:04}-{:02}-{:02}", month?, day?),
+                _ => {
+                    let (month, day) = (month?, day?);
+                    format!("{year:04}-{:02}-{:02}", month.min(day), month.max(day))
+                }
+            })
+        };
+        self.dates.iter().filter_map(value).collect()
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        let mut values = Vec::new();
+        for postcode in &self.postcodes {
+            for street in &self.streets {
+                values.push(format!("{postcode} {}", start(street, 4)));
+            }
+        }
+        values
+    }
+
+    fn email_parts(&self, feature: Feature) -> Vec<String> {
+        const EDGE: usize = 5;
+        const PREFIX: usize = 6;
+        let value = |email: &Email| {
+            let local = &email.local;
+            let length = local.chars().count();
+            let domain = (!email.is_public_provider()).then(|| start(&email.domain, EDGE));
+            match feature {
+                Feature::EmailDomain => Some(domain?.to_owned()),
+                Feature::EmailLocal if length > 3 => Some(local.clone()),
+                Feature::EmailStartAndDomain if length >= EDGE => {
+                    Some(format!("{} {}", start(local, EDGE), domain?))
+                }
+                Feature::EmailEndAndDomain if length > EDGE => {
+                    let skipped = local.char_indices().nth(length - EDGE)?.0;
+                    Some(format!("{} {}", local.get(skipped..)?, domain?))
+                }
+                Feature::EmailLocalPrefix if length > PREFIX => {
+                    Some(start(local, PREFIX).to_owned())
+                }
+                _ => None,
+            }
+        };
+        self.emails.iter().filter_map(value).collect()
+    }
+}
+
+/// The values of a column that pass their normaliser.
+fn good<T: Ord, E>(values: &[String], rule: impl Fn(&str) -> Result<T, E>) -> Vec<T> {
+    let mut good: Vec<T> = values.iter().filter_map(|v| rule(v).ok()).collect();
+    good.sort_unstable();
+    good.dedup();
+    good.truncate(MAX_VALUES);
+    good
+}
+
+fn unordered(a: &str, b: &str) -> String {
+    let (first, second) = if a <= b { (a, b) } else { (b, a) };
+    format!("{first} {second}")
+}
+
+/// The first characters, or all when there are fewer.
+fn start(text: &str, characters: usize) -> &str {
+    match text.char_indices().nth(characters) {
+        Some((end, _)) => text.get(..end).unwrap_or(text),
+        None => text,
+    }
+}
+
+fn prefixes(values: &[String], characters: usize) -> Vec<String> {
+    let prefix = |v: &String| start(v, characters).to_owned();
+    values.iter().map(prefix).collect()
+}

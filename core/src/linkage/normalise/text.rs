@@ -1,0 +1,150 @@
+//! Letters of every script to plain lower-case ASCII, and the words that mean "nothing is known".
+
+use any_ascii::any_ascii_char;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use crate::linkage::record::IssueReason;
+
+/// Lower-case ASCII. NFKD takes accents off, and the letters that do not decompose (Vietnamese
+/// d with stroke, Turkish dotless i, other scripts) are transliterated.
+///
+/// Romanian comma-below and cedilla letters, Albanian ë and ç and the Vietnamese tones all fall
+/// on their base letter.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let mut folded = String::with_capacity(text.len());
+    for c in text.nfkd().filter(|c| !is_combining_mark(*c)) {
+        if c.is_ascii() {
+            folded.push(c.to_ascii_lowercase());
+        } else {
+            // Typographic quotes and dashes become their plain forms too.
+            folded.extend(any_ascii_char(c).chars().map(|c| c.to_ascii_lowercase()));
+        }
+    }
+    folded
+}
+
+/// `fold`, then letters and digits alone.
+#[must_use]
+pub fn letters_and_digits(text: &str) -> String {
+    let mut folded = fold(text);
+    folded.retain(|c| c.is_ascii_alphanumeric());
+    folded
+}
+
+/// Upper-case ASCII letters and digits: the written form of most numbers.
+#[must_use]
+pub fn compact_upper(text: &str) -> String {
+    letters_and_digits(text).to_ascii_uppercase()
+}
+
+/// True for two or more characters that are all the same, as in `000000` or `xxxx`.
+#[must_use]
+pub fn all_equal(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    match (bytes.next(), bytes.next()) {
+        (Some(first), Some(second)) => first == second && bytes.all(|b| b == first),
+        _ => false,
+    }
+}
+
+/// Words that stand where a value is not known, in the form of [`letters_and_digits`].
+const NOTHING_KNOWN: &[&str] = &[
+    "anon",
+    "anonymous",
+    "asabove",
+    "blank",
+    "declined",
+    "dk",
+    "dontknow",
+    "empty",
+    "na",
+    "nfa",
+    "nil",
+    "nk",
+    "nofixedabode",
+    "nofixedaddress",
+    "none",
+    "nonegiven",
+    "notapplicable",
+    "notavailable",
+    "notgiven",
+    "notknown",
+    "notprovided",
+    "notrecorded",
+    "notspecified",
+    "notstated",
+    "null",
+    "ns",
+    "refused",
+    "removed",
+    "redacted",
+    "tba",
+    "tbc",
+    "unavailable",
+    "unk",
+    "unknown",
+    "unknwon",
+    "unspecified",
+    "withheld",
+];
+
+/// True when the text says that nothing is known.
+#[must_use]
+pub fn is_placeholder(text: &str) -> bool {
+    let word = letters_and_digits(text);
+    word.is_empty() || NOTHING_KNOWN.contains(&word.as_str())
+}
+
+/// Longer than any real cell; keeps one row from costing much.
+const MAX_VALUE_LEN: usize = 1024;
+
+/// Whether a normaliser should look at a value at all. Each asks this first.
+///
+/// # Errors
+/// What says that nothing is known, and what is longer than any real value.
+pub fn admit(text: &str) -> Result<(), IssueReason> {
+    if text.len() > MAX_VALUE_LEN {
+        return Err(IssueReason::TooLong);
+    }
+    if is_placeholder(text) {
+        return Err(IssueReason::Placeholder);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_that_do_not_decompose_are_folded() {
+        for (written, folded) in [
+            ("Đặng", "dang"),
+            ("Șerban", "serban"),
+            ("Şerban", "serban"),
+            ("Ţepeş", "tepes"),
+            ("Çelë", "cele"),
+            ("Işık", "isik"),
+            ("İnce", "ince"),
+            ("Łukasz", "lukasz"),
+            ("Straße", "strasse"),
+            ("O’Brien", "o'brien"),
+        ] {
+            assert_eq!(fold(written), folded, "{written}");
+        }
+    }
+
+    #[test]
+    fn placeholders() {
+        for word in ["Unknown", "n/a", "N.A.", "-", "?", "not known", "TBC"] {
+            assert!(is_placeholder(word), "{word}");
+        }
+        assert!(!is_placeholder("Nash"));
+        assert!(all_equal("0000") && !all_equal("0001") && !all_equal("0"));
+    }
+}

@@ -1,0 +1,85 @@
+use super::*;
+use proptest::prelude::*;
+
+fn kinds(names: &[&str]) -> BTreeSet<KeyKindId> {
+    let schema = Schema::default_schema();
+    let of = |name: &&str| {
+        let found = schema.kinds().iter().find(|kind| kind.name == *name);
+        found.unwrap_or_else(|| panic!("{name}")).id
+    };
+    names.iter().map(of).collect()
+}
+
+fn scored(names: &[&str]) -> Score {
+    score(Schema::default_schema(), &kinds(names))
+}
+
+#[test]
+fn each_field_counts_once_at_its_best() {
+    let both = scored(&["names-date", "name-date", "prefixes-year"]);
+    assert_eq!(both, scored(&["names-date"]));
+    assert_eq!(
+        both.fields,
+        [
+            (FieldName::Name, Level::BothNames),
+            (FieldName::DateOfBirth, Level::Exact)
+        ]
+    );
+    assert!((both.bits - (17.1 + 13.9 - 13.3)).abs() < 1e-9);
+}
+
+#[test]
+fn fields_add_up() {
+    let pair = scored(&["name-date", "date-postcode"]);
+    assert!((pair.bits - (7.3 + 13.9 + 9.0 - 13.3)).abs() < 1e-9);
+    assert_eq!(pair.tier, Some(Tier::Strong));
+}
+
+#[test]
+fn tiers() {
+    assert_eq!(scored(&[]).tier, None);
+    assert_eq!(scored(&["nhs-number"]).tier, Some(Tier::Strong));
+    assert_eq!(scored(&["phone"]).tier, Some(Tier::Possible));
+    assert_eq!(scored(&["name-date"]).tier, Some(Tier::Possible));
+    assert_eq!(scored(&["names-date"]).tier, Some(Tier::Strong));
+    assert_eq!(
+        format!("{} {:>9}", Tier::Strong, Tier::Possible),
+        "strong  possible"
+    );
+    let unknown = score(Schema::default_schema(), &[KeyKindId(999)].into());
+    assert_eq!(unknown.tier, None);
+}
+
+#[test]
+fn told_once_and_the_most_telling_first() {
+    let schema = Schema::default_schema();
+    let told = |names: &[&str]| describe(schema, &score(schema, &kinds(names)));
+    assert_eq!(
+        told(&[
+            "name-date",
+            "names-date",
+            "prefixes-year",
+            "nhs-number",
+            "phone"
+        ]),
+        ["NHS number", "both names", "phone", "date of birth"]
+    );
+    assert_eq!(told(&["email-start", "email-end"]), ["email, nearly"]);
+}
+
+proptest! {
+    #[test]
+    fn another_agreeing_kind_never_lowers_the_score(picked in prop::collection::vec(0usize..64, 0..8)) {
+        let schema = Schema::default_schema();
+        let all: Vec<KeyKindId> = schema.kinds().iter().map(|kind| kind.id).collect();
+        let mut agreeing = BTreeSet::new();
+        let mut before = score(schema, &agreeing);
+        for index in picked {
+            agreeing.insert(all[index % all.len()]);
+            let after = score(schema, &agreeing);
+            prop_assert!(after.bits >= before.bits && after.tier >= before.tier);
+            prop_assert!((after.bits * 10.0 - (after.bits * 10.0).round()).abs() < 1e-6);
+            before = after;
+        }
+    }
+}

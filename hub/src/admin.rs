@@ -1,0 +1,388 @@
+//! The administrator's side: signing changes with the approval key and bringing them to the hub.
+//!
+//! The roster that a change is built on is verified from the pinned genesis each time, so that a hub
+//! cannot have an administrator sign over a roster of its own making.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use symbolon_core::agreement::{AgreementError, Document, Proposal, Standing};
+use symbolon_core::crypto::{CryptoError, SecretKey, SigningKey};
+use symbolon_core::encoding::Digest;
+use symbolon_core::identity::{AgencyKind, AgencyName};
+use symbolon_core::invitation::{Invitation, InvitationError};
+use symbolon_core::log::Checkpoint;
+use symbolon_core::roster::{Change, Roster, RosterError, SignedEntry};
+use symbolon_core::sealed_file::{self, SealedFileError, Unlock};
+use symbolon_proto::WireError;
+use symbolon_proto::membership::membership_client::MembershipClient;
+use symbolon_proto::membership::{
+    AgreementsRequest, AppendRequest, CheckpointRequest, Member, MembersRequest, ProposeRequest,
+    RosterRequest,
+};
+use thiserror::Error;
+use tokio::sync::OnceCell;
+use tonic::transport::Channel;
+
+use crate::client::{self, ClientCertificate, ClientError};
+use crate::clock::{self, Clock};
+use crate::files::{self, FileError};
+use crate::founding::{APPROVAL_LABEL, AdminConfig};
+
+/// Agreements of large consortia with their sealed keys.
+const MAX_REPLY_BYTES: usize = 64 << 20;
+
+/// Why an administrator's command was not carried out.
+#[derive(Debug, Error)]
+pub enum AdminError {
+    /// The directory lacks a file.
+    #[error("{0}; was this directory made by `symbolon-hub init`?")]
+    File(#[from] FileError),
+    /// `admin.toml` is not what founding wrote.
+    #[error("admin.toml cannot be read: {0}")]
+    Config(String),
+    /// The approval key stays closed.
+    #[error("the approval key cannot be opened: {0}")]
+    Unlock(#[from] SealedFileError),
+    /// The command signs, and the key was not opened.
+    #[error("this command needs the passphrase of the approval key")]
+    Locked,
+    /// A key or randomness failed.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    /// No connection.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The hub refused.
+    #[error("the hub refused: {0}")]
+    Refused(String),
+    /// The hub's answer is not what the protocol allows.
+    #[error("the hub's answer is malformed: {0}")]
+    Answer(#[from] WireError),
+    /// The hub's roster does not verify, or refuses the change.
+    #[error(transparent)]
+    Roster(#[from] RosterError),
+    /// The agreement is not allowed.
+    #[error(transparent)]
+    Agreement(#[from] AgreementError),
+    /// The invitation cannot be written.
+    #[error(transparent)]
+    Invitation(#[from] InvitationError),
+    /// The log's checkpoint is not signed by the key in the roster.
+    #[error("the checkpoint is not signed by the log key in the roster: do not trust this hub")]
+    Checkpoint,
+}
+
+/// Where an agreement stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AgreementReport {
+    /// Its digest.
+    pub digest: Digest,
+    /// The document.
+    pub document: Document,
+    /// Who has accepted.
+    pub accepted: Vec<AgencyName>,
+    /// Every member has.
+    pub in_force: bool,
+}
+
+/// Where a member stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)]
+pub struct MemberReport {
+    pub agency: String,
+    pub kind: String,
+    pub title: String,
+    pub standing: String,
+    pub certificate_serial: String,
+    pub certificate_expires_at: i64,
+    pub last_seen_at: i64,
+    pub connected: bool,
+    pub custodian_index: u32,
+    pub live_rows: u64,
+}
+
+/// The hub's signed checkpoint, verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckpointReport {
+    /// Entries.
+    pub size: u64,
+    /// Merkle tree hash.
+    pub root: Digest,
+    /// The signed note as it came.
+    pub note: String,
+}
+
+/// An administrator with a directory that founding made.
+pub struct Admin {
+    config: AdminConfig,
+    root_pem: String,
+    chain_pem: String,
+    key_pem: zeroize::Zeroizing<String>,
+    approval: Option<SigningKey>,
+    clock: Arc<dyn Clock>,
+    channel: OnceCell<Channel>,
+}
+
+impl Admin {
+    /// Opens the directory and the approval key.
+    pub fn open(dir: &Path, unlock: &Unlock) -> Result<Self, AdminError> {
+        let mut admin = Self::open_read_only(dir)?;
+        let sealed = files::read(&dir.join("approval.key"))?;
+        let seed = sealed_file::open(unlock, APPROVAL_LABEL, &sealed)?;
+        let seed = SecretKey::try_from(seed.as_slice())?;
+        admin.approval = Some(SigningKey::from_seed(seed)?);
+        Ok(admin)
+    }
+
+    /// Opens the directory for commands that sign nothing.
+    pub fn open_read_only(dir: &Path) -> Result<Self, AdminError> {
+        let text = files::read_text(&dir.join("admin.toml"))?;
+        let config =
+            toml::from_str(&text).map_err(|error| AdminError::Config(error.to_string()))?;
+        let tls = dir.join("tls");
+        Ok(Self {
+            config,
+            root_pem: files::read_text(&tls.join("root.pem"))?,
+            chain_pem: files::read_text(&tls.join("admin.pem"))?,
+            key_pem: files::read_text(&tls.join("admin.key"))?.into(),
+            approval: None,
+            clock: clock::system(),
+            channel: OnceCell::new(),
+        })
+    }
+
+    /// Takes the time from elsewhere.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Connects, and invites, to other addresses than those in `admin.toml`.
+    #[must_use]
+    pub fn with_addresses(mut self, hub: String, enrolment: String) -> Self {
+        self.config.hub = hub;
+        self.config.enrolment = enrolment;
+        self
+    }
+
+    /// What `admin.toml` says.
+    pub fn config(&self) -> &AdminConfig {
+        &self.config
+    }
+
+    /// The digest that the roster is verified from, which agreements name as their consortium.
+    pub fn genesis(&self) -> Digest {
+        self.config.genesis
+    }
+
+    /// Invites an agency for `ttl_s` seconds; the text is a secret on its way to it.
+    pub async fn invite(
+        &self,
+        agency: AgencyName,
+        kind: AgencyKind,
+        title: &str,
+        ttl_s: i64,
+    ) -> Result<String, AdminError> {
+        let expires_at = self.clock.now().saturating_add(ttl_s);
+        let key = SigningKey::random()?;
+        let change = Change::Invite {
+            agency: agency.clone(),
+            kind,
+            title: title.to_owned(),
+            invitation_key: key.verifying_key(),
+            expires_at,
+        };
+        let invitation = Invitation::new(
+            self.config.consortium.clone(),
+            agency,
+            self.config.hub.clone(),
+            self.config.enrolment.clone(),
+            self.root_der()?,
+            self.config.genesis,
+            expires_at,
+            &key,
+        );
+        let text = invitation.to_text()?;
+        self.append(change).await?;
+        Ok(text)
+    }
+
+    /// Appoints the custodians of a new key; gives the custody epoch.
+    pub async fn appoint_custodians(
+        &self,
+        threshold: u16,
+        custodians: Vec<AgencyName>,
+    ) -> Result<u32, AdminError> {
+        let roster = self.roster().await?;
+        let epoch = roster
+            .custody
+            .as_ref()
+            .map_or(1, |custody| custody.epoch + 1);
+        let change = Change::Custodians {
+            epoch,
+            threshold,
+            custodians,
+        };
+        self.append_to(&roster, change).await?;
+        Ok(epoch)
+    }
+
+    /// Proposes an agreement; gives the digest that its members accept.
+    pub async fn propose_agreement(&self, document: &Document) -> Result<Digest, AdminError> {
+        let proposal = Proposal::new(document, &[self.approval()?])?;
+        proposal.verify(&self.roster().await?)?;
+        let digest = proposal.digest();
+        let request = ProposeRequest {
+            proposal: Some(proposal.into()),
+        };
+        let mut hub = self.hub().await?;
+        hub.propose(request).await.map_err(refused)?;
+        Ok(digest)
+    }
+
+    /// The roster, verified from the pinned genesis.
+    pub async fn roster(&self) -> Result<Roster, AdminError> {
+        Ok(Roster::verify(
+            &self.entries().await?,
+            &self.config.genesis,
+        )?)
+    }
+
+    /// The roster's entries as they are served.
+    pub async fn entries(&self) -> Result<Vec<SignedEntry>, AdminError> {
+        let mut hub = self.hub().await?;
+        let mut entries = Vec::new();
+        loop {
+            let from = entries.len() as u64;
+            let reply = hub.roster(RosterRequest { from }).await.map_err(refused)?;
+            let page = reply.into_inner().entries;
+            if page.is_empty() {
+                return Ok(entries);
+            }
+            for entry in page {
+                entries.push(SignedEntry::try_from(entry)?);
+            }
+        }
+    }
+
+    /// Every agency that was ever invited.
+    pub async fn members(&self) -> Result<Vec<MemberReport>, AdminError> {
+        let mut hub = self.hub().await?;
+        let reply = hub.members(MembersRequest {}).await.map_err(refused)?;
+        Ok(reply.into_inner().members.into_iter().map(report).collect())
+    }
+
+    /// Every agreement, verified.
+    pub async fn agreements(&self) -> Result<Vec<AgreementReport>, AdminError> {
+        let roster = self.roster().await?;
+        let mut hub = self.hub().await?;
+        let reply = hub.agreements(AgreementsRequest {}).await;
+        let mut reports = Vec::new();
+        for wire in reply.map_err(refused)?.into_inner().agreements {
+            let missing = WireError::Missing("agreement.proposal");
+            let proposal = wire.proposal.ok_or(missing)?.try_into()?;
+            let acceptances = wire
+                .acceptances
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<Vec<_>, _>>()?;
+            let standing = Standing::verify(&proposal, &acceptances, &roster)?;
+            reports.push(AgreementReport {
+                in_force: standing.in_force(),
+                digest: standing.digest,
+                document: standing.document,
+                accepted: standing.accepted.into_iter().collect(),
+            });
+        }
+        Ok(reports)
+    }
+
+    /// The log's checkpoint, verified with the key in the roster.
+    pub async fn checkpoint(&self) -> Result<CheckpointReport, AdminError> {
+        let roster = self.roster().await?;
+        let mut hub = self.hub().await?;
+        let reply = hub.checkpoint(CheckpointRequest {}).await;
+        let note = reply.map_err(refused)?.into_inner().note;
+        let origin = format!("symbolon/{}", roster.consortium);
+        let checkpoint = Checkpoint::verify(&note, &origin, &roster.log_key);
+        let Checkpoint { size, root, .. } = checkpoint.ok_or(AdminError::Checkpoint)?;
+        Ok(CheckpointReport { size, root, note })
+    }
+
+    async fn append(&self, change: Change) -> Result<(), AdminError> {
+        let roster = self.roster().await?;
+        self.append_to(&roster, change).await
+    }
+
+    async fn append_to(&self, roster: &Roster, change: Change) -> Result<(), AdminError> {
+        let body = roster.next_body(self.clock.now(), change);
+        let entry = SignedEntry::new(&body, &[self.approval()?])?;
+        // What the roster refuses is refused here, in words that no hub has a hand in.
+        roster.apply(&entry)?;
+        let request = AppendRequest {
+            entry: Some(entry.into()),
+        };
+        let mut hub = self.hub().await?;
+        hub.append(request).await.map_err(refused)?;
+        Ok(())
+    }
+
+    async fn hub(&self) -> Result<MembershipClient<Channel>, AdminError> {
+        let certificate = ClientCertificate {
+            chain_pem: &self.chain_pem,
+            key_pem: &self.key_pem,
+        };
+        let connect = || async {
+            let config = client::tls_config(&self.root_pem, Some(certificate))?;
+            client::connect(&self.config.hub, config).await
+        };
+        let channel = self.channel.get_or_try_init(connect).await?;
+        Ok(MembershipClient::new(channel.clone()).max_decoding_message_size(MAX_REPLY_BYTES))
+    }
+
+    fn approval(&self) -> Result<&SigningKey, AdminError> {
+        self.approval.as_ref().ok_or(AdminError::Locked)
+    }
+
+    fn root_der(&self) -> Result<Vec<u8>, AdminError> {
+        use rustls::pki_types::CertificateDer;
+        use rustls::pki_types::pem::PemObject;
+        let root = CertificateDer::from_pem_slice(self.root_pem.as_bytes());
+        let root = root.map_err(|error| ClientError::Material(error.to_string()))?;
+        Ok(root.to_vec())
+    }
+}
+
+fn report(member: Member) -> MemberReport {
+    let Member {
+        agency,
+        kind,
+        title,
+        standing,
+        certificate_serial,
+        certificate_expires_at,
+        last_seen_at,
+        connected,
+        custodian_index,
+        live_rows,
+    } = member;
+    MemberReport {
+        agency,
+        kind,
+        title,
+        standing,
+        certificate_serial,
+        certificate_expires_at,
+        last_seen_at,
+        connected,
+        custodian_index,
+        live_rows,
+    }
+}
+
+fn refused(status: tonic::Status) -> AdminError {
+    AdminError::Refused(status.message().to_owned())
+}

@@ -1,0 +1,451 @@
+//! Custody: the relay between nodes and custodians, and the custodians' statements.
+//!
+//! Each custodian holds one line, on which requests come down and answers go up. The hub reads no
+//! more of a request than who asks and how many elements it has; signature, quota and replay are the
+//! custodian's to check. Statements are kept as they came: only nodes can verify them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use serde::Deserialize;
+use symbolon_core::crypto::{self, Signature};
+use symbolon_core::encoding;
+use symbolon_core::identity::AgencyName;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::caller::{Caller, NotAllowed};
+use crate::clock::Clock;
+use crate::log::{Event, LogEntry};
+use crate::mailbox::{Hint, Lines};
+use crate::membership::Directory;
+use crate::store::{Statement, Store, StoreError, blocking};
+
+/// Largest request in bytes: 8192 elements of 32 bytes would be as much.
+const MAX_REQUEST_BYTES: usize = 256 * 1024;
+/// Largest statement in bytes: 32 public shares take about 4 KiB.
+const MAX_STATEMENT_BYTES: usize = 64 * 1024;
+/// Longest refusal word; others become `unknown`.
+const MAX_WORD_BYTES: usize = 32;
+
+/// One request on its way down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Names it in the answer.
+    pub number: u64,
+    /// As the agency encoded it.
+    pub request: Vec<u8>,
+    /// By the agency's roster key.
+    pub signature: Vec<u8>,
+}
+
+/// What a custodian says to a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Elements and their proof.
+    Evaluated {
+        /// 32 bytes each.
+        elements: Vec<u8>,
+        /// 64 bytes.
+        proof: Vec<u8>,
+    },
+    /// One word.
+    Refused(String),
+}
+
+/// Why there is no evaluation, or a statement is not taken.
+#[derive(Debug, Error)]
+pub enum CustodyError {
+    /// Not for this caller.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// Only the present custodians may.
+    #[error("{0} is not a custodian at present")]
+    NotACustodian(AgencyName),
+    /// It is not on the line, or went off it.
+    #[error("custodian {0} is not connected")]
+    NotConnected(AgencyName),
+    /// It did not answer in time.
+    #[error("custodian {0} did not answer in time")]
+    Late(AgencyName),
+    /// It said no.
+    #[error("custodian {custodian} refused: {word}")]
+    Refused {
+        /// Who.
+        custodian: AgencyName,
+        /// Its word.
+        word: String,
+    },
+    /// Too many evaluations are under way.
+    #[error("too many evaluations are under way for {0}")]
+    Busy(AgencyName),
+    /// Not a request or a statement of the caller.
+    #[error("the request or statement is malformed")]
+    Malformed,
+    /// It stated something else before.
+    #[error("custodian {0} has already stated another key for this epoch")]
+    StatedOtherwise(AgencyName),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The relay.
+pub struct Custody {
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// Who is a custodian.
+    pub directory: Arc<Directory>,
+    /// Whom to tell of a statement.
+    pub lines: Arc<Lines>,
+    /// For the log.
+    pub clock: Arc<dyn Clock>,
+    /// How long a custodian may take.
+    pub timeout: Duration,
+    /// Most evaluations under way for one custodian.
+    pub in_flight_per_custodian: usize,
+    /// Most evaluations under way for one asking agency.
+    pub in_flight_per_agency: usize,
+    /// Ends every line.
+    pub shutdown: CancellationToken,
+    /// Who is on the line.
+    pub relay: Arc<Relay>,
+}
+
+/// The lines and what is under way on them.
+#[derive(Default)]
+pub struct Relay(Mutex<Board>);
+
+#[derive(Default)]
+struct Board {
+    last_number: u64,
+    custodians: HashMap<AgencyName, Line>,
+    asking: HashMap<AgencyName, usize>,
+}
+
+struct Line {
+    ended: CancellationToken,
+    tasks: mpsc::Sender<Task>,
+    waiting: HashMap<u64, oneshot::Sender<Outcome>>,
+}
+
+impl Relay {
+    fn lock(&self) -> MutexGuard<'_, Board> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, custodian: &AgencyName, ended: &CancellationToken, number: u64, of: Outcome) {
+        if ended.is_cancelled() {
+            return;
+        }
+        let waiting = self
+            .lock()
+            .custodians
+            .get_mut(custodian)
+            .and_then(|line| line.waiting.remove(&number));
+        if let Some(waiting) = waiting {
+            // Whoever asked may have gone: nothing is lost.
+            let _ = waiting.send(of);
+        }
+    }
+}
+
+/// What is under way for one asking agency, until dropped.
+struct UnderWay {
+    relay: Arc<Relay>,
+    asking: AgencyName,
+    custodian: AgencyName,
+    number: u64,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut board = self.relay.lock();
+        if let Some(count) = board.asking.get_mut(&self.asking) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                board.asking.remove(&self.asking);
+            }
+        }
+        if let Some(line) = board.custodians.get_mut(&self.custodian) {
+            line.waiting.remove(&self.number);
+        }
+    }
+}
+
+/// A custodian's line, until it is dropped or another takes over.
+pub struct Attendance {
+    tasks: mpsc::Receiver<Task>,
+    ended: CancellationToken,
+}
+
+impl Attendance {
+    /// The next task; `None` when the line has ended.
+    pub async fn next(&mut self) -> Option<Task> {
+        tokio::select! {
+            () = self.ended.cancelled() => None,
+            task = self.tasks.recv() => task,
+        }
+    }
+}
+
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        self.ended.cancel();
+    }
+}
+
+impl Custody {
+    /// Opens the caller's line; the one before it ends. `answers` are taken until it ends.
+    pub fn attend(
+        &self,
+        caller: &Caller,
+        answers: impl Stream<Item = (u64, Outcome)> + Send + 'static,
+    ) -> Result<Attendance, CustodyError> {
+        let custodian = self.custodian(caller.agency()?)?;
+        let (sender, tasks) = mpsc::channel(self.in_flight_per_custodian);
+        let ended = self.shutdown.child_token();
+        let line = Line {
+            ended: ended.clone(),
+            tasks: sender,
+            waiting: HashMap::new(),
+        };
+        let mut board = self.relay.lock();
+        if let Some(before) = board.custodians.insert(custodian.clone(), line) {
+            before.ended.cancel();
+        }
+        drop(board);
+        let relay = Arc::clone(&self.relay);
+        let line_ended = ended.clone();
+        tokio::spawn(async move {
+            let mut answers = std::pin::pin!(answers);
+            loop {
+                tokio::select! {
+                    () = line_ended.cancelled() => break,
+                    answer = answers.next() => match answer {
+                        Some((number, outcome)) => {
+                            relay.answer(&custodian, &line_ended, number, outcome);
+                        }
+                        None => break,
+                    },
+                }
+            }
+            hang_up(&relay, &custodian, &line_ended);
+        });
+        Ok(Attendance { tasks, ended })
+    }
+
+    /// Custodians on the line.
+    pub fn attendance(&self) -> Vec<AgencyName> {
+        let board = self.relay.lock();
+        let on_line = board.custodians.iter();
+        let mut names: Vec<AgencyName> = on_line
+            .filter(|(_, line)| !line.ended.is_cancelled())
+            .map(|(name, _)| name.clone())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Has one custodian evaluate a batch; gives elements and proof.
+    pub async fn evaluate(
+        &self,
+        caller: &Caller,
+        custodian: &AgencyName,
+        request: Vec<u8>,
+        signature: Vec<u8>,
+    ) -> Result<(Vec<u8>, Vec<u8>), CustodyError> {
+        let asking = caller.agency()?;
+        let size = batch_size(&request, asking).ok_or(CustodyError::Malformed)?;
+        if signature.len() != 64 {
+            return Err(CustodyError::Malformed);
+        }
+        self.custodian(custodian)
+            .map_err(|_| CustodyError::NotConnected(custodian.clone()))?;
+        let digest = crypto::digest("symbolon oracle request v1", &[&request]);
+        let (_under_way, answer) = self.dispatch(asking, custodian, request, signature)?;
+        let outcome = match tokio::time::timeout(self.timeout, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => return Err(CustodyError::NotConnected(custodian.clone())),
+            Err(_) => return Err(CustodyError::Late(custodian.clone())),
+        };
+        match outcome {
+            Outcome::Evaluated { elements, proof } => {
+                let log = LogEntry {
+                    at: self.clock.now(),
+                    event: Event::Evaluation,
+                    member: Some(asking.clone()),
+                    count: size,
+                    digest: Some(digest),
+                };
+                let store = Arc::clone(&self.store);
+                blocking(move || store.note(&log)).await?;
+                Ok((elements, proof))
+            }
+            Outcome::Refused(word) => Err(CustodyError::Refused {
+                custodian: custodian.clone(),
+                word: known_word(word),
+            }),
+        }
+    }
+
+    /// Keeps the caller's statement of the key of the present custody; the same again changes nothing.
+    pub async fn publish(&self, caller: &Caller, statement: Statement) -> Result<(), CustodyError> {
+        #[derive(Deserialize)]
+        struct Head {
+            custodian: AgencyName,
+            epoch: u32,
+        }
+        let agency = self.custodian(caller.agency()?)?;
+        if statement.body.len() > MAX_STATEMENT_BYTES {
+            return Err(CustodyError::Malformed);
+        }
+        let head: Head =
+            serde_json::from_slice(&statement.body).map_err(|_| CustodyError::Malformed)?;
+        let state = self.directory.state();
+        let epoch = state.roster.custody.as_ref().map(|custody| custody.epoch);
+        if head.custodian != agency || Some(head.epoch) != epoch {
+            return Err(CustodyError::Malformed);
+        }
+        let log = LogEntry {
+            at: self.clock.now(),
+            event: Event::Statement,
+            member: Some(agency.clone()),
+            count: 1,
+            digest: Some(crypto::sha256(&statement.body)),
+        };
+        let store = Arc::clone(&self.store);
+        let stated = agency.clone();
+        let kept = blocking(move || store.publish(head.epoch, &stated, &statement, &log)).await?;
+        if !kept {
+            return Err(CustodyError::StatedOtherwise(agency));
+        }
+        self.lines.hint(Hint::Custody);
+        Ok(())
+    }
+
+    /// All statements of one epoch.
+    pub async fn statements(&self, epoch: u32) -> Result<Vec<Statement>, CustodyError> {
+        let store = Arc::clone(&self.store);
+        blocking(move || store.statements(epoch).map_err(Into::into)).await
+    }
+
+    fn custodian(&self, agency: &AgencyName) -> Result<AgencyName, CustodyError> {
+        let state = self.directory.state();
+        let custody = state.roster.custody.as_ref();
+        match custody.and_then(|custody| custody.index_of(agency)) {
+            Some(_) => Ok(agency.clone()),
+            None => Err(CustodyError::NotACustodian(agency.clone())),
+        }
+    }
+
+    fn dispatch(
+        &self,
+        asking: &AgencyName,
+        custodian: &AgencyName,
+        request: Vec<u8>,
+        signature: Vec<u8>,
+    ) -> Result<(UnderWay, oneshot::Receiver<Outcome>), CustodyError> {
+        let mut board = self.relay.lock();
+        board.last_number += 1;
+        let number = board.last_number;
+        if board.asking.get(asking).copied().unwrap_or(0) >= self.in_flight_per_agency {
+            return Err(CustodyError::Busy(asking.clone()));
+        }
+        let line = board
+            .custodians
+            .get_mut(custodian)
+            .filter(|line| !line.ended.is_cancelled())
+            .ok_or_else(|| CustodyError::NotConnected(custodian.clone()))?;
+        if line.waiting.len() >= self.in_flight_per_custodian {
+            return Err(CustodyError::Busy(custodian.clone()));
+        }
+        let task = Task {
+            number,
+            request,
+            signature,
+        };
+        line.tasks.try_send(task).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CustodyError::Busy(custodian.clone()),
+            mpsc::error::TrySendError::Closed(_) => CustodyError::NotConnected(custodian.clone()),
+        })?;
+        let (sender, answer) = oneshot::channel();
+        line.waiting.insert(number, sender);
+        *board.asking.entry(asking.clone()).or_default() += 1;
+        let under_way = UnderWay {
+            relay: Arc::clone(&self.relay),
+            asking: asking.clone(),
+            custodian: custodian.clone(),
+            number,
+        };
+        Ok((under_way, answer))
+    }
+}
+
+/// Takes a line off the board, unless another has taken its place.
+fn hang_up(relay: &Relay, custodian: &AgencyName, ended: &CancellationToken) {
+    let mut board = relay.lock();
+    // The token of a line that was replaced is cancelled by then; the present one's is not.
+    let replaced = ended.is_cancelled()
+        && board
+            .custodians
+            .get(custodian)
+            .is_some_and(|line| !line.ended.is_cancelled());
+    if !replaced {
+        board.custodians.remove(custodian);
+    }
+    drop(board);
+    ended.cancel();
+}
+
+/// Elements in a request, if it is one and the caller asks in its own name. Its fields are id,
+/// requester, epoch, quorum, expiry and elements.
+fn batch_size(request: &[u8], asking: &AgencyName) -> Option<u64> {
+    if request.len() > MAX_REQUEST_BYTES {
+        return None;
+    }
+    let fields = encoding::split_parts(request)?;
+    let [_, requester, _, _, _, elements] = fields.as_slice() else {
+        return None;
+    };
+    (*requester == asking.as_str().as_bytes()).then_some(elements.len() as u64 / 32)
+}
+
+/// A custodian's word, or `unknown`: no free text of a peer goes to another.
+fn known_word(word: String) -> String {
+    let fits = !word.is_empty()
+        && word.len() <= MAX_WORD_BYTES
+        && word.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
+    if fits { word } else { "unknown".to_owned() }
+}
+
+/// Reads the signature that came with a statement.
+pub fn statement(body: Vec<u8>, signature: &[u8]) -> Result<Statement, CustodyError> {
+    let signature = Signature::try_from(signature).map_err(|_| CustodyError::Malformed)?;
+    Ok(Statement { body, signature })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn hostile_requests_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = batch_size(&bytes, &"harbour".parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn only_words_pass_on() {
+        assert_eq!(known_word("not-ready".into()), "not-ready");
+        for text in ["", "Not", "two words", &"a".repeat(33)] {
+            assert_eq!(known_word(text.into()), "unknown");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The hub of Symbolon: joins tokens, relays sealed payloads, keeps the roster.
+//!
+//! It sees tokens and ciphertext, never records: it is built without core's `node` feature and so
+//! cannot name what opens a payload. Every change commits together with its entry of the
+//! transparency log, and is synced before it is acknowledged.
+//!
+//! | Module | Room |
+//! |---|---|
+//! | [`membership`] | roster, certificates, agreements: who may do what |
+//! | [`enrolment`] | redeeming an invitation |
+//! | [`matching`] | rows in, notices out |
+//! | [`mailbox`] | what waits for a member |
+//! | [`custody`] | the relay to custodians |
+//! | [`log`] | entries of the transparency log |
+//! | [`store`] | what is kept, behind a trait with domain verbs |
+//! | [`certificates`] | making, issuing and reading certificates |
+//! | [`server`] | listeners, life and end of a running hub |
+//! | [`founding`] | making a consortium |
+//! | [`admin`] | the administrator's side |
+//! | [`client`] | a TLS connection to a hub |
+//! | [`config`] | `hub.toml` |
+//!
+//! Deliberately absent: revoking or renewing certificates (the roster has no such change yet), and
+//! any view of a row beyond equality of tokens.
+
+pub mod admin;
+pub mod caller;
+pub mod certificates;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod custody;
+pub mod enrolment;
+mod files;
+pub mod founding;
+mod listener;
+mod lock;
+pub mod log;
+pub mod mailbox;
+pub mod matching;
+pub mod membership;
+mod rpc;
+pub mod server;
+pub mod store;
+mod tls;
+
+pub use clock::{Clock, SystemClock};
+pub use config::HubConfig;
+pub use listener::Observer;
+pub use server::{Hub, HubError, RunningHub};

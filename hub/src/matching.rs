@@ -1,0 +1,182 @@
+//! Matching: rows in, notices out. The hub compares tokens for equality and learns no more.
+//!
+//! What may be stored is decided here against the agreements in force; the join itself is the
+//! store's, which must see the rows and write the notices in one atomic step.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use symbolon_core::identity::AgencyName;
+use symbolon_core::row::{ExpiryMonth, Handle, Holdings, Row};
+use thiserror::Error;
+
+use crate::caller::{Caller, NotAllowed};
+use crate::clock::Clock;
+use crate::config::Limits;
+use crate::mailbox::Lines;
+use crate::membership::Directory;
+use crate::store::{Batch, Hit, Store, StoreError, Withdrawn, blocking};
+
+/// Most handles in one page: 16 bytes each, far below the largest message.
+const MAX_PAGE: usize = 50_000;
+/// Rows of one sweep's atomic write.
+const EXPIRY_BATCH: usize = 1_000;
+
+/// Why rows are refused; nothing of the batch is stored then.
+#[derive(Debug, Error)]
+pub enum MatchingError {
+    /// Not for this caller.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// A larger batch than the hub takes.
+    #[error("the batch has {have} rows, more than {most}")]
+    TooMany {
+        /// In the batch.
+        have: usize,
+        /// Allowed.
+        most: usize,
+    },
+    /// An agreement that is not in force or that the caller is no member of.
+    #[error("row {index} is under no agreement in force of which {member} is a member")]
+    NoAgreement {
+        /// Whose batch.
+        member: AgencyName,
+        /// Position in the batch.
+        index: usize,
+    },
+    /// A last month outside what the agreement allows.
+    #[error("row {index} of {member} would expire outside the agreement's retention")]
+    Expiry {
+        /// Whose batch.
+        member: AgencyName,
+        /// Position in the batch.
+        index: usize,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The join and what belongs to it.
+pub struct Matching {
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// Agreements in force.
+    pub directory: Arc<Directory>,
+    /// Whom to wake.
+    pub lines: Arc<Lines>,
+    /// What month it is.
+    pub clock: Arc<dyn Clock>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+impl Matching {
+    /// Stores and joins rows; those whose handles are already stored change nothing.
+    pub async fn submit(&self, caller: &Caller, rows: Vec<Row>) -> Result<Holdings, MatchingError> {
+        let batch = self.checked(caller, rows, self.limits.max_rows_per_submit)?;
+        let store = Arc::clone(&self.store);
+        let done = blocking(move || store.submit(&batch)).await?;
+        self.lines.wake(&done.woken);
+        Ok(done.holdings)
+    }
+
+    /// Joins rows and stores none.
+    pub async fn query(&self, caller: &Caller, rows: Vec<Row>) -> Result<Vec<Hit>, MatchingError> {
+        let batch = self.checked(caller, rows, self.limits.max_rows_per_query)?;
+        let store = Arc::clone(&self.store);
+        let done = blocking(move || store.query(&batch)).await?;
+        self.lines.wake(&done.woken);
+        Ok(done.hits)
+    }
+
+    /// Deletes rows and cancels the notices that came from them.
+    pub async fn withdraw(
+        &self,
+        caller: &Caller,
+        handles: Vec<Handle>,
+    ) -> Result<Withdrawn, MatchingError> {
+        let member = caller.agency()?.clone();
+        at_most(handles.len(), self.limits.max_rows_per_submit)?;
+        let store = Arc::clone(&self.store);
+        let at = self.clock.now();
+        let done = blocking(move || store.withdraw(&member, &handles, at)).await?;
+        self.lines.wake(&done.woken);
+        Ok(done)
+    }
+
+    /// Count and digest of the caller's live rows.
+    pub async fn holdings(&self, caller: &Caller) -> Result<Holdings, MatchingError> {
+        let member = caller.agency()?.clone();
+        let store = Arc::clone(&self.store);
+        blocking(move || store.holdings(&member).map_err(Into::into)).await
+    }
+
+    /// A page of the caller's handles, rising.
+    pub async fn handles(
+        &self,
+        caller: &Caller,
+        after: Option<Handle>,
+        limit: usize,
+    ) -> Result<Vec<Handle>, MatchingError> {
+        let member = caller.agency()?.clone();
+        let store = Arc::clone(&self.store);
+        let limit = limit.clamp(1, MAX_PAGE);
+        blocking(move || store.handles(&member, after, limit).map_err(Into::into)).await
+    }
+
+    /// Removes every row whose last month is over, batch by batch; says how many.
+    pub async fn expire(&self) -> Result<u64, MatchingError> {
+        let mut removed = 0;
+        loop {
+            let store = Arc::clone(&self.store);
+            let at = self.clock.now();
+            let month = ExpiryMonth::of(at);
+            let done = blocking(move || store.expire(month, EXPIRY_BATCH, at)).await?;
+            self.lines.wake(&done.woken);
+            removed += done.removed;
+            if done.removed < EXPIRY_BATCH as u64 {
+                return Ok(removed);
+            }
+        }
+    }
+
+    fn checked(
+        &self,
+        caller: &Caller,
+        rows: Vec<Row>,
+        most: usize,
+    ) -> Result<Batch, MatchingError> {
+        let member = caller.agency()?.clone();
+        at_most(rows.len(), most)?;
+        let at = self.clock.now();
+        let month = ExpiryMonth::of(at);
+        let state = self.directory.state();
+        let mut common_limits = HashMap::new();
+        for (index, row) in rows.iter().enumerate() {
+            let terms = state.in_force.get(&row.agreement_epoch);
+            let Some(terms) = terms.filter(|terms| terms.members.contains(&member)) else {
+                return Err(MatchingError::NoAgreement { member, index });
+            };
+            let latest = month.plus(terms.retention_months).plus(1);
+            if !(month..=latest).contains(&row.expiry) {
+                return Err(MatchingError::Expiry { member, index });
+            }
+            common_limits.insert(row.agreement_epoch, terms.common_token_limit);
+        }
+        Ok(Batch {
+            member,
+            rows,
+            common_limits,
+            mailbox_max_items: self.limits.mailbox_max_items,
+            at,
+        })
+    }
+}
+
+fn at_most(have: usize, most: usize) -> Result<(), MatchingError> {
+    if have > most {
+        return Err(MatchingError::TooMany { have, most });
+    }
+    Ok(())
+}

@@ -1,0 +1,495 @@
+//! Membership: the roster, the certificates and the agreements, and who may do what.
+//!
+//! All of it is small, so a verified copy is held in memory and exchanged as a whole after each
+//! change has been stored. Changes go one at a time: each is checked against the state that it will
+//! follow. Every request passes [`Directory::admit`], which denies whatever it does not know.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+use symbolon_core::agreement::{Acceptance, AgreementError, Proposal, Standing};
+use symbolon_core::encoding::Digest;
+use symbolon_core::identity::{AgencyName, Name, Subject};
+use symbolon_core::log::Checkpoint;
+use symbolon_core::roster::{Change, EntryBody, Roster, RosterError, SignedEntry};
+use symbolon_core::row::AgreementEpoch;
+use thiserror::Error;
+
+use crate::caller::{Caller, NotAllowed};
+use crate::certificates::Peer;
+use crate::clock::Clock;
+use crate::log::{Event, LogEntry};
+use crate::mailbox::{Hint, Lines};
+use crate::store::{IssuedCertificate, Store, StoreError, blocking};
+
+/// Most agreements; each is held in memory with its acceptances.
+const MAX_AGREEMENTS: usize = 1_000;
+/// Bytes of roster entries in one reply; callers ask again from where it ends.
+const MAX_REPLY_BYTES: usize = 3 << 20;
+
+/// Why a change or a question of membership is refused.
+#[derive(Debug, Error)]
+pub enum MembershipError {
+    /// Not for this caller.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// The roster refuses the entry.
+    #[error(transparent)]
+    Roster(#[from] RosterError),
+    /// An `Enrol` entry belongs to the enrolment service.
+    #[error("an enrolment cannot be appended by an administrator")]
+    Enrolment,
+    /// The agreement's statements are not what they must be.
+    #[error(transparent)]
+    Agreement(#[from] AgreementError),
+    /// The short name of another agreement.
+    #[error("an agreement of the name {0} exists already")]
+    Taken(Name),
+    /// No more agreements fit.
+    #[error("there are already {MAX_AGREEMENTS} agreements")]
+    TooMany,
+    /// No agreement has this digest.
+    #[error("there is no agreement with digest {0}")]
+    Unknown(Digest),
+    /// It accepted already, in other words.
+    #[error("{0} has already accepted this agreement with another statement")]
+    AcceptedOtherwise(AgencyName),
+    /// The state directory is of another consortium than the store.
+    #[error("the store holds the roster of another consortium")]
+    OtherConsortium,
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a verified certificate opens nothing.
+#[derive(Debug, Error, PartialEq, Eq, Clone, Copy)]
+#[allow(missing_docs)]
+pub enum NotAdmitted {
+    #[error("the certificate is of another consortium")]
+    OtherConsortium,
+    #[error("the certificate has expired")]
+    Expired,
+    #[error("nobody of this name has enrolled")]
+    NotEnrolled,
+    #[error("the certificate is not the one that was issued for this name")]
+    OtherCertificate,
+}
+
+/// An administrator's certificate, as founding issued it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdministratorCertificate {
+    /// Who.
+    pub name: Name,
+    /// Hexadecimal.
+    pub serial: String,
+}
+
+/// An agreement with all that was said about it.
+#[derive(Clone, Debug)]
+pub struct AgreementRecord {
+    /// As proposed.
+    pub proposal: Proposal,
+    /// By the order in which they came or were read.
+    pub acceptances: Vec<Acceptance>,
+    /// What follows from them.
+    pub standing: Standing,
+}
+
+/// The rules for rows under one agreement epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Whose rows are joined.
+    pub members: BTreeSet<AgencyName>,
+    /// Months that a row may stay.
+    pub retention_months: u32,
+    /// Most live rows of a token that still make notices.
+    pub common_token_limit: u32,
+}
+
+/// The verified state at one moment.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Verified from the genesis.
+    pub roster: Roster,
+    /// The entries that it was verified from.
+    pub entries: Vec<SignedEntry>,
+    /// By digest.
+    pub agreements: BTreeMap<Digest, AgreementRecord>,
+    /// By epoch identifier, those that every member has accepted.
+    pub in_force: HashMap<AgreementEpoch, Terms>,
+    /// The certificate of each agency.
+    pub certificates: BTreeMap<AgencyName, IssuedCertificate>,
+}
+
+/// Where a member stands, for administrators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberReport {
+    /// Its name.
+    pub agency: AgencyName,
+    /// Its kind, in one word.
+    pub kind: String,
+    /// Its name as people write it.
+    pub title: String,
+    /// `invited`, `expired invitation` or `member`.
+    pub standing: &'static str,
+    /// Hexadecimal, empty before enrolment.
+    pub certificate_serial: String,
+    /// Unix seconds, 0 before enrolment.
+    pub certificate_expires_at: i64,
+    /// Unix seconds, 0 if not since the hub started.
+    pub last_seen_at: i64,
+    /// Its node receives.
+    pub connected: bool,
+    /// From 1; 0 if it is no custodian.
+    pub custodian_index: u16,
+    /// Rows at the hub.
+    pub live_rows: u64,
+}
+
+/// Who may do what, and the way to change it.
+pub struct Directory {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    lines: Arc<Lines>,
+    administrators: Vec<AdministratorCertificate>,
+    state: RwLock<Arc<State>>,
+    changing: Mutex<()>,
+}
+
+impl Directory {
+    /// Reads and verifies what is stored; a fresh store gets the genesis.
+    pub fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        lines: Arc<Lines>,
+        genesis: &SignedEntry,
+        administrators: Vec<AdministratorCertificate>,
+    ) -> Result<Self, MembershipError> {
+        let pinned = genesis.digest();
+        let mut registry = store.registry()?;
+        if registry.entries.is_empty() {
+            Roster::from_genesis(genesis, &pinned)?;
+            let log = LogEntry {
+                at: clock.now(),
+                event: Event::Roster,
+                member: None,
+                count: 1,
+                digest: Some(pinned),
+            };
+            store.append_roster(0, genesis, &log)?;
+            registry.entries.push(genesis.clone());
+        }
+        if registry.entries.first().map(SignedEntry::digest) != Some(pinned) {
+            return Err(MembershipError::OtherConsortium);
+        }
+        let roster = Roster::verify(&registry.entries, &pinned)?;
+        let mut state = State {
+            roster,
+            entries: registry.entries,
+            agreements: BTreeMap::new(),
+            in_force: HashMap::new(),
+            certificates: registry.certificates,
+        };
+        for (proposal, acceptances) in registry.agreements {
+            let standing = Standing::verify(&proposal, &acceptances, &state.roster)?;
+            state.keep(AgreementRecord {
+                proposal,
+                acceptances,
+                standing,
+            });
+        }
+        Ok(Self {
+            store,
+            clock,
+            lines,
+            administrators,
+            state: RwLock::new(Arc::new(state)),
+            changing: Mutex::new(()),
+        })
+    }
+
+    /// The state at this moment.
+    pub fn state(&self) -> Arc<State> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&state)
+    }
+
+    /// Whom a verified certificate makes the caller: the one door to every service but enrolment.
+    pub fn admit(&self, peer: &Peer) -> Result<Caller, NotAdmitted> {
+        if self.clock.now() > peer.expires_at {
+            return Err(NotAdmitted::Expired);
+        }
+        let state = self.state();
+        match &peer.subject {
+            Subject::Agency(consortium, agency) => {
+                same_consortium(&state, consortium)?;
+                state
+                    .roster
+                    .enrolled(agency)
+                    .ok_or(NotAdmitted::NotEnrolled)?;
+                let issued = state.certificates.get(agency);
+                if issued.is_none_or(|issued| issued.serial != peer.serial) {
+                    return Err(NotAdmitted::OtherCertificate);
+                }
+                self.lines.seen(agency);
+                Ok(Caller::Agency(agency.clone()))
+            }
+            Subject::Administrator(consortium, name) => {
+                same_consortium(&state, consortium)?;
+                if !state.roster.administrators.iter().any(|a| a.name == *name) {
+                    return Err(NotAdmitted::NotEnrolled);
+                }
+                let mut issued = self.administrators.iter();
+                if !issued.any(|known| known.name == *name && known.serial == peer.serial) {
+                    return Err(NotAdmitted::OtherCertificate);
+                }
+                Ok(Caller::Administrator(name.clone()))
+            }
+        }
+    }
+
+    /// Roster entries from a number on, as many as one reply holds.
+    pub fn entries(&self, from: u64) -> Vec<SignedEntry> {
+        let state = self.state();
+        let skip = usize::try_from(from).unwrap_or(usize::MAX);
+        let mut bytes = 0;
+        let fits = |entry: &&SignedEntry| {
+            bytes += entry.body.len() + entry.approvals.len() * 104 + 16;
+            bytes <= MAX_REPLY_BYTES
+        };
+        let entries = state.entries.iter().skip(skip);
+        entries.take_while(fits).cloned().collect()
+    }
+
+    /// Appends an entry that administrators approved; says how long the roster is then.
+    pub async fn append(
+        self: &Arc<Self>,
+        caller: &Caller,
+        entry: SignedEntry,
+    ) -> Result<u64, MembershipError> {
+        let administrator = caller.administrator()?.clone();
+        let this = Arc::clone(self);
+        blocking(move || {
+            this.change(|state| {
+                let mut next = state.clone();
+                next.roster = state.roster.apply(&entry)?;
+                let body: EntryBody =
+                    serde_json::from_slice(&entry.body).map_err(|_| RosterError::Malformed {
+                        number: state.roster.length,
+                    })?;
+                if matches!(body.change, Change::Enrol { .. }) {
+                    return Err(MembershipError::Enrolment);
+                }
+                let log = this.entry(Event::Roster, administrator, 1, next.roster.head);
+                this.store
+                    .append_roster(state.roster.length, &entry, &log)?;
+                next.entries.push(entry);
+                Ok((next, Hint::Roster))
+            })?;
+            Ok(this.state().roster.length)
+        })
+        .await
+    }
+
+    /// Keeps a proposal that administrators approved.
+    pub async fn propose(
+        self: &Arc<Self>,
+        caller: &Caller,
+        proposal: Proposal,
+    ) -> Result<(), MembershipError> {
+        let administrator = caller.administrator()?.clone();
+        let this = Arc::clone(self);
+        blocking(move || {
+            let digest = proposal.digest();
+            if this.state().agreements.contains_key(&digest) {
+                return Ok(());
+            }
+            this.change(|state| {
+                let standing = Standing::verify(&proposal, &[], &state.roster)?;
+                let id = &standing.document.id;
+                let mut known = state.agreements.values();
+                if known.any(|record| record.standing.document.id == *id) {
+                    return Err(MembershipError::Taken(id.clone()));
+                }
+                if state.agreements.len() >= MAX_AGREEMENTS {
+                    return Err(MembershipError::TooMany);
+                }
+                let log = this.entry(Event::Proposal, administrator, 1, digest);
+                this.store.propose(&proposal, &log)?;
+                let mut next = state.clone();
+                next.keep(AgreementRecord {
+                    proposal,
+                    acceptances: Vec::new(),
+                    standing,
+                });
+                Ok((next, Hint::Agreements))
+            })
+        })
+        .await
+    }
+
+    /// Keeps a member's acceptance; the very same one again changes nothing.
+    pub async fn accept(
+        self: &Arc<Self>,
+        caller: &Caller,
+        agreement: Digest,
+        acceptance: Acceptance,
+    ) -> Result<(), MembershipError> {
+        let agency = caller.agency()?.clone();
+        let this = Arc::clone(self);
+        blocking(move || {
+            this.change_if(|state| {
+                let record = state.agreements.get(&agreement);
+                let record = record.ok_or(MembershipError::Unknown(agreement))?;
+                let document = &record.standing.document;
+                let body = acceptance.verify(&state.roster, document, &agreement)?;
+                if body.agency != agency {
+                    return Err(NotAllowed.into());
+                }
+                if record.acceptances.contains(&acceptance) {
+                    return Ok(None);
+                }
+                if record.standing.accepted.contains(&agency) {
+                    return Err(MembershipError::AcceptedOtherwise(agency));
+                }
+                let mut changed = record.clone();
+                changed.acceptances.push(acceptance.clone());
+                changed.standing.accepted.insert(agency.clone());
+                if body.key.is_some() {
+                    changed.standing.key = body.key;
+                }
+                let log = this.entry(Event::Acceptance, agency.clone(), 1, agreement);
+                this.store.accept(&agreement, &agency, &acceptance, &log)?;
+                let mut next = state.clone();
+                next.keep(changed);
+                Ok(Some((next, Hint::Agreements)))
+            })
+        })
+        .await
+    }
+
+    /// Agreements that concern the caller; all of them for an administrator.
+    pub fn agreements(&self, caller: &Caller) -> Vec<AgreementRecord> {
+        let concerns = |record: &&AgreementRecord| match caller {
+            Caller::Agency(agency) => record.standing.document.members.contains(agency),
+            Caller::Administrator(_) => true,
+        };
+        let state = self.state();
+        state
+            .agreements
+            .values()
+            .filter(concerns)
+            .cloned()
+            .collect()
+    }
+
+    /// Every agency that was ever invited.
+    pub async fn members(
+        self: &Arc<Self>,
+        caller: &Caller,
+    ) -> Result<Vec<MemberReport>, MembershipError> {
+        caller.administrator()?;
+        let this = Arc::clone(self);
+        blocking(move || {
+            let state = this.state();
+            let members = state.roster.members.keys();
+            members.map(|agency| this.report(&state, agency)).collect()
+        })
+        .await
+    }
+
+    /// Size and root of the log.
+    pub async fn checkpoint(&self) -> Result<Checkpoint, MembershipError> {
+        let store = Arc::clone(&self.store);
+        let frontier = blocking(move || store.frontier()).await?;
+        Ok(Checkpoint {
+            origin: format!("symbolon/{}", self.state().roster.consortium),
+            size: frontier.size(),
+            root: frontier.root(),
+        })
+    }
+
+    fn report(&self, state: &State, agency: &AgencyName) -> Result<MemberReport, MembershipError> {
+        let member = state.roster.members.get(agency);
+        let certificate = state.certificates.get(agency);
+        let presence = self.lines.presence(agency);
+        let standing = match member {
+            Some(member) if member.keys.is_some() => "member",
+            Some(member) if self.clock.now() > member.invitation_expires_at => "expired invitation",
+            _ => "invited",
+        };
+        let custody = state.roster.custody.as_ref();
+        Ok(MemberReport {
+            agency: agency.clone(),
+            kind: member.map(|m| m.kind.to_string()).unwrap_or_default(),
+            title: member.map(|m| m.title.clone()).unwrap_or_default(),
+            standing,
+            certificate_serial: certificate.map(|c| c.serial.clone()).unwrap_or_default(),
+            certificate_expires_at: certificate.map_or(0, |c| c.expires_at),
+            last_seen_at: presence.last_seen_at,
+            connected: presence.connected,
+            custodian_index: custody.and_then(|c| c.index_of(agency)).unwrap_or(0),
+            live_rows: self.store.holdings(agency)?.count,
+        })
+    }
+
+    /// Makes one change after another: `step` checks and stores, the next state replaces this one.
+    pub(crate) fn change<E>(
+        &self,
+        step: impl FnOnce(&State) -> Result<(State, Hint), E>,
+    ) -> Result<(), E> {
+        self.change_if(|state| step(state).map(Some))
+    }
+
+    pub(crate) fn change_if<E>(
+        &self,
+        step: impl FnOnce(&State) -> Result<Option<(State, Hint)>, E>,
+    ) -> Result<(), E> {
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((next, hint)) = step(&self.state())? else {
+            return Ok(());
+        };
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        *state = Arc::new(next);
+        drop(state);
+        self.lines.hint(hint);
+        Ok(())
+    }
+
+    fn entry(&self, event: Event, member: Name, count: u64, digest: Digest) -> LogEntry {
+        LogEntry {
+            at: self.clock.now(),
+            event,
+            member: Some(member),
+            count,
+            digest: Some(digest),
+        }
+    }
+}
+
+impl State {
+    /// Takes in an agreement, new or changed.
+    fn keep(&mut self, record: AgreementRecord) {
+        let standing = &record.standing;
+        if standing.in_force() {
+            let terms = Terms {
+                members: standing.document.members.iter().cloned().collect(),
+                retention_months: standing.document.retention_months,
+                common_token_limit: standing.document.common_token_limit,
+            };
+            self.in_force.insert(standing.epoch_id(), terms);
+        }
+        self.agreements.insert(standing.digest, record);
+    }
+}
+
+fn same_consortium(state: &State, consortium: &Name) -> Result<(), NotAdmitted> {
+    if state.roster.consortium == *consortium {
+        Ok(())
+    } else {
+        Err(NotAdmitted::OtherConsortium)
+    }
+}

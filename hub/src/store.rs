@@ -1,0 +1,302 @@
+//! What the hub keeps, as verbs of the domain: no transaction leaks out of an implementation.
+//!
+//! Each verb that changes something commits it together with its entry of the transparency log, in
+//! one atomic write that is synced before the verb returns. Writers are serialised inside.
+//!
+//! The join (`submit`) lives behind this trait because it must see the rows and write the notices in
+//! one atomic step. What each implementation must do is fixed by the contract suite.
+
+#[cfg(test)]
+pub(crate) mod contract;
+pub mod fjall;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+
+use symbolon_core::agreement::{Acceptance, Proposal};
+use symbolon_core::crypto::Signature;
+use symbolon_core::encoding::Digest;
+use symbolon_core::envelope::Envelope;
+use symbolon_core::identity::AgencyName;
+use symbolon_core::log::Frontier;
+use symbolon_core::roster::SignedEntry;
+use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle, Holdings, Row, SealedPayload};
+use thiserror::Error;
+
+use crate::log::LogEntry;
+
+/// Why a verb was not carried out; nothing was changed.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// What is on disk is not what was written.
+    #[error(
+        "the store in {} is damaged ({detail}); restore the backup or move it aside and let the nodes send their rows again", dir.display()
+    )]
+    Damaged {
+        /// Where.
+        dir: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// The disk is full, or the store stopped after a failed write.
+    #[error(
+        "the store in {} cannot be used ({detail}); free disk space, check the disk, and start the hub again", dir.display()
+    )]
+    Unavailable {
+        /// Where.
+        dir: PathBuf,
+        /// Why.
+        detail: String,
+    },
+    /// Somebody else changed it first.
+    #[error("the roster moved on")]
+    Conflict,
+    /// The mailbox of this member is full.
+    #[error("the mailbox of {0} is full")]
+    MailboxFull(AgencyName),
+    /// One batch would make more notices than one atomic write may hold.
+    #[error("the batch makes more than {0} notices")]
+    TooManyNotices(usize),
+    /// The thread that carried the verb out is gone; what it did is not known.
+    #[error("a store operation was cut off")]
+    CutOff,
+    /// A cursor that this hub never gave out.
+    #[error("the cursor is ahead of the mailbox, which ends at {0}")]
+    CursorAhead(u64),
+}
+
+/// Everything about membership, as it is read at start.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    /// The roster, from the genesis on.
+    pub entries: Vec<SignedEntry>,
+    /// Agreements in order of their digests, with their acceptances.
+    pub agreements: Vec<(Proposal, Vec<Acceptance>)>,
+    /// The certificate that each agency was given.
+    pub certificates: BTreeMap<AgencyName, IssuedCertificate>,
+}
+
+/// A certificate as it was issued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuedCertificate {
+    /// Hexadecimal.
+    pub serial: String,
+    /// Unix seconds.
+    pub expires_at: i64,
+    /// Leaf first, DER.
+    pub chain: Vec<Vec<u8>>,
+    /// Digest of the request that it answers, so that a repeated one gets the same answer.
+    pub request: Digest,
+}
+
+/// A custodian's statement, which only nodes can read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// JSON.
+    pub body: Vec<u8>,
+    /// By the custodian's roster key.
+    pub signature: Signature,
+}
+
+/// Rows of one member with the rules that apply to them.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Whose.
+    pub member: AgencyName,
+    /// Already checked against the agreements.
+    pub rows: Vec<Row>,
+    /// Most live rows of a token that still make notices, by agreement.
+    pub common_limits: HashMap<AgreementEpoch, u32>,
+    /// Most items that may wait for one member.
+    pub mailbox_max_items: u64,
+    /// Unix seconds.
+    pub at: i64,
+}
+
+/// What a submission did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submitted {
+    /// The member's rows after it.
+    pub holdings: Holdings,
+    /// Who has new mail.
+    pub woken: BTreeSet<AgencyName>,
+}
+
+/// A stored row that has the token of a query row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Of the row that was asked with.
+    pub query_handle: Handle,
+    /// Of the stored row.
+    pub handle: Handle,
+    /// Of the stored row.
+    pub payload: SealedPayload,
+    /// Whose row it is.
+    pub agency: AgencyName,
+}
+
+/// What a query found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queried {
+    /// In no particular order.
+    pub hits: Vec<Hit>,
+    /// Who has new mail.
+    pub woken: BTreeSet<AgencyName>,
+}
+
+/// What a withdrawal did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// The member's rows after it.
+    pub holdings: Holdings,
+    /// Rows that were deleted.
+    pub withdrawn: u64,
+    /// Notices that were cancelled at other members.
+    pub cancelled: u64,
+    /// Who has new mail.
+    pub woken: BTreeSet<AgencyName>,
+}
+
+/// What one sweep for expired rows did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expired {
+    /// Rows that were deleted; as many as the bound: there may be more.
+    pub removed: u64,
+    /// Who has new mail.
+    pub woken: BTreeSet<AgencyName>,
+}
+
+/// What waits for a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// Another's row has the token of one of the member's rows.
+    Notice {
+        /// The member's row.
+        own_handle: Handle,
+        /// The other's row.
+        handle: Handle,
+        /// The other's payload.
+        payload: SealedPayload,
+        /// The other.
+        agency: AgencyName,
+        /// The other asked and stored nothing.
+        query: bool,
+    },
+    /// A notice no longer holds.
+    Cancellation {
+        /// The member's row.
+        own_handle: Handle,
+        /// The other's row.
+        handle: Handle,
+    },
+    /// A row of the member has a token that too many rows share.
+    Common {
+        /// The member's row.
+        own_handle: Handle,
+    },
+    /// A message of another member.
+    Envelope(Envelope),
+}
+
+/// Carries out store verbs on a thread where waiting for a disk stops nobody else.
+pub async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(_) => Err(StoreError::CutOff.into()),
+    }
+}
+
+/// The hub's memory.
+pub trait Store: Send + Sync {
+    /// Roster, agreements and certificates.
+    fn registry(&self) -> Result<Registry, StoreError>;
+    /// Appends the roster entry of this number; [`StoreError::Conflict`] if it is not the next.
+    fn append_roster(
+        &self,
+        number: u64,
+        entry: &SignedEntry,
+        log: &LogEntry,
+    ) -> Result<(), StoreError>;
+    /// Appends an `Enrol` entry and keeps the certificate that goes with it.
+    fn enrol(
+        &self,
+        number: u64,
+        entry: &SignedEntry,
+        agency: &AgencyName,
+        certificate: &IssuedCertificate,
+        log: &LogEntry,
+    ) -> Result<(), StoreError>;
+    /// Keeps a proposal.
+    fn propose(&self, proposal: &Proposal, log: &LogEntry) -> Result<(), StoreError>;
+    /// Keeps an acceptance.
+    fn accept(
+        &self,
+        agreement: &Digest,
+        agency: &AgencyName,
+        acceptance: &Acceptance,
+        log: &LogEntry,
+    ) -> Result<(), StoreError>;
+
+    /// Keeps a custodian's statement; false if a different one is already there.
+    fn publish(
+        &self,
+        epoch: u32,
+        custodian: &AgencyName,
+        statement: &Statement,
+        log: &LogEntry,
+    ) -> Result<bool, StoreError>;
+    /// All statements of one custody epoch.
+    fn statements(&self, epoch: u32) -> Result<Vec<Statement>, StoreError>;
+
+    /// Stores new rows and joins each with the stored rows of other members.
+    fn submit(&self, batch: &Batch) -> Result<Submitted, StoreError>;
+    /// Joins rows with the stored rows of other members and stores none.
+    fn query(&self, batch: &Batch) -> Result<Queried, StoreError>;
+    /// Deletes rows and cancels what came from them.
+    fn withdraw(
+        &self,
+        member: &AgencyName,
+        handles: &[Handle],
+        at: i64,
+    ) -> Result<Withdrawn, StoreError>;
+    /// Deletes at most `limit` rows whose last month is before `month`.
+    fn expire(&self, month: ExpiryMonth, limit: usize, at: i64) -> Result<Expired, StoreError>;
+    /// Count and digest of a member's live rows.
+    fn holdings(&self, member: &AgencyName) -> Result<Holdings, StoreError>;
+    /// The same, counted anew from the rows.
+    fn recount(&self, member: &AgencyName) -> Result<Holdings, StoreError>;
+    /// A member's handles after one, rising.
+    fn handles(
+        &self,
+        member: &AgencyName,
+        after: Option<Handle>,
+        limit: usize,
+    ) -> Result<Vec<Handle>, StoreError>;
+
+    /// Keeps an envelope for its recipient; false if it is already there.
+    fn send(&self, envelope: &Envelope, max_items: u64, at: i64) -> Result<bool, StoreError>;
+    /// At most `limit` items after a cursor.
+    fn deliveries(
+        &self,
+        member: &AgencyName,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Item)>, StoreError>;
+    /// Items that wait, for all members together.
+    fn waiting(&self) -> Result<u64, StoreError>;
+    /// The number of the last item that ever came for a member; 0 before the first.
+    fn last_sequence(&self, member: &AgencyName) -> Result<u64, StoreError>;
+    /// Deletes what a member has taken over; [`StoreError::CursorAhead`] past the last item.
+    fn acknowledge(&self, member: &AgencyName, up_to: u64, at: i64) -> Result<(), StoreError>;
+
+    /// Logs something that changes nothing else.
+    fn note(&self, log: &LogEntry) -> Result<(), StoreError>;
+    /// The right edge of the log.
+    fn frontier(&self) -> Result<Frontier, StoreError>;
+    /// Entries of the log from a number on.
+    fn log_entries(&self, from: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError>;
+}

@@ -1,0 +1,459 @@
+//! What every store must do: one suite, stamped on each implementation.
+//!
+//! A store is made on a directory of its own, and made again on the same one where a check is about
+//! what survives.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use symbolon_core::crypto::{Signature, VerifyingKey};
+use symbolon_core::encoding::Digest;
+use symbolon_core::envelope::Envelope;
+use symbolon_core::identity::AgencyName;
+use symbolon_core::log::Frontier;
+use symbolon_core::roster::{Approval, SignedEntry};
+use symbolon_core::row::{
+    AgreementEpoch, ExpiryMonth, Handle, Holdings, PAYLOAD_BYTES, Row, SealedPayload, Token,
+};
+
+use super::{Batch, IssuedCertificate, Item, Statement, Store, StoreError};
+use crate::log::{Event, LogEntry};
+
+/// Makes a store on a directory: a fresh one, or the same again.
+pub type Make<'a> = &'a dyn Fn(&Path) -> Arc<dyn Store>;
+
+type Check = fn(Make<'_>, &Path);
+
+const LIMIT: u32 = 3;
+
+/// Runs every check, each on a store of its own.
+pub fn run_all(make: impl Fn(&Path) -> Arc<dyn Store>) {
+    let checks: [(&str, Check); 16] = [
+        ("submitting is idempotent", submitting_is_idempotent),
+        ("joins tell both sides", joins_tell_both_sides),
+        ("no member joins itself", no_member_joins_itself),
+        ("epochs never join", epochs_never_join),
+        ("a silent row tells its owner only", silent_rows),
+        ("a silent stored row looks like a miss", silent_queries),
+        ("common tokens fall quiet", common_tokens_fall_quiet),
+        ("queries store nothing", queries_store_nothing),
+        ("withdrawal cancels", withdrawal_cancels),
+        ("expiry cancels on both sides", expiry_cancels),
+        ("holdings match a recount", holdings_match_a_recount),
+        ("handles come in pages", handles_come_in_pages),
+        ("mail is numbered for good", mail_is_numbered_for_good),
+        ("a full mailbox refuses whole batches", full_mailboxes),
+        ("the roster has no forks", the_roster_has_no_forks),
+        ("everything survives with its log", everything_survives),
+    ];
+    for (name, check) in checks {
+        println!("contract: {name}");
+        let dir = tempfile::tempdir().unwrap();
+        check(&make, &dir.path().join("store"));
+    }
+}
+
+fn agency(name: &str) -> AgencyName {
+    name.parse().unwrap()
+}
+
+fn row(token: u8, handle: u8) -> Row {
+    Row {
+        agreement_epoch: AgreementEpoch([1; 16]),
+        token: Token([token; 16]),
+        handle: Handle([handle; 16]),
+        silent: false,
+        expiry: ExpiryMonth(100),
+        payload: SealedPayload([handle; PAYLOAD_BYTES]),
+    }
+}
+
+fn silent(row: Row) -> Row {
+    Row {
+        silent: true,
+        ..row
+    }
+}
+
+fn batch(member: &str, rows: Vec<Row>) -> Batch {
+    let epochs = rows.iter().map(|row| (row.agreement_epoch, LIMIT));
+    Batch {
+        member: agency(member),
+        common_limits: epochs.collect::<HashMap<_, _>>(),
+        rows,
+        mailbox_max_items: 100,
+        at: 7,
+    }
+}
+
+fn submit(store: &Arc<dyn Store>, member: &str, rows: Vec<Row>) -> Holdings {
+    store.submit(&batch(member, rows)).unwrap().holdings
+}
+
+fn mail(store: &Arc<dyn Store>, member: &str) -> Vec<Item> {
+    let all = store.deliveries(&agency(member), 0, 1000).unwrap();
+    all.into_iter().map(|(_, item)| item).collect()
+}
+
+fn notice(own: u8, other: u8, of: &str, query: bool) -> Item {
+    Item::Notice {
+        own_handle: Handle([own; 16]),
+        handle: Handle([other; 16]),
+        payload: SealedPayload([other; PAYLOAD_BYTES]),
+        agency: agency(of),
+        query,
+    }
+}
+
+fn cancellation(own: u8, other: u8) -> Item {
+    Item::Cancellation {
+        own_handle: Handle([own; 16]),
+        handle: Handle([other; 16]),
+    }
+}
+
+fn common(own: u8) -> Item {
+    Item::Common {
+        own_handle: Handle([own; 16]),
+    }
+}
+
+fn log(event: Event) -> LogEntry {
+    LogEntry {
+        at: 7,
+        event,
+        member: None,
+        count: 1,
+        digest: None,
+    }
+}
+
+fn envelope(from: &str, to: &str, id: u8) -> Envelope {
+    Envelope {
+        from: agency(from),
+        to: agency(to),
+        id: [id; 16],
+        sealed: vec![id; 40],
+        signature: Signature([id; 64]),
+    }
+}
+
+fn submitting_is_idempotent(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    submit(&store, "a", vec![row(1, 1)]);
+    let first = submit(&store, "b", vec![row(1, 2), row(1, 2)]);
+    let logged = store.frontier().unwrap();
+    let again = submit(&store, "b", vec![row(1, 2)]);
+    assert_eq!((first.count, first), (1, again));
+    assert_eq!(store.frontier().unwrap(), logged, "nothing changed");
+    assert_eq!(mail(&store, "a").len(), 1);
+    let other_token = submit(&store, "b", vec![row(9, 2)]);
+    assert_eq!(other_token, first, "a stored handle changes nothing");
+}
+
+fn joins_tell_both_sides(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    submit(&store, "a", vec![row(1, 1), row(2, 2)]);
+    let done = store.submit(&batch("b", vec![row(1, 3), row(5, 4)]));
+    assert_eq!(done.unwrap().woken, [agency("a"), agency("b")].into());
+    assert_eq!(mail(&store, "a"), [notice(1, 3, "b", false)]);
+    assert_eq!(mail(&store, "b"), [notice(3, 1, "a", false)]);
+}
+
+fn no_member_joins_itself(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    submit(&store, "a", vec![row(1, 1), row(1, 2)]);
+    submit(&store, "a", vec![row(1, 3)]);
+    assert!(mail(&store, "a").is_empty());
+    let hits = store.query(&batch("a", vec![row(1, 9)])).unwrap().hits;
+    assert!(hits.is_empty());
+}
+
+fn epochs_never_join(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    submit(&store, "a", vec![row(1, 1)]);
+    let other = Row {
+        agreement_epoch: AgreementEpoch([2; 16]),
+        ..row(1, 2)
+    };
+    submit(&store, "b", vec![other.clone()]);
+    let hits = store.query(&batch("b", vec![other])).unwrap().hits;
+    assert!(hits.is_empty() && mail(&store, "a").is_empty() && mail(&store, "b").is_empty());
+}
+
+fn silent_rows(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    submit(&store, "a", vec![silent(row(1, 1))]);
+    submit(&store, "b", vec![row(1, 2)]);
+    assert_eq!(mail(&store, "a"), [notice(1, 2, "b", false)]);
+    assert!(mail(&store, "b").is_empty());
+    submit(&store, "c", vec![silent(row(1, 3))]);
+    assert_eq!(mail(&store, "c"), [notice(3, 2, "b", false)]);
+    assert_eq!(mail(&store, "a").len(), 1);
+    assert!(mail(&store, "b").is_empty());
+    let done = store.withdraw(&agency("a"), &[Handle([1; 16])], 7).unwrap();
+    assert_eq!(done.cancelled, 0, "b never knew");
+    let done = store.withdraw(&agency("b"), &[Handle([2; 16])], 7).unwrap();
+    assert_eq!(done.cancelled, 1, "c knew, a's row is gone");
+    assert!(mail(&store, "b").is_empty());
+}
+
+fn silent_queries(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    submit(&store, "a", vec![silent(row(1, 1))]);
+    let done = store.query(&batch("b", vec![row(1, 9)])).unwrap();
+    assert!(done.hits.is_empty());
+    assert_eq!(mail(&store, "a"), [notice(1, 9, "b", true)]);
+}
+
+fn common_tokens_fall_quiet(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    for (member, handle) in [("a", 1), ("b", 2), ("c", 3)] {
+        submit(&store, member, vec![row(1, handle)]);
+    }
+    assert_eq!(mail(&store, "a").len(), 2);
+    submit(&store, "d", vec![row(1, 4)]);
+    assert_eq!(mail(&store, "d"), [common(4)]);
+    assert_eq!(mail(&store, "a").last(), Some(&common(1)));
+    assert_eq!(mail(&store, "b").last(), Some(&common(2)));
+    submit(&store, "e", vec![row(1, 5)]);
+    assert_eq!(mail(&store, "e"), [common(5)]);
+    assert_eq!(mail(&store, "a").len(), 3, "told once");
+    let hits = store.query(&batch("f", vec![row(1, 9)])).unwrap().hits;
+    assert!(hits.is_empty());
+}
+
+fn queries_store_nothing(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    submit(&store, "a", vec![row(1, 1)]);
+    let size = store.frontier().unwrap().size();
+    let done = store.query(&batch("b", vec![row(1, 9), row(2, 8)]));
+    let hits = done.unwrap().hits;
+    assert_eq!(hits.len(), 1);
+    assert_eq!(hits[0].query_handle, Handle([9; 16]));
+    assert_eq!(hits[0].handle, Handle([1; 16]));
+    assert_eq!(hits[0].agency, agency("a"));
+    assert_eq!(mail(&store, "a"), [notice(1, 9, "b", true)]);
+    assert_eq!(store.holdings(&agency("b")).unwrap(), Holdings::default());
+    assert_eq!(store.frontier().unwrap().size(), size + 1);
+    let asking_silently = store.query(&batch("b", vec![silent(row(1, 7))]));
+    assert_eq!(asking_silently.unwrap().hits.len(), 1);
+    assert_eq!(mail(&store, "a").len(), 1);
+}
+
+fn withdrawal_cancels(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    submit(&store, "a", vec![row(1, 1), row(2, 2)]);
+    submit(&store, "b", vec![row(1, 3)]);
+    let handles = [Handle([1; 16]), Handle([77; 16]), Handle([1; 16])];
+    let done = store.withdraw(&agency("a"), &handles, 7).unwrap();
+    assert_eq!((done.withdrawn, done.cancelled), (1, 1));
+    assert_eq!(done.holdings.count, 1);
+    assert_eq!(mail(&store, "b").last(), Some(&cancellation(3, 1)));
+    assert_eq!(mail(&store, "a").len(), 1, "the withdrawing side knows");
+    let foreign = store.withdraw(&agency("a"), &[Handle([3; 16])], 7).unwrap();
+    assert_eq!(
+        foreign.withdrawn, 0,
+        "another's row is not ours to withdraw"
+    );
+    submit(&store, "c", vec![row(1, 5)]);
+    assert_eq!(mail(&store, "c"), [notice(5, 3, "b", false)]);
+}
+
+fn expiry_cancels(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    let soon = Row {
+        expiry: ExpiryMonth(50),
+        ..row(1, 1)
+    };
+    submit(&store, "a", vec![soon, row(2, 2)]);
+    submit(&store, "b", vec![row(1, 3)]);
+    let none = store.expire(ExpiryMonth(50), 10, 7).unwrap();
+    assert_eq!(none.removed, 0, "the last month is not over");
+    let done = store.expire(ExpiryMonth(51), 10, 7).unwrap();
+    assert_eq!(done.removed, 1);
+    assert_eq!(mail(&store, "a").last(), Some(&cancellation(1, 3)));
+    assert_eq!(mail(&store, "b").last(), Some(&cancellation(3, 1)));
+    assert_eq!(store.holdings(&agency("a")).unwrap().count, 1);
+    let bounded = store.expire(ExpiryMonth(200), 1, 7).unwrap();
+    assert_eq!(bounded.removed, 1);
+    let rest = store.expire(ExpiryMonth(200), 10, 7).unwrap();
+    assert_eq!(rest.removed, 1);
+    for member in ["a", "b"] {
+        let empty = Holdings::default();
+        assert_eq!(store.holdings(&agency(member)).unwrap(), empty);
+    }
+}
+
+fn holdings_match_a_recount(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    let member = agency("a");
+    for step in 0..40u8 {
+        submit(
+            &store,
+            "a",
+            vec![row(step / 3, step), row(step, 100 + step)],
+        );
+        if step % 3 == 0 {
+            store.withdraw(&member, &[Handle([step; 16])], 7).unwrap();
+        }
+    }
+    let held = store.holdings(&member).unwrap();
+    assert_eq!(held.count, 80 - 14);
+    assert_eq!(store.recount(&member).unwrap(), held);
+    drop(store);
+    let store = make(dir);
+    assert_eq!(store.recount(&member).unwrap(), held);
+    assert_eq!(store.holdings(&member).unwrap(), held);
+}
+
+fn handles_come_in_pages(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    let rows = [5, 1, 3, 255].map(|handle| row(handle, handle));
+    submit(&store, "a", rows.to_vec());
+    submit(&store, "aa", vec![row(9, 2)]);
+    let page = |after: Option<u8>, limit| -> Vec<u8> {
+        let after = after.map(|handle| Handle([handle; 16]));
+        let page = store.handles(&agency("a"), after, limit).unwrap();
+        page.iter().map(|handle| handle.0[0]).collect()
+    };
+    assert_eq!(page(None, 2), [1, 3]);
+    assert_eq!(page(Some(3), 2), [5, 255]);
+    assert!(page(Some(255), 2).is_empty());
+}
+
+fn mail_is_numbered_for_good(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    assert!(store.send(&envelope("b", "a", 1), 100, 7).unwrap());
+    assert!(!store.send(&envelope("b", "a", 1), 100, 7).unwrap());
+    assert!(store.send(&envelope("c", "a", 1), 100, 7).unwrap());
+    let member = agency("a");
+    let all = store.deliveries(&member, 0, 10).unwrap();
+    assert_eq!(all[0], (1, Item::Envelope(envelope("b", "a", 1))));
+    assert_eq!(all[1].0, 2);
+    assert_eq!(store.deliveries(&member, 1, 10).unwrap().len(), 1);
+    let ahead = store.acknowledge(&member, 3, 7);
+    assert!(matches!(ahead, Err(StoreError::CursorAhead(2))));
+    assert_eq!(store.waiting().unwrap(), 2);
+    store.acknowledge(&member, 2, 7).unwrap();
+    store.acknowledge(&member, 1, 7).unwrap();
+    assert!(mail(&store, "a").is_empty());
+    assert_eq!(store.waiting().unwrap(), 0);
+    drop(store);
+    let store = make(dir);
+    assert_eq!(store.last_sequence(&member).unwrap(), 2);
+    store.send(&envelope("b", "a", 2), 100, 7).unwrap();
+    assert_eq!(store.deliveries(&member, 0, 10).unwrap()[0].0, 3);
+    assert_eq!(store.last_sequence(&agency("b")).unwrap(), 0);
+}
+
+fn full_mailboxes(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    submit(&store, "a", vec![row(1, 1), row(2, 2)]);
+    store.send(&envelope("b", "a", 1), 1, 7).unwrap();
+    let full = store.send(&envelope("b", "a", 2), 1, 7);
+    assert!(matches!(full, Err(StoreError::MailboxFull(_))));
+    let again = store.send(&envelope("b", "a", 1), 1, 7);
+    assert!(!again.unwrap(), "a repeated one is no new one");
+    let mut refused = batch("b", vec![row(7, 6), row(1, 3)]);
+    refused.mailbox_max_items = 1;
+    let logged = store.frontier().unwrap();
+    let full = store.submit(&refused);
+    assert!(matches!(full, Err(StoreError::MailboxFull(_))));
+    assert_eq!(store.holdings(&agency("b")).unwrap(), Holdings::default());
+    assert_eq!(store.frontier().unwrap(), logged);
+    assert!(mail(&store, "b").is_empty());
+    let unanswered = store.query(&refused).unwrap();
+    assert!(unanswered.hits.is_empty(), "an owner is told, or nobody is");
+}
+
+fn entry(body: &[u8]) -> SignedEntry {
+    let approval = Approval {
+        key: VerifyingKey([1; 32]),
+        signature: Signature([2; 64]),
+    };
+    SignedEntry {
+        body: body.to_vec(),
+        approvals: vec![approval],
+    }
+}
+
+fn the_roster_has_no_forks(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    let log = log(Event::Roster);
+    let (first, second) = (entry(b"first"), entry(b"second"));
+    store.append_roster(0, &first, &log).unwrap();
+    store.append_roster(1, &second, &log).unwrap();
+    for number in [0, 1, 3] {
+        let fork = store.append_roster(number, &entry(b"fork"), &log);
+        assert!(matches!(fork, Err(StoreError::Conflict)));
+    }
+    let certificate = certificate();
+    let member = agency("a");
+    let late = store.enrol(1, &entry(b"fork"), &member, &certificate, &log);
+    assert!(matches!(late, Err(StoreError::Conflict)));
+    drop(store);
+    let store = make(dir);
+    let registry = store.registry().unwrap();
+    assert_eq!(registry.entries, [first, second]);
+    assert!(registry.certificates.is_empty());
+    assert_eq!(store.frontier().unwrap().size(), 2);
+}
+
+fn certificate() -> IssuedCertificate {
+    IssuedCertificate {
+        serial: "4a".into(),
+        expires_at: 9,
+        chain: vec![vec![1], vec![2, 3]],
+        request: Digest([4; 32]),
+    }
+}
+
+fn everything_survives(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    let member = agency("a");
+    let enrolment = log(Event::Enrolment);
+    store
+        .enrol(0, &entry(b"first"), &member, &certificate(), &enrolment)
+        .unwrap();
+    let statement = Statement {
+        body: b"{}".to_vec(),
+        signature: Signature([3; 64]),
+    };
+    let other = Statement {
+        body: b"[]".to_vec(),
+        ..statement.clone()
+    };
+    let stated = log(Event::Statement);
+    assert!(store.publish(1, &member, &statement, &stated).unwrap());
+    assert!(store.publish(1, &member, &statement, &stated).unwrap());
+    assert!(!store.publish(1, &member, &other, &stated).unwrap());
+    submit(&store, "a", vec![row(1, 1)]);
+    submit(&store, "b", vec![row(1, 2)]);
+    let (mail_before, frontier) = (mail(&store, "a"), store.frontier().unwrap());
+    drop(store);
+
+    let store = make(dir);
+    let registry = store.registry().unwrap();
+    assert_eq!(registry.certificates[&member], certificate());
+    assert_eq!(store.statements(1).unwrap(), [statement]);
+    assert!(store.statements(2).unwrap().is_empty());
+    assert_eq!(mail(&store, "a"), mail_before);
+    assert_eq!(store.frontier().unwrap(), frontier);
+    let mut rebuilt = Frontier::default();
+    let entries = store.log_entries(0, 100).unwrap();
+    for entry in &entries {
+        rebuilt.append(&entry.line().unwrap());
+    }
+    assert_eq!(rebuilt, frontier, "the log is what the tree is over");
+    let events: Vec<Event> = entries.iter().map(|entry| entry.event).collect();
+    let submission = Event::Submission;
+    assert_eq!(
+        events,
+        [Event::Enrolment, Event::Statement, submission, submission]
+    );
+    submit(&store, "c", vec![row(1, 3)]);
+    assert_eq!(mail(&store, "a").len(), 2, "the join goes on");
+}

@@ -1,0 +1,430 @@
+//! The store in fjall: one keyspace for each kind of thing, one synced transaction for each verb.
+//!
+//! | Keyspace | Key | Value |
+//! |---|---|---|
+//! | `rows` | epoch, token, handle, member | silent, expiry, payload |
+//! | `tokens` | epoch, token | live rows |
+//! | `handles` | member 0 handle | epoch, token, expiry |
+//! | `links` | member 0 handle, handle, member | who was notified |
+//! | `expiries` | expiry, member 0 handle | |
+//! | `holdings` | member | count and digest |
+//! | `mail` | member 0 sequence | item |
+//! | `mailboxes` | member | last sequence, items kept |
+//! | `envelopes` | to 0 from 0 id | sequence |
+//! | `roster`, `agreements`, `acceptances`, `statements`, `certificates`, `log`, `meta` | | |
+//!
+//! Names have no zero byte, so that it ends them. Holdings are not recounted on opening, since that
+//! reads every row: [`Store::recount`] does it when asked, and the nodes compare theirs anyway.
+
+mod codec;
+mod mail;
+mod registry;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use fjall::{
+    KeyspaceCreateOptions, PersistMode, Readable, SingleWriterTxDatabase, SingleWriterTxKeyspace,
+    SingleWriterWriteTx, Snapshot,
+};
+use symbolon_core::agreement::{Acceptance, Proposal};
+use symbolon_core::encoding::Digest;
+use symbolon_core::envelope::Envelope;
+use symbolon_core::identity::AgencyName;
+use symbolon_core::log::Frontier;
+use symbolon_core::roster::SignedEntry;
+use symbolon_core::row::{ExpiryMonth, Handle, Holdings};
+
+use self::mail::MailboxState;
+use super::{
+    Batch, Expired, IssuedCertificate, Item, Queried, Registry, Statement, Store, StoreError,
+    Submitted, Withdrawn,
+};
+use crate::log::LogEntry;
+
+const FORMAT: &[u8] = b"symbolon hub store 1";
+
+/// The hub's memory on disk.
+pub struct FjallStore {
+    dir: PathBuf,
+    db: SingleWriterTxDatabase,
+    spaces: Spaces,
+}
+
+struct Spaces {
+    rows: SingleWriterTxKeyspace,
+    tokens: SingleWriterTxKeyspace,
+    handles: SingleWriterTxKeyspace,
+    links: SingleWriterTxKeyspace,
+    expiries: SingleWriterTxKeyspace,
+    holdings: SingleWriterTxKeyspace,
+    mail: SingleWriterTxKeyspace,
+    mailboxes: SingleWriterTxKeyspace,
+    envelopes: SingleWriterTxKeyspace,
+    roster: SingleWriterTxKeyspace,
+    agreements: SingleWriterTxKeyspace,
+    acceptances: SingleWriterTxKeyspace,
+    statements: SingleWriterTxKeyspace,
+    certificates: SingleWriterTxKeyspace,
+    log: SingleWriterTxKeyspace,
+    meta: SingleWriterTxKeyspace,
+}
+
+impl Spaces {
+    fn open(db: &SingleWriterTxDatabase) -> fjall::Result<Self> {
+        let space = |name| db.keyspace(name, KeyspaceCreateOptions::default);
+        Ok(Self {
+            rows: space("rows")?,
+            tokens: space("tokens")?,
+            handles: space("handles")?,
+            links: space("links")?,
+            expiries: space("expiries")?,
+            holdings: space("holdings")?,
+            mail: space("mail")?,
+            mailboxes: space("mailboxes")?,
+            envelopes: space("envelopes")?,
+            roster: space("roster")?,
+            agreements: space("agreements")?,
+            acceptances: space("acceptances")?,
+            statements: space("statements")?,
+            certificates: space("certificates")?,
+            log: space("log")?,
+            meta: space("meta")?,
+        })
+    }
+}
+
+/// What goes wrong inside a verb, before the directory is named.
+#[derive(Debug)]
+enum Fault {
+    Engine(fjall::Error),
+    Damaged(&'static str),
+    Refused(StoreError),
+}
+
+impl From<fjall::Error> for Fault {
+    fn from(error: fjall::Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<serde_json::Error> for Fault {
+    fn from(_: serde_json::Error) -> Self {
+        Self::Damaged("a value that is not the JSON it was")
+    }
+}
+
+/// One transaction with what it gathers on the way.
+struct Write<'a> {
+    tx: SingleWriterWriteTx<'a>,
+    spaces: &'a Spaces,
+    mailboxes: BTreeMap<AgencyName, MailboxState>,
+    woken: BTreeSet<AgencyName>,
+    notices: usize,
+}
+
+impl FjallStore {
+    /// Opens the store in a directory, which is made if it does not exist.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let refused = |error| name(dir, Fault::Engine(error));
+        // The engine asserts on some kinds of damage; the operator gets the same clear words.
+        let opened = std::panic::catch_unwind(|| SingleWriterTxDatabase::builder(dir).open())
+            .map_err(|_| {
+                name(
+                    dir,
+                    Fault::Damaged("the engine stopped while reading its files"),
+                )
+            })?;
+        let db = opened.map_err(refused)?;
+        let spaces = Spaces::open(&db).map_err(refused)?;
+        let store = Self {
+            dir: dir.to_owned(),
+            db,
+            spaces,
+        };
+        store.write(|write| {
+            match write.tx.get(&write.spaces.meta, "format")? {
+                None => write.tx.insert(&write.spaces.meta, "format", FORMAT),
+                Some(found) if *found == *FORMAT => {}
+                Some(_) => return Err(Fault::Damaged("it has another format")),
+            }
+            Ok(())
+        })?;
+        store.frontier()?;
+        Ok(store)
+    }
+
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Snapshot, &Spaces) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let snapshot = self.db.read_tx();
+        work(&snapshot, &self.spaces).map_err(|fault| name(&self.dir, fault))
+    }
+
+    /// Runs one verb: all of it is written and synced, or nothing.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&mut Write<'_>) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let mut write = Write {
+            tx: self.db.write_tx().durability(Some(PersistMode::SyncAll)),
+            spaces: &self.spaces,
+            mailboxes: BTreeMap::new(),
+            woken: BTreeSet::new(),
+            notices: 0,
+        };
+        let done = work(&mut write).map_err(|fault| name(&self.dir, fault))?;
+        write.keep_mailboxes();
+        write
+            .tx
+            .commit()
+            .map_err(|error| name(&self.dir, Fault::Engine(error)))?;
+        Ok(done)
+    }
+}
+
+impl Write<'_> {
+    fn log(&mut self, entry: &LogEntry) -> Result<(), Fault> {
+        let line = entry.line()?;
+        let mut frontier = frontier(&self.tx, self.spaces)?;
+        let number = frontier.size().to_be_bytes();
+        frontier.append(&line);
+        self.tx.insert(&self.spaces.log, number, line);
+        let meta = &self.spaces.meta;
+        self.tx.insert(meta, "frontier", frontier.to_bytes());
+        Ok(())
+    }
+}
+
+fn frontier(read: &impl Readable, spaces: &Spaces) -> Result<Frontier, Fault> {
+    match read.get(&spaces.meta, "frontier")? {
+        None => Ok(Frontier::default()),
+        Some(bytes) => {
+            Frontier::from_bytes(&bytes).ok_or(Fault::Damaged("the edge of the log is malformed"))
+        }
+    }
+}
+
+/// Gives a fault the directory that it happened in.
+fn name(dir: &Path, fault: Fault) -> StoreError {
+    let dir = dir.to_owned();
+    match fault {
+        Fault::Refused(error) => error,
+        Fault::Damaged(detail) => StoreError::Damaged {
+            dir,
+            detail: detail.to_owned(),
+        },
+        Fault::Engine(fjall::Error::Io(error)) if is_environment(&error) => {
+            StoreError::Unavailable {
+                dir,
+                detail: error.to_string(),
+            }
+        }
+        Fault::Engine(fjall::Error::Poisoned) => StoreError::Unavailable {
+            dir,
+            detail: "an earlier write failed".to_owned(),
+        },
+        Fault::Engine(fjall::Error::Locked) => StoreError::Unavailable {
+            dir,
+            detail: "another process has it open".to_owned(),
+        },
+        Fault::Engine(error) => StoreError::Damaged {
+            dir,
+            detail: error.to_string(),
+        },
+    }
+}
+
+fn is_environment(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{
+        PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, WriteZero,
+    };
+    matches!(
+        error.kind(),
+        PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull | WriteZero
+    )
+}
+
+impl Store for FjallStore {
+    fn registry(&self) -> Result<Registry, StoreError> {
+        self.read(registry::read)
+    }
+
+    fn append_roster(
+        &self,
+        number: u64,
+        entry: &SignedEntry,
+        log: &LogEntry,
+    ) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.append_roster(number, entry)?;
+            write.log(log)
+        })
+    }
+
+    fn enrol(
+        &self,
+        number: u64,
+        entry: &SignedEntry,
+        agency: &AgencyName,
+        certificate: &IssuedCertificate,
+        log: &LogEntry,
+    ) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.append_roster(number, entry)?;
+            write.certify(agency, certificate);
+            write.log(log)
+        })
+    }
+
+    fn propose(&self, proposal: &Proposal, log: &LogEntry) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.propose(proposal)?;
+            write.log(log)
+        })
+    }
+
+    fn accept(
+        &self,
+        agreement: &Digest,
+        agency: &AgencyName,
+        acceptance: &Acceptance,
+        log: &LogEntry,
+    ) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.accept(agreement, agency, acceptance)?;
+            write.log(log)
+        })
+    }
+
+    fn publish(
+        &self,
+        epoch: u32,
+        custodian: &AgencyName,
+        statement: &Statement,
+        log: &LogEntry,
+    ) -> Result<bool, StoreError> {
+        self.write(|write| write.publish(epoch, custodian, statement, log))
+    }
+
+    fn statements(&self, epoch: u32) -> Result<Vec<Statement>, StoreError> {
+        self.read(|read, spaces| registry::statements(read, spaces, epoch))
+    }
+
+    fn submit(&self, batch: &Batch) -> Result<Submitted, StoreError> {
+        self.write(|write| write.submit(batch))
+    }
+
+    fn query(&self, batch: &Batch) -> Result<Queried, StoreError> {
+        self.write(|write| write.query(batch))
+    }
+
+    fn withdraw(
+        &self,
+        member: &AgencyName,
+        handles: &[Handle],
+        at: i64,
+    ) -> Result<Withdrawn, StoreError> {
+        self.write(|write| write.withdraw(member, handles, at))
+    }
+
+    fn expire(&self, month: ExpiryMonth, limit: usize, at: i64) -> Result<Expired, StoreError> {
+        self.write(|write| write.expire(month, limit, at))
+    }
+
+    fn holdings(&self, member: &AgencyName) -> Result<Holdings, StoreError> {
+        self.read(|read, spaces| rows::holdings(read, spaces, member))
+    }
+
+    fn recount(&self, member: &AgencyName) -> Result<Holdings, StoreError> {
+        self.read(|read, spaces| rows::recount(read, spaces, member))
+    }
+
+    fn handles(
+        &self,
+        member: &AgencyName,
+        after: Option<Handle>,
+        limit: usize,
+    ) -> Result<Vec<Handle>, StoreError> {
+        self.read(|read, spaces| rows::handles(read, spaces, member, after, limit))
+    }
+
+    fn send(&self, envelope: &Envelope, max_items: u64, at: i64) -> Result<bool, StoreError> {
+        self.write(|write| write.send(envelope, max_items, at))
+    }
+
+    fn deliveries(
+        &self,
+        member: &AgencyName,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Item)>, StoreError> {
+        self.read(|read, spaces| mail::deliveries(read, spaces, member, after, limit))
+    }
+
+    fn waiting(&self) -> Result<u64, StoreError> {
+        self.read(mail::waiting)
+    }
+
+    fn last_sequence(&self, member: &AgencyName) -> Result<u64, StoreError> {
+        self.read(|read, spaces| Ok(MailboxState::read(read, spaces, member)?.last))
+    }
+
+    fn acknowledge(&self, member: &AgencyName, up_to: u64, at: i64) -> Result<(), StoreError> {
+        self.write(|write| write.acknowledge(member, up_to, at))
+    }
+
+    fn note(&self, log: &LogEntry) -> Result<(), StoreError> {
+        self.write(|write| write.log(log))
+    }
+
+    fn frontier(&self) -> Result<Frontier, StoreError> {
+        self.read(frontier)
+    }
+
+    fn log_entries(&self, from: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
+        self.read(|read, spaces| {
+            read.range(&spaces.log, from.to_be_bytes()..)
+                .take(limit)
+                .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
+                .collect()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn keeps_the_contract() {
+        super::super::contract::run_all(|dir| -> Arc<dyn Store> {
+            Arc::new(FjallStore::open(dir).unwrap())
+        });
+    }
+
+    #[test]
+    fn a_damaged_store_says_so_and_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let store = FjallStore::open(&path).unwrap();
+        let entry = LogEntry {
+            at: 0,
+            event: crate::log::Event::Roster,
+            member: None,
+            count: 1,
+            digest: None,
+        };
+        store.note(&entry).unwrap();
+        drop(store);
+        let version = path.join("version");
+        assert!(version.exists());
+        std::fs::write(&version, b"not a version").unwrap();
+        let told = FjallStore::open(&path).err().unwrap().to_string();
+        assert!(told.contains("is damaged (") && told.contains("restore the backup"));
+    }
+}

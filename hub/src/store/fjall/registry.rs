@@ -1,0 +1,163 @@
+//! Roster, agreements, certificates and statements: small, and read whole at start.
+
+use std::collections::BTreeMap;
+
+use fjall::Readable;
+use symbolon_core::agreement::{Acceptance, Proposal};
+use symbolon_core::crypto::Signature;
+use symbolon_core::encoding::{self, Digest};
+use symbolon_core::identity::AgencyName;
+use symbolon_core::roster::SignedEntry;
+
+use super::codec::parse_name;
+use super::{Fault, Spaces, Write};
+use crate::log::LogEntry;
+use crate::store::{IssuedCertificate, Registry, Statement, StoreError};
+
+pub fn read(read: &impl Readable, spaces: &Spaces) -> Result<Registry, Fault> {
+    let entries = read
+        .iter(&spaces.roster)
+        .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
+        .collect::<Result<Vec<SignedEntry>, Fault>>()?;
+    let mut agreements = Vec::new();
+    for guard in read.iter(&spaces.agreements) {
+        let (digest, value) = guard.into_inner()?;
+        let proposal: Proposal = serde_json::from_slice(&value)?;
+        let acceptances = read
+            .prefix(&spaces.acceptances, &digest)
+            .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
+            .collect::<Result<Vec<Acceptance>, Fault>>()?;
+        agreements.push((proposal, acceptances));
+    }
+    let mut certificates = BTreeMap::new();
+    for guard in read.iter(&spaces.certificates) {
+        let (key, value) = guard.into_inner()?;
+        let damaged = || Fault::Damaged("a certificate is malformed");
+        let agency = parse_name(&key).ok_or_else(damaged)?;
+        let certificate = parse_certificate(&value).ok_or_else(damaged)?;
+        certificates.insert(agency, certificate);
+    }
+    Ok(Registry {
+        entries,
+        agreements,
+        certificates,
+    })
+}
+
+pub fn statements(
+    read: &impl Readable,
+    spaces: &Spaces,
+    epoch: u32,
+) -> Result<Vec<Statement>, Fault> {
+    read.prefix(&spaces.statements, epoch.to_be_bytes())
+        .map(|guard| parse_statement(&guard.value()?))
+        .collect()
+}
+
+fn statement_value(statement: &Statement) -> Vec<u8> {
+    encoding::parts(&[&statement.body, &statement.signature.0])
+}
+
+fn parse_statement(bytes: &[u8]) -> Result<Statement, Fault> {
+    const DAMAGED: Fault = Fault::Damaged("a custody statement is malformed");
+    let fields = encoding::split_parts(bytes).ok_or(DAMAGED)?;
+    let [body, signature] = fields.as_slice() else {
+        return Err(DAMAGED);
+    };
+    Ok(Statement {
+        body: body.to_vec(),
+        signature: Signature::try_from(*signature).map_err(|_| DAMAGED)?,
+    })
+}
+
+fn certificate_value(certificate: &IssuedCertificate) -> Vec<u8> {
+    let expires_at = certificate.expires_at.to_be_bytes();
+    let mut fields: Vec<&[u8]> = vec![
+        certificate.serial.as_bytes(),
+        &expires_at,
+        &certificate.request.0,
+    ];
+    fields.extend(certificate.chain.iter().map(Vec::as_slice));
+    encoding::parts(&fields)
+}
+
+fn parse_certificate(bytes: &[u8]) -> Option<IssuedCertificate> {
+    let fields = encoding::split_parts(bytes)?;
+    let [serial, expires_at, request, chain @ ..] = fields.as_slice() else {
+        return None;
+    };
+    Some(IssuedCertificate {
+        serial: std::str::from_utf8(serial).ok()?.to_owned(),
+        expires_at: i64::from_be_bytes((*expires_at).try_into().ok()?),
+        request: Digest((*request).try_into().ok()?),
+        chain: chain.iter().map(|der| der.to_vec()).collect(),
+    })
+}
+
+impl Write<'_> {
+    pub fn append_roster(&mut self, number: u64, entry: &SignedEntry) -> Result<(), Fault> {
+        let roster = &self.spaces.roster;
+        let next = match self.tx.last_key_value(roster) {
+            None => 0,
+            Some(guard) => {
+                let key = guard.key()?;
+                let last: [u8; 8] = (*key)
+                    .try_into()
+                    .map_err(|_| Fault::Damaged("the roster is malformed"))?;
+                u64::from_be_bytes(last) + 1
+            }
+        };
+        if number != next {
+            return Err(Fault::Refused(StoreError::Conflict));
+        }
+        self.tx
+            .insert(roster, number.to_be_bytes(), serde_json::to_vec(entry)?);
+        Ok(())
+    }
+
+    pub fn certify(&mut self, agency: &AgencyName, certificate: &IssuedCertificate) {
+        self.tx.insert(
+            &self.spaces.certificates,
+            agency.as_str(),
+            certificate_value(certificate),
+        );
+    }
+
+    pub fn propose(&mut self, proposal: &Proposal) -> Result<(), Fault> {
+        let value = serde_json::to_vec(proposal)?;
+        let digest = proposal.digest();
+        self.tx.insert(&self.spaces.agreements, digest.0, value);
+        Ok(())
+    }
+
+    pub fn accept(
+        &mut self,
+        agreement: &Digest,
+        agency: &AgencyName,
+        acceptance: &Acceptance,
+    ) -> Result<(), Fault> {
+        let mut key = agreement.0.to_vec();
+        key.extend_from_slice(agency.as_str().as_bytes());
+        let value = serde_json::to_vec(acceptance)?;
+        self.tx.insert(&self.spaces.acceptances, key, value);
+        Ok(())
+    }
+
+    pub fn publish(
+        &mut self,
+        epoch: u32,
+        custodian: &AgencyName,
+        statement: &Statement,
+        log: &LogEntry,
+    ) -> Result<bool, Fault> {
+        let mut key = epoch.to_be_bytes().to_vec();
+        key.extend_from_slice(custodian.as_str().as_bytes());
+        let statements = &self.spaces.statements;
+        if let Some(known) = self.tx.get(statements, &key)? {
+            return Ok(parse_statement(&known)? == *statement);
+        }
+        self.tx.insert(statements, key, statement_value(statement));
+        self.log(log)?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,122 @@
+//! The relay to custodians, and their statements.
+
+use symbolon_core::encoding;
+use symbolon_proto::custody::custody_client::CustodyClient;
+use symbolon_proto::custody::{
+    Answer, AttendanceRequest, EvaluateReply, EvaluateRequest, PublishRequest, Statement,
+    StatementsRequest, Task, answer,
+};
+use symbolon_proto::mailbox::{Hint, delivery};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+use tonic::{Code, Status, Streaming};
+
+use crate::consortium::{Consortium, Member};
+use crate::services::{next, receive};
+
+type Service = CustodyClient<Channel>;
+
+async fn attend(service: &mut Service) -> Result<(mpsc::Sender<Answer>, Streaming<Task>), Status> {
+    let (answers, outgoing) = mpsc::channel(4);
+    let tasks = service.attend(ReceiverStream::new(outgoing)).await?;
+    Ok((answers, tasks.into_inner()))
+}
+
+async fn appointed(consortium: &Consortium) -> (Member, Member) {
+    let harbour = consortium.enrol("harbour").await;
+    let police = consortium.enrol("police").await;
+    let custodians = vec![harbour.name.clone()];
+    let epoch = consortium.admin.appoint_custodians(1, custodians).await;
+    assert_eq!(epoch.unwrap(), 1);
+    (harbour, police)
+}
+
+fn request(requester: &str) -> EvaluateRequest {
+    EvaluateRequest {
+        custodian: "harbour".into(),
+        request: encoding::parts(&[b"id", requester.as_bytes(), b"", b"", b"", &[0; 64]]),
+        signature: vec![0; 64],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn custodians_are_relayed_to_and_replaced_lines_end() {
+    let consortium = Consortium::found().await;
+    let (harbour, police) = appointed(&consortium).await;
+    let mut keeper = CustodyClient::new(harbour.channel.clone());
+    let mut asking = CustodyClient::new(police.channel.clone());
+    let stranger = attend(&mut asking).await.unwrap_err();
+    assert_eq!(stranger.code(), Code::PermissionDenied, "not appointed");
+    let absent = asking.evaluate(request("police")).await.unwrap_err();
+    assert_eq!(absent.code(), Code::Unavailable);
+    assert_eq!(absent.message(), "custodian harbour is not connected");
+
+    let (_answers, mut replaced) = attend(&mut keeper).await.unwrap();
+    let (answers, mut tasks) = attend(&mut keeper).await.unwrap();
+    let ended = replaced.message().await.unwrap();
+    assert!(ended.is_none(), "one line for each custodian");
+    let present = asking.attendance(AttendanceRequest {}).await.unwrap();
+    assert_eq!(present.into_inner().custodians, ["harbour"]);
+    let evaluated = EvaluateReply {
+        elements: vec![1; 64],
+        proof: vec![2; 64],
+    };
+    let outcomes = [
+        answer::Outcome::Evaluated(evaluated),
+        answer::Outcome::Refused("not-ready".into()),
+        answer::Outcome::Refused("Free text of a peer".into()),
+    ];
+    let _stays_on_the_line = tokio::spawn(async move {
+        for outcome in outcomes {
+            let Task { number, .. } = tasks.message().await.unwrap().unwrap();
+            let outcome = Some(outcome);
+            answers.send(Answer { number, outcome }).await.unwrap();
+        }
+        (answers, tasks)
+    });
+    let spoofed = asking.evaluate(request("harbour")).await.unwrap_err();
+    assert_eq!(spoofed.code(), Code::InvalidArgument);
+    let reply = asking.evaluate(request("police")).await.unwrap();
+    assert_eq!(reply.into_inner().elements, vec![1; 64]);
+    for word in ["not-ready", "unknown"] {
+        let refused = asking.evaluate(request("police")).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition);
+        assert_eq!(refused.message(), format!("refused: {word}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_are_kept_as_they_were_first_made() {
+    let consortium = Consortium::found().await;
+    let (harbour, police) = appointed(&consortium).await;
+    let mut keeper = CustodyClient::new(harbour.channel.clone());
+    let mut asking = CustodyClient::new(police.channel.clone());
+    let mut line = receive(&police, 0).await.unwrap();
+    let statement = |body: &str| PublishRequest {
+        statement: Some(Statement {
+            body: body.into(),
+            signature: vec![0; 64],
+        }),
+    };
+    let own = r#"{"custodian":"harbour","epoch":1,"key":1}"#;
+    keeper.publish(statement(own)).await.unwrap();
+    let hint = next(&mut line).await;
+    assert_eq!(hint.sequence, 0);
+    let custody = delivery::Item::Hint(Hint::Custody.into());
+    assert_eq!(hint.item, Some(custody));
+    keeper.publish(statement(own)).await.unwrap();
+
+    let other = r#"{"custodian":"harbour","epoch":1,"key":2}"#;
+    let other = keeper.publish(statement(other)).await.unwrap_err();
+    assert_eq!(other.code(), Code::FailedPrecondition);
+    let early = r#"{"custodian":"harbour","epoch":2,"key":1}"#;
+    let early = keeper.publish(statement(early)).await.unwrap_err();
+    assert_eq!(early.code(), Code::InvalidArgument);
+    let stranger = asking.publish(statement(own)).await.unwrap_err();
+    assert_eq!(stranger.code(), Code::PermissionDenied);
+    let kept = asking.statements(StatementsRequest { epoch: 1 }).await;
+    let kept = kept.unwrap().into_inner().statements;
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].body, own.as_bytes());
+}

@@ -1,0 +1,177 @@
+//! Commands to a node whose vault is open, here or in the process that serves.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::args::{AgreementTask, Global, ImportArgs, Task, WithdrawArgs};
+use super::console::Console;
+use super::failure::Failure;
+use super::passphrase::{self, Purpose};
+use super::progress::Bar;
+use super::{Launcher, logging, output};
+use crate::command::{Command, ImportOptions};
+use crate::config::NodeConfig;
+use crate::{control, csv_file};
+
+/// Carries out a command that needs the vault, and prints its report.
+pub(super) async fn carry_out(
+    global: &Global,
+    task: Task,
+    console: &mut Console,
+    launcher: &dyn Launcher,
+) -> Result<(), Failure> {
+    // What is wrong with a file or an answer is told before a passphrase is asked for.
+    let config = enrolled_config(global)?;
+    let typed = typed_file(&task);
+    let command = command(task, console)?;
+    let kind = output::Kind::of(&command, typed);
+    let value = ask(global, config, command, console, launcher).await?;
+    output::report(console, global.json, kind, value)
+}
+
+/// The settings of a node that is there.
+pub(super) fn enrolled_config(global: &Global) -> Result<NodeConfig, Failure> {
+    if !global.state.is_dir() {
+        return Err(Failure::failed(format!(
+            "there is no node in {}; say where it is with --state DIR, or enrol first",
+            global.state.display()
+        )));
+    }
+    Ok(NodeConfig::load(&global.state)?)
+}
+
+async fn ask(
+    global: &Global,
+    config: NodeConfig,
+    command: Command,
+    console: &mut Console,
+    launcher: &dyn Launcher,
+) -> Result<Value, Failure> {
+    let socket = socket(global)?;
+    let bar = Bar::new(console.err_is_terminal && !global.json);
+    if let Some(value) = control::call(&socket, &command, bar.sink()).await? {
+        return Ok(value);
+    }
+    let unlock = passphrase::unlock(global, console, Purpose::Open, false)?;
+    logging::quiet();
+    let handler = launcher.open(config, unlock).await?;
+    Ok(handler.handle(command, bar.sink()).await?)
+}
+
+/// Where the serving node of this state listens.
+pub(super) fn socket(global: &Global) -> Result<PathBuf, Failure> {
+    control::socket_path(&global.state).map_err(|error| {
+        Failure::failed(format!(
+            "cannot find the control socket of {}: {error}",
+            global.state.display()
+        ))
+    })
+}
+
+fn typed_file(task: &Task) -> Option<PathBuf> {
+    match task {
+        Task::Import(args) => Some(args.file.clone()),
+        _ => None,
+    }
+}
+
+fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
+    Ok(match task {
+        Task::Import(args) => import(args)?,
+        Task::Records(args) => Command::Records {
+            record_id: args.record_id,
+        },
+        Task::Matches(args) => Command::Matches {
+            record_id: args.record_id,
+        },
+        Task::Query(args) => {
+            let columns = args.details.columns();
+            if columns.is_empty() {
+                return Err(Failure::usage(
+                    "every detail is empty; give at least one that is not",
+                ));
+            }
+            Command::Query {
+                columns,
+                agreement: args.agreement,
+            }
+        }
+        Task::Withdraw(args) => withdraw(args, console)?,
+        Task::Status => Command::Status,
+        Task::Agreement(AgreementTask::List) => Command::Agreements,
+        Task::Agreement(AgreementTask::Accept { id }) => Command::Accept { agreement: id },
+        Task::Enrol(_) | Task::Serve | Task::Schema(_) | Task::DefaultConfig => {
+            return Err(Failure::usage("this command does not need the vault"));
+        }
+    })
+}
+
+fn import(args: ImportArgs) -> Result<Command, Failure> {
+    let ImportArgs {
+        file,
+        agreements,
+        map,
+        remove_missing,
+        keep_invalid,
+    } = args;
+    let map = unique(map)?;
+    // The serving node has another working directory, so it gets an absolute path. It reads the
+    // file itself: this look at the header only tells early what is wrong.
+    let path = regular(&file)?;
+    csv_file::read(&path, &map)?;
+    Ok(Command::Import(ImportOptions {
+        file: path,
+        map,
+        remove_missing,
+        keep_invalid,
+        agreements: Some(agreements).filter(|ids| !ids.is_empty()),
+    }))
+}
+
+fn regular(file: &Path) -> Result<PathBuf, Failure> {
+    let found = file
+        .canonicalize()
+        .map_err(|error| Failure::failed(format!("cannot read {}: {error}", file.display())))?;
+    if found.is_file() {
+        return Ok(found);
+    }
+    Err(Failure::failed(format!(
+        "{} is not a file; save the records as a CSV file and give its name",
+        file.display()
+    )))
+}
+
+fn unique(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Failure> {
+    let mut map = BTreeMap::new();
+    for (from, to) in pairs {
+        if let Some(other) = map.insert(from.clone(), to) {
+            return Err(Failure::usage(format!(
+                "--map {from}={other} and another --map rename the same column; give one"
+            )));
+        }
+    }
+    Ok(map)
+}
+
+fn withdraw(args: WithdrawArgs, console: &mut Console) -> Result<Command, Failure> {
+    let WithdrawArgs { record_ids, yes } = args;
+    if !yes {
+        if !console.input_is_terminal {
+            return Err(Failure::usage(
+                "withdrawing cannot be undone and there is no terminal to ask on; give --yes if \
+                 it is meant",
+            ));
+        }
+        let count = output::count(record_ids.len() as u64, "record");
+        let question = format!(
+            "Delete {count} here ({}), and all that was shared of them?",
+            record_ids.join(", ")
+        );
+        if !console.confirm(&question)? {
+            return Err(Failure::failed("not confirmed; nothing was withdrawn"));
+        }
+    }
+    Ok(Command::Withdraw { record_ids })
+}

@@ -1,0 +1,156 @@
+//! What imports and withdrawals did.
+
+use std::path::Path;
+
+use super::super::console::Console;
+use super::super::failure::Failure;
+use super::count;
+use crate::reports::{FileProblem, ImportReport, WithdrawReport};
+
+/// Problems that a terminal shows; a file or a program gets all.
+const MAX_PROBLEMS_ON_TERMINAL: usize = 50;
+
+pub(super) fn import(
+    console: &mut Console,
+    as_json: bool,
+    file: &Path,
+    report: &ImportReport,
+) -> Result<(), Failure> {
+    let imported = report.new + report.changed + report.unchanged;
+    let file = file.display().to_string();
+    let ending = format!("; row skipped, {imported} others imported");
+    problems(console, &file, &report.skipped, &ending);
+    problems(console, &file, &report.warnings, "");
+    if !as_json {
+        for sentence in import_sentences(report, imported) {
+            console.say(&sentence)?;
+        }
+    }
+    if imported == 0 && !report.skipped.is_empty() {
+        return Err(Failure::failed(format!(
+            "no row of {file} could be imported; the reasons are above"
+        )));
+    }
+    Ok(())
+}
+
+fn import_sentences(report: &ImportReport, imported: u64) -> Vec<String> {
+    let skipped = report.skipped.len() as u64;
+    let mut sentences = vec![format!(
+        "Imported {}: {} new, {} changed, {} unchanged, {skipped} skipped.",
+        count(imported, "record"),
+        report.new,
+        report.changed,
+        report.unchanged,
+    )];
+    if report.removed > 0 {
+        sentences.push(format!(
+            "Withdrew {} that the file no longer has.",
+            count(report.removed, "record")
+        ));
+    }
+    if report.agreements.is_empty() {
+        sentences.push(
+            "They take part in no agreement, so nothing of them has left this node. To share \
+             them, import the file again with --agreement ID (see: symbolon-node agreement list)."
+                .to_owned(),
+        );
+    } else {
+        sentences.push(format!(
+            "They take part in {} and give {}; {} registered at the hub, {} withdrawn.",
+            report.agreements.join(", "),
+            count(report.linkage_keys, "linkage key"),
+            count(report.rows_registered, "row"),
+            report.rows_withdrawn,
+        ));
+    }
+    if !report.suppressed.is_empty() {
+        let kinds = report.suppressed.iter();
+        let kinds: Vec<String> = kinds.map(|(kind, n)| format!("{n} of {kind}")).collect();
+        sentences.push(format!(
+            "Kept back because this node holds the same value too often to tell people apart: {}.",
+            kinds.join(", ")
+        ));
+    }
+    sentences.extend(waiting(
+        "key",
+        report.waiting,
+        report.waiting_reason.as_deref(),
+    ));
+    sentences
+}
+
+/// What goes on by itself later.
+pub(super) fn waiting(noun: &str, number: u64, reason: Option<&str>) -> Option<String> {
+    let verb = if number == 1 { "waits" } else { "wait" };
+    let reason = reason.map(|text| format!(" ({text})")).unwrap_or_default();
+    let goes_on = if number == 1 { "goes" } else { "go" };
+    (number > 0).then(|| {
+        format!(
+            "{} {verb}{reason} and {goes_on} on without you while the node serves.",
+            count(number, noun)
+        )
+    })
+}
+
+fn problems(console: &mut Console, file: &str, problems: &[FileProblem], ending: &str) {
+    let most = if console.err_is_terminal {
+        MAX_PROBLEMS_ON_TERMINAL
+    } else {
+        problems.len()
+    };
+    for problem in problems.iter().take(most) {
+        let FileProblem {
+            line,
+            column,
+            reason,
+        } = problem;
+        let column = column.as_ref().map(|name| format!("{name} "));
+        let column = column.unwrap_or_default();
+        console.note(&format!("{file} line {line}: {column}{reason}{ending}"));
+    }
+    if problems.len() > most {
+        console.note(&format!(
+            "and {} more like these; write them to a file with 2> problems.txt",
+            problems.len() - most
+        ));
+    }
+}
+
+pub(super) fn withdraw(
+    console: &mut Console,
+    as_json: bool,
+    report: &WithdrawReport,
+) -> Result<(), Failure> {
+    let WithdrawReport {
+        records,
+        unknown,
+        rows_withdrawn,
+        notices_cancelled,
+        matches_ended,
+        waiting: still_waiting,
+    } = report;
+    if !unknown.is_empty() {
+        console.note(&format!(
+            "not held here, so not withdrawn: {}; see: symbolon-node records",
+            unknown.join(", ")
+        ));
+    }
+    if records.is_empty() {
+        return Err(Failure::failed("nothing was withdrawn"));
+    }
+    if as_json {
+        return Ok(());
+    }
+    console.say(&format!(
+        "Withdrew {}: {} deleted at the hub, {} cancelled at other agencies, {} of yours ended.",
+        count(records.len() as u64, "record"),
+        count(*rows_withdrawn, "row"),
+        count(*notices_cancelled, "notice"),
+        count(*matches_ended, "match"),
+    ))?;
+    if let Some(sentence) = waiting("deletion", *still_waiting, Some("the hub is out of reach")) {
+        console.say(&sentence)?;
+    }
+    Ok(())
+}

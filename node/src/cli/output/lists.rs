@@ -1,0 +1,197 @@
+//! Lists: records, matches, answers to a query, agreements.
+
+use super::super::console::Console;
+use super::super::failure::Failure;
+use super::{count, moment, print_table};
+use crate::reports::{AgreementView, MatchView, QueryReport, RecordView};
+
+pub(super) fn records(console: &mut Console, records: &[RecordView]) -> Result<(), Failure> {
+    if records.is_empty() {
+        let text = "No records. Import some with: symbolon-node import FILE";
+        return Ok(console.say(text)?);
+    }
+    let header = [
+        "record",
+        "name",
+        "date of birth",
+        "category",
+        "agreements",
+        "keys",
+        "rows at the hub",
+        "matches",
+    ];
+    let rows = records.iter().map(|record| {
+        vec![
+            record.record_id.clone(),
+            record.name.clone(),
+            record.date_of_birth.clone(),
+            record.category.clone().unwrap_or_default(),
+            or_none(&record.agreements),
+            record.linkage_keys.to_string(),
+            record.rows.to_string(),
+            record.matches.to_string(),
+        ]
+    });
+    print_table(console, &header, rows)?;
+    Ok(console.say(&format!("{}.", count(records.len() as u64, "record")))?)
+}
+
+pub(super) fn matches(
+    console: &mut Console,
+    record: Option<&str>,
+    matches: &[MatchView],
+) -> Result<(), Failure> {
+    if matches.is_empty() {
+        let of = record.map(|id| format!(" of {id}")).unwrap_or_default();
+        return Ok(console.say(&format!(
+            "No matches{of} yet. Records that take part in an agreement in force are watched for \
+             as long as they are shared; see which do with: symbolon-node records"
+        ))?);
+    }
+    match_table(console, "own record", matches)?;
+    let strong = matches
+        .iter()
+        .filter(|found| found.tier == "strong")
+        .count();
+    Ok(console.say(&format!(
+        "{}, {strong} strong. Telephone the agency and name the reference; a match is a reason to \
+         talk, not a proof.",
+        count(matches.len() as u64, "match")
+    ))?)
+}
+
+fn match_table(console: &mut Console, own: &str, matches: &[MatchView]) -> Result<(), Failure> {
+    let header = [
+        own,
+        "agency",
+        "what agreed",
+        "bits",
+        "tier",
+        "agreement",
+        "reference",
+        "since",
+    ];
+    let rows = matches.iter().map(|found| {
+        let asked = if found.from_query { " (asked)" } else { "" };
+        vec![
+            found.record_id.clone(),
+            format!("{}{asked}", found.agency),
+            found.agreed.join(", "),
+            format!("{:.1}", found.bits),
+            found.tier.clone(),
+            found.agreement.clone(),
+            found.reference.clone(),
+            moment(&found.since),
+        ]
+    });
+    print_table(console, &header, rows)
+}
+
+pub(super) fn query(console: &mut Console, report: &QueryReport) -> Result<(), Failure> {
+    let QueryReport {
+        agreement,
+        linkage_keys,
+        warnings,
+        matches,
+    } = report;
+    for warning in warnings {
+        console.note(&format!("note: {warning}"));
+    }
+    let keys = count(*linkage_keys, "linkage key");
+    if matches.is_empty() {
+        return Ok(console.say(&format!(
+            "Asked under {agreement} with {keys}: nobody holds this person, as far as these \
+             details tell. More details find more; nothing was stored."
+        ))?);
+    }
+    match_table(console, "asked about", matches)?;
+    Ok(console.say(&format!(
+        "Asked under {agreement} with {keys}: {}. Telephone the agency and name the reference.",
+        count(matches.len() as u64, "match")
+    ))?)
+}
+
+pub(super) fn agreements(
+    console: &mut Console,
+    agreements: &[AgreementView],
+) -> Result<(), Failure> {
+    if agreements.is_empty() {
+        let text = "No agreements. The administrator proposes them; until one is in force, \
+                    nothing is shared.";
+        return Ok(console.say(text)?);
+    }
+    let header = [
+        "agreement",
+        "title",
+        "members",
+        "purposes",
+        "basis",
+        "kept",
+        "accepted by",
+        "standing",
+        "digest",
+    ];
+    let rows = agreements.iter().map(|agreement| {
+        vec![
+            agreement.id.clone(),
+            agreement.title.clone(),
+            agreement.members.join(", "),
+            agreement.purposes.join(", "),
+            agreement.basis.clone(),
+            count(agreement.retention_months.into(), "month"),
+            or_none(&agreement.accepted),
+            agreement.standing.clone(),
+            short(&agreement.digest),
+        ]
+    });
+    print_table(console, &header, rows)?;
+    let open: Vec<&str> = agreements
+        .iter()
+        .filter(|agreement| agreement.standing == "proposed")
+        .map(|agreement| agreement.id.as_str())
+        .collect();
+    if let [first, ..] = open.as_slice() {
+        console.say(&format!(
+            "Waiting for this agency's word: {}. To accept: symbolon-node agreement accept {first}",
+            open.join(", ")
+        ))?;
+    }
+    Ok(())
+}
+
+pub(super) fn accepted(console: &mut Console, agreement: &AgreementView) -> Result<(), Failure> {
+    let AgreementView {
+        id,
+        title,
+        members,
+        accepted,
+        standing,
+        digest,
+        ..
+    } = agreement;
+    console.say(&format!("Accepted {id}, \"{title}\" (digest {digest})."))?;
+    let missing = members.iter().filter(|member| !accepted.contains(member));
+    let missing: Vec<&str> = missing.map(String::as_str).collect();
+    let next = if missing.is_empty() {
+        format!(
+            "It is {standing}. Share records under it with: symbolon-node import FILE --agreement \
+             {id}"
+        )
+    } else {
+        format!("It waits for {}.", missing.join(", "))
+    };
+    Ok(console.say(&next)?)
+}
+
+pub(super) fn or_none(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// The beginning of a digest; all of it is printed when the agreement is accepted.
+fn short(digest: &str) -> String {
+    digest.chars().take(16).collect()
+}

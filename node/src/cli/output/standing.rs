@@ -1,0 +1,84 @@
+//! How the node stands: after enrolment, and at any time.
+
+use super::super::console::Console;
+use super::super::failure::Failure;
+use super::{import, moment, print_table};
+use crate::reports::{EnrolReport, StatusReport};
+
+pub(super) fn enrolled(console: &mut Console, report: &EnrolReport) -> Result<(), Failure> {
+    let EnrolReport {
+        agency,
+        consortium,
+        genesis,
+        certificate_expires,
+        state,
+    } = report;
+    console.say(&format!(
+        "Enrolled {agency} in {consortium}. The node's state is in {state}."
+    ))?;
+    console.say(&format!("Roster digest: {genesis}"))?;
+    console.say("Compare it with the administrator's, by telephone, before you share anything.")?;
+    console.say(&format!(
+        "The certificate ends {}.",
+        moment(certificate_expires)
+    ))?;
+    Ok(console.say("Next: symbolon-node serve")?)
+}
+
+pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(), Failure> {
+    let StatusReport {
+        agency,
+        consortium,
+        hub,
+        serving,
+        connected,
+        connection_error,
+        certificate_expires,
+        records,
+        rows,
+        waiting,
+        waiting_reason,
+        matches,
+        custody,
+        agreements,
+        roster_length,
+    } = report;
+    let reason = connection_error.as_deref();
+    let connection = match (connected, reason) {
+        (true, _) => "connected".to_owned(),
+        (false, Some(reason)) => format!("not connected: {reason}"),
+        (false, None) => "not connected".to_owned(),
+    };
+    let serving = if *serving {
+        "yes"
+    } else {
+        "no; start it with: symbolon-node serve"
+    };
+    let agreements: Vec<String> = agreements
+        .iter()
+        .map(|agreement| format!("{} ({})", agreement.id, agreement.standing))
+        .collect();
+    let agreements = if agreements.is_empty() {
+        "none; nothing is shared".to_owned()
+    } else {
+        agreements.join(", ")
+    };
+    let lines = [
+        ("agency", format!("{agency} in {consortium}")),
+        ("serving", serving.to_owned()),
+        ("hub", format!("{hub}, {connection}")),
+        ("certificate ends", moment(certificate_expires)),
+        ("roster entries", roster_length.to_string()),
+        ("custody of the key", custody.clone()),
+        ("agreements", agreements),
+        ("records", records.to_string()),
+        ("rows at the hub", rows.to_string()),
+        ("matches", matches.to_string()),
+    ];
+    let rows = lines.map(|(name, value)| vec![name.to_owned(), value]);
+    print_table(console, &[], rows)?;
+    if let Some(sentence) = import::waiting("key", *waiting, waiting_reason.as_deref()) {
+        console.say(&sentence)?;
+    }
+    Ok(())
+}

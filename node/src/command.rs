@@ -1,0 +1,78 @@
+//! What a person can ask of a node: one enum, whether it is carried out in this process or by the
+//! serving one on the other end of the control socket.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A command to a node whose vault is open.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Command {
+    /// Reads a CSV file into the vault and registers its rows.
+    Import(ImportOptions),
+    /// Lists records.
+    Records {
+        /// Only this one.
+        record_id: Option<String>,
+    },
+    /// Asks under one agreement, storing nothing.
+    Query {
+        /// Columns of the CSV contract with their values.
+        columns: BTreeMap<String, String>,
+        /// The agreement; may be left out where there is only one in force.
+        agreement: Option<String>,
+    },
+    /// Lists matches.
+    Matches {
+        /// Only of this record.
+        record_id: Option<String>,
+    },
+    /// Withdraws records: rows at the hub, matches, and the records themselves.
+    Withdraw {
+        /// Which.
+        record_ids: Vec<String>,
+    },
+    /// How the node is.
+    Status,
+    /// Lists agreements.
+    Agreements,
+    /// Accepts an agreement.
+    Accept {
+        /// Its id.
+        agreement: String,
+    },
+}
+
+/// How a file is imported.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportOptions {
+    /// Absolute path.
+    pub file: PathBuf,
+    /// Column of the file -> column of the contract.
+    pub map: BTreeMap<String, String>,
+    /// Withdraw records that the file no longer has.
+    pub remove_missing: bool,
+    /// Keep rows whose date of birth cannot be read, without the date.
+    pub keep_invalid: bool,
+    /// Agreements that the records take part in; `None` leaves those of known records as they are.
+    pub agreements: Option<Vec<String>>,
+}
+
+impl std::fmt::Debug for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Values of records never reach a log: only the command's name is shown.
+        f.write_str(match self {
+            Self::Import(_) => "import",
+            Self::Records { .. } => "records",
+            Self::Query { .. } => "query",
+            Self::Matches { .. } => "matches",
+            Self::Withdraw { .. } => "withdraw",
+            Self::Status => "status",
+            Self::Agreements => "agreements",
+            Self::Accept { .. } => "accept",
+        })
+    }
+}

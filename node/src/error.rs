@@ -1,0 +1,80 @@
+//! What can go wrong at a node, as its people read it: what, where, and what to do next.
+
+use std::path::PathBuf;
+
+use symbolon_core::agreement::AgreementError;
+use symbolon_core::crypto::CryptoError;
+use symbolon_core::custody::CustodyError;
+use symbolon_core::envelope::EnvelopeError;
+use symbolon_core::oprf::OprfError;
+use symbolon_core::oprf::dkg::DkgError;
+use symbolon_core::payload::PayloadError;
+use symbolon_core::roster::RosterError;
+use thiserror::Error;
+
+use crate::hub_client::HubError;
+
+/// Any failure of the engine.
+#[derive(Debug, Error)]
+#[allow(missing_docs)]
+pub enum NodeError {
+    #[error("{0} holds no enrolled node; run `symbolon-node enrol` with your invitation first")]
+    NotEnrolled(PathBuf),
+    #[error("{0} already holds an enrolled node; choose another directory with --state")]
+    AlreadyEnrolled(PathBuf),
+    #[error(
+        "wrong passphrase or key file for the vault in {0}; nothing was changed, try again (there is no way to recover a lost passphrase)"
+    )]
+    WrongPassphrase(PathBuf),
+    #[error("the vault in {path} was sealed with a {way}; unlock it the same way")]
+    OtherUnlock { path: PathBuf, way: &'static str },
+    #[error(
+        "another symbolon-node (process {process}) already uses {path}; stop it first, or leave it and use its commands"
+    )]
+    InUse { path: PathBuf, process: String },
+    #[error(
+        "the vault in {path} cannot be used: {reason}; if the disk is full free some space, if it is damaged restore your backup of the directory"
+    )]
+    Vault { path: PathBuf, reason: String },
+    #[error("cannot use {path}: {source}")]
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    #[error(transparent)]
+    Invitation(#[from] symbolon_core::invitation::InvitationError),
+    #[error("the hub's roster is refused: {0}; do not go on, tell your administrator")]
+    Roster(#[from] RosterError),
+    #[error("the agreement is refused: {0}; tell your administrator")]
+    Agreement(#[from] AgreementError),
+    #[error("{0}")]
+    Custody(#[from] CustodyError),
+    #[error("key generation failed: {0}; tell your administrator")]
+    Dkg(#[from] DkgError),
+    #[error("the evaluation is refused: {0}")]
+    Oprf(#[from] OprfError),
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    #[error(transparent)]
+    Csv(#[from] crate::csv_file::CsvError),
+    /// Work that goes on by itself once the reason is gone.
+    #[error("{0}")]
+    Waiting(String),
+    /// A wrong request of the person, with what to do.
+    #[error("{0}")]
+    Request(String),
+    #[error("internal error: {0}")]
+    Internal(&'static str),
+}
+
+impl From<NodeError> for crate::control::CommandError {
+    fn from(error: NodeError) -> Self {
+        Self::new(error.to_string())
+    }
+}

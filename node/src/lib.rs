@@ -1,0 +1,37 @@
+//! The node of Symbolon: the only place where records exist.
+//!
+//! | Module | Room |
+//! |---|---|
+//! | [`cli`], [`launcher`] | the command line, and what joins it to the engine |
+//! | [`command`], [`reports`] | what a person can ask, and what comes back |
+//! | [`config`], [`csv_file`], [`control`] | settings, files, the control socket |
+//! | [`vault`], [`tables`] | everything the node keeps, sealed |
+//! | [`hub_client`] | the line to the hub |
+//! | [`enrolment`], [`membership`], [`custodian`], [`oracle`] | invitation, roster, agreements, share of the key, evaluations |
+//! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
+//! | [`node`], [`serve`] | the open node, and what keeps it going |
+
+pub mod cli;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod control;
+pub mod csv_file;
+pub mod custodian;
+pub mod enrolment;
+pub mod error;
+pub mod heal;
+pub mod hub_client;
+pub mod import;
+pub mod launcher;
+pub mod matches;
+pub mod membership;
+pub mod node;
+pub mod oracle;
+pub mod query;
+pub mod records;
+pub mod reports;
+pub mod serve;
+pub mod tables;
+pub mod tokenise;
+pub mod vault;

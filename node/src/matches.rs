@@ -1,0 +1,339 @@
+//! Matches: what the hub reports, opened, grouped by the other's record, and scored.
+//!
+//! A payload is believed only if it opens under our own lock for that row, names the agency that the
+//! hub says the row belongs to, and that agency is a member of the agreement. Evidence is kept by the
+//! pair of handles, so that a delivery that comes twice counts once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use symbolon_core::crypto;
+use symbolon_core::encoding::Digest;
+use symbolon_core::linkage::schema::KeyKindId;
+use symbolon_core::linkage::score::{Score, describe, score};
+use symbolon_core::payload::{self, Payload, RecordReference, Urgency};
+use symbolon_core::row::{AgreementEpoch, Handle, Token};
+
+use crate::clock::rfc3339;
+use crate::error::NodeError;
+use crate::hub_client::Foreign;
+use crate::membership::Agreement;
+use crate::node::Node;
+use crate::reports::MatchView;
+use crate::tables::{MatchKey, StoredMatch};
+
+impl Node {
+    /// Takes in a notice. One that does not check out is logged, without its content, and dropped.
+    pub(crate) fn take_notice(&self, foreign: &Foreign, query: bool) -> Result<(), NodeError> {
+        let pair = (foreign.own_handle, foreign.handle);
+        if self.tables.evidence.contains(&pair)? {
+            return Ok(());
+        }
+        let Some(row) = self.tables.rows.get(&foreign.own_handle)? else {
+            return Ok(());
+        };
+        let Some(record_id) = row.record_id.clone() else {
+            return Ok(());
+        };
+        if self.tables.withdrawals.contains(&foreign.own_handle)? {
+            return Ok(());
+        }
+        let agreement = self.agreement_of(&row.agreement)?;
+        let (token, lock) = self.token_of(&row)?;
+        let opened = payload::open(&foreign.payload, &lock, &row.epoch, &token, &foreign.handle);
+        let payload = match opened {
+            Ok(payload) if self.credible(&payload, foreign, &agreement, row.kind, query) => payload,
+            Ok(_) => {
+                tracing::warn!(agency = %foreign.agency, "notice whose payload contradicts it; dropped");
+                return Ok(());
+            }
+            Err(error) => {
+                tracing::warn!(agency = %foreign.agency, %error, "notice whose payload does not open; dropped");
+                return Ok(());
+            }
+        };
+        let key = MatchKey {
+            agreement: row.agreement,
+            record_id,
+            agency: payload.agency,
+            reference: payload.reference,
+        };
+        let mut found = self.tables.matches.get(&key)?.unwrap_or(StoredMatch {
+            evidence: Vec::new(),
+            urgency: Urgency::Standard,
+            query,
+            since: self.clock.now(),
+        });
+        // The match before the index: after a crash in between, the evidence comes again and is
+        // found to be there.
+        let piece = (foreign.own_handle, foreign.handle, row.kind);
+        if !found.evidence.contains(&piece) {
+            found.evidence.push(piece);
+        }
+        found.urgency = found.urgency.max(payload.urgency).max(row.urgency);
+        self.tables.matches.put(&key, &found)?;
+        self.tables.evidence.put(&pair, &key)
+    }
+
+    fn credible(
+        &self,
+        payload: &Payload,
+        foreign: &Foreign,
+        agreement: &Agreement,
+        kind: u16,
+        query: bool,
+    ) -> bool {
+        payload.agency == foreign.agency
+            && payload.agency != self.identity.agency
+            && agreement
+                .standing
+                .document
+                .members
+                .contains(&payload.agency)
+            && payload.kind == kind
+            && payload.schema_version == self.schema.version
+            && payload.query == query
+    }
+
+    /// Ends one piece of evidence: the other side withdrew its row, or it expired.
+    pub(crate) fn take_cancellation(
+        &self,
+        own_handle: Handle,
+        handle: Handle,
+    ) -> Result<(), NodeError> {
+        let pair = (own_handle, handle);
+        let Some(key) = self.tables.evidence.get(&pair)? else {
+            return Ok(());
+        };
+        if let Some(mut found) = self.tables.matches.get(&key)? {
+            found
+                .evidence
+                .retain(|(own, other, _)| (*own, *other) != pair);
+            if found.evidence.is_empty() {
+                self.tables.matches.remove(&key)?;
+            } else {
+                self.tables.matches.put(&key, &found)?;
+            }
+        }
+        self.tables.evidence.remove(&pair)
+    }
+
+    /// The hub says that too many rows share a token of ours: the key is suppressed from now on.
+    pub(crate) fn take_common(&self, own_handle: Handle) -> Result<(), NodeError> {
+        let Some(row) = self.tables.rows.get(&own_handle)? else {
+            return Ok(());
+        };
+        let Some(id) = row.record_id else {
+            return Ok(());
+        };
+        self.tables.common.put(&row.tag, &())?;
+        self.reconcile(&id, &self.audiences())
+    }
+
+    /// Ends the evidence that rows of ours gave.
+    pub(crate) fn end_evidence_of(&self, own_handles: &BTreeSet<Handle>) -> Result<(), NodeError> {
+        let pairs = self.evidence_where(|pair, _| own_handles.contains(&pair.0))?;
+        pairs
+            .into_iter()
+            .try_for_each(|(own, other)| self.take_cancellation(own, other))
+    }
+
+    /// Ends every match of a record; gives how many were in the queue.
+    pub(crate) fn end_matches_of(&self, record_id: &str) -> Result<u64, NodeError> {
+        let ended = self.matches(Some(record_id))?.len() as u64;
+        let pairs = self.evidence_where(|_, key| key.record_id == record_id)?;
+        pairs
+            .into_iter()
+            .try_for_each(|(own, other)| self.take_cancellation(own, other))?;
+        Ok(ended)
+    }
+
+    fn evidence_where(
+        &self,
+        wanted: impl Fn(&(Handle, Handle), &MatchKey) -> bool,
+    ) -> Result<Vec<(Handle, Handle)>, NodeError> {
+        let mut found = Vec::new();
+        for entry in self.tables.evidence.iter() {
+            let (pair, key) = entry?;
+            if wanted(&pair, &key) {
+                found.push(pair);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The queue: strong and possible matches, strongest first. Weaker evidence waits unseen.
+    pub fn matches(&self, only: Option<&str>) -> Result<Vec<MatchView>, NodeError> {
+        let mut views = Vec::new();
+        for entry in self.tables.matches.iter() {
+            let (key, found) = entry?;
+            if only.is_some_and(|only| only != key.record_id) {
+                continue;
+            }
+            let kinds = found
+                .evidence
+                .iter()
+                .map(|(_, _, kind)| KeyKindId(*kind))
+                .collect();
+            let scored = score(self.schema, &kinds);
+            if scored.tier.is_some() {
+                views.push(self.view(&key, &found, &scored)?);
+            }
+        }
+        views.sort_by(|a, b| b.bits.total_cmp(&a.bits).then_with(|| a.id.cmp(&b.id)));
+        Ok(views)
+    }
+
+    /// The queue as the demo and the tests compare it: which match, and its score.
+    pub fn scored_matches(&self) -> Result<Vec<(MatchKey, Score)>, NodeError> {
+        let mut all = Vec::new();
+        for entry in self.tables.matches.iter() {
+            let (key, found) = entry?;
+            let kinds = found
+                .evidence
+                .iter()
+                .map(|(_, _, kind)| KeyKindId(*kind))
+                .collect();
+            let scored = score(self.schema, &kinds);
+            if scored.tier.is_some() && !found.query {
+                all.push((key, scored));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Every piece of evidence: own handle, the other's handle.
+    pub fn evidence(&self) -> Result<Vec<(Handle, Handle)>, NodeError> {
+        let mut all = Vec::new();
+        for entry in self.tables.matches.iter() {
+            let (_, found) = entry?;
+            all.extend(found.evidence.iter().map(|(own, other, _)| (*own, *other)));
+        }
+        Ok(all)
+    }
+
+    /// Every own reference with its record.
+    pub fn references(&self) -> Result<BTreeMap<RecordReference, String>, NodeError> {
+        let mut all = BTreeMap::new();
+        for entry in self.tables.records.iter() {
+            let (id, stored) = entry?;
+            all.extend(
+                stored
+                    .references
+                    .values()
+                    .map(|reference| (*reference, id.clone())),
+            );
+        }
+        Ok(all)
+    }
+
+    /// How many matches each record has in the queue.
+    pub(crate) fn match_counts(&self) -> Result<BTreeMap<String, u64>, NodeError> {
+        let mut counts = BTreeMap::new();
+        for view in self.matches(None)? {
+            *counts.entry(view.record_id).or_insert(0) += 1;
+        }
+        Ok(counts)
+    }
+
+    fn view(
+        &self,
+        key: &MatchKey,
+        found: &StoredMatch,
+        scored: &Score,
+    ) -> Result<MatchView, NodeError> {
+        let record = self.tables.records.get(&key.record_id)?;
+        let own = record.and_then(|record| record.references.get(&key.agreement).copied());
+        let agreement = self.membership(|m| {
+            let known = m
+                .agreements
+                .values()
+                .find(|a| a.standing.digest == key.agreement);
+            known.map_or_else(
+                || key.agreement.short(),
+                |a| a.standing.document.id.to_string(),
+            )
+        });
+        Ok(MatchView {
+            id: match_id(&key.agreement, own, key.reference),
+            record_id: key.record_id.clone(),
+            agency: key.agency.to_string(),
+            reference: key.reference.short(),
+            agreement,
+            agreed: describe(self.schema, scored),
+            bits: scored.bits,
+            tier: scored.tier.map(|tier| tier.to_string()).unwrap_or_default(),
+            urgency: urgency_word(found.urgency).to_owned(),
+            from_query: found.query,
+            since: rfc3339(found.since),
+        })
+    }
+
+    /// Opens what a query brought back; one view for each record of another agency that is certain
+    /// enough.
+    pub(crate) fn read_hits(
+        &self,
+        agreement: &Agreement,
+        asked: &BTreeMap<Handle, (Token, crypto::SecretKey, u16)>,
+        hits: &[Foreign],
+    ) -> Vec<MatchView> {
+        let epoch: AgreementEpoch = agreement.standing.epoch_id();
+        let mut found: BTreeMap<(String, RecordReference), (BTreeSet<KeyKindId>, Urgency)> =
+            BTreeMap::new();
+        for hit in hits {
+            let Some((token, lock, kind)) = asked.get(&hit.own_handle) else {
+                continue;
+            };
+            let Ok(payload) = payload::open(&hit.payload, lock, &epoch, token, &hit.handle) else {
+                tracing::warn!(agency = %hit.agency, "hit whose payload does not open; dropped");
+                continue;
+            };
+            if !self.credible(&payload, hit, agreement, *kind, false) {
+                tracing::warn!(agency = %hit.agency, "hit whose payload contradicts it; dropped");
+                continue;
+            }
+            let place = (payload.agency.to_string(), payload.reference);
+            let entry = found.entry(place).or_default();
+            entry.0.insert(KeyKindId(*kind));
+            entry.1 = entry.1.max(payload.urgency);
+        }
+        let mut views = Vec::new();
+        for ((agency, reference), (kinds, urgency)) in found {
+            let scored = score(self.schema, &kinds);
+            let Some(tier) = scored.tier else { continue };
+            views.push(MatchView {
+                id: match_id(&agreement.standing.digest, None, reference),
+                record_id: "(query)".to_owned(),
+                agency,
+                reference: reference.short(),
+                agreement: agreement.standing.document.id.to_string(),
+                agreed: describe(self.schema, &scored),
+                bits: scored.bits,
+                tier: tier.to_string(),
+                urgency: urgency_word(urgency).to_owned(),
+                from_query: true,
+                since: rfc3339(self.clock.now()),
+            });
+        }
+        views.sort_by(|a, b| b.bits.total_cmp(&a.bits).then_with(|| a.id.cmp(&b.id)));
+        views
+    }
+}
+
+fn urgency_word(urgency: Urgency) -> &'static str {
+    match urgency {
+        Urgency::Standard => "standard",
+        Urgency::Medium => "medium",
+        Urgency::High => "high",
+    }
+}
+
+/// The match's name: the same on both sides, since both know both references.
+fn match_id(agreement: &Digest, own: Option<RecordReference>, other: RecordReference) -> String {
+    let own = own.unwrap_or(RecordReference([0; 16]));
+    let (low, high) = if own <= other {
+        (own, other)
+    } else {
+        (other, own)
+    };
+    crypto::digest("symbolon match v1", &[&agreement.0, &low.0, &high.0]).short()
+}

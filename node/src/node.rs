@@ -1,0 +1,231 @@
+//! The node: an open vault, the verified membership, and a line to the hub when there is one.
+//!
+//! The other modules of this crate add what it does: [`crate::import`] and [`crate::records`] fill
+//! the vault, [`crate::tokenise`] turns linkage keys into rows, [`crate::matches`] takes in what the
+//! hub reports, [`crate::custodian`] holds a share, [`crate::serve`] keeps it all going.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use symbolon_core::crypto::{SecretKey, SigningKey};
+use symbolon_core::encoding::Digest;
+use symbolon_core::identity::{AgencyName, Name};
+use symbolon_core::linkage::schema::Schema;
+use symbolon_core::roster::SignedEntry;
+use symbolon_core::sealed_file::Unlock;
+use symbolon_core::sealing::DecryptionKey;
+use tokio::sync::Notify;
+use zeroize::Zeroizing;
+
+use crate::clock::Clock;
+use crate::config::NodeConfig;
+use crate::enrolment::SELF;
+use crate::error::NodeError;
+use crate::hub_client::{self, Credentials, HubClient};
+use crate::membership::{Membership, load_roster};
+use crate::tables::{StoredIdentity, Tables};
+use crate::vault::Vault;
+
+/// Who this node is, ready for use.
+pub struct Identity {
+    /// Its name.
+    pub agency: AgencyName,
+    /// Its consortium.
+    pub consortium: Name,
+    /// Signs requests, envelopes, acceptances.
+    pub signing: SigningKey,
+    /// Opens envelopes and agreement keys.
+    pub decryption: DecryptionKey,
+    /// For TLS.
+    pub credentials: Credentials,
+    /// Unix seconds.
+    pub certificate_expires_at: i64,
+    /// Pinned at enrolment.
+    pub genesis: Digest,
+    /// `host:port`.
+    pub hub: String,
+}
+
+impl Identity {
+    fn load(stored: &StoredIdentity, config: &NodeConfig) -> Result<Self, NodeError> {
+        let secret = |bytes: &[u8]| SecretKey::try_from(bytes);
+        let credentials = Credentials {
+            root: stored.root.0.clone(),
+            chain: stored.chain.iter().map(|der| der.0.clone()).collect(),
+            key: Zeroizing::new(stored.tls_key.0.clone()),
+        };
+        Ok(Self {
+            agency: stored.agency.clone(),
+            consortium: stored.consortium.clone(),
+            signing: SigningKey::from_seed(secret(&stored.signing_seed.0)?)?,
+            decryption: DecryptionKey::from_seed(secret(&stored.encryption_seed.0)?)?,
+            credentials,
+            certificate_expires_at: stored.certificate_expires_at,
+            genesis: stored.genesis,
+            hub: config.hub.clone().unwrap_or_else(|| stored.hub.clone()),
+        })
+    }
+}
+
+/// Where the line to the hub stands.
+#[derive(Default)]
+pub(crate) struct Line {
+    pub client: Option<HubClient>,
+    pub error: Option<String>,
+}
+
+/// An open node.
+pub struct Node {
+    pub(crate) vault: Vault,
+    pub(crate) tables: Tables,
+    pub(crate) identity: Identity,
+    pub(crate) config: NodeConfig,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) schema: &'static Schema,
+    membership: RwLock<Membership>,
+    pub(crate) line: Mutex<Line>,
+    /// Why keys wait, if they do.
+    pub(crate) waiting_reason: Mutex<Option<String>>,
+    /// Whoever changes records, rows or matches holds this.
+    pub(crate) work: tokio::sync::Mutex<()>,
+    /// Rung when rows wait to be registered or withdrawn.
+    pub(crate) work_waits: Notify,
+    /// Rung when this node has got a share of the custody key.
+    pub(crate) share_made: Notify,
+    /// Rung when the first attempt to connect has ended, well or badly.
+    pub(crate) first_try: Notify,
+    /// Rung when an envelope waits to be sent.
+    pub(crate) outbox_waits: Notify,
+    /// Registered rows that the hub turned out to have lost; stays 0 unless its store was damaged.
+    pub(crate) lost_rows: std::sync::atomic::AtomicU64,
+    /// Whether `serve` keeps this node going.
+    pub(crate) serving: std::sync::atomic::AtomicBool,
+}
+
+impl Node {
+    /// Opens the vault of an enrolled node and verifies what it knows.
+    pub fn open(
+        directory: &Path,
+        config: NodeConfig,
+        unlock: &Unlock,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, NodeError> {
+        let vault = Vault::open(directory, unlock)?;
+        let tables = Tables::open(&vault)?;
+        let stored = tables
+            .identity
+            .get(&SELF.to_owned())?
+            .ok_or_else(|| NodeError::NotEnrolled(directory.to_owned()))?;
+        let identity = Identity::load(&stored, &config)?;
+        let entries: BTreeMap<u64, SignedEntry> = tables.roster.iter().collect::<Result<_, _>>()?;
+        let entries: Vec<SignedEntry> = entries.into_values().collect();
+        let membership = Membership {
+            roster: load_roster(&entries, &identity.genesis)?,
+            custody_key: None,
+            custody_missing: Some("not yet asked the hub".to_owned()),
+            agreements: BTreeMap::new(),
+        };
+        let node = Self {
+            vault,
+            tables,
+            identity,
+            config,
+            clock,
+            schema: Schema::default_schema(),
+            membership: RwLock::new(membership),
+            line: Mutex::default(),
+            waiting_reason: Mutex::default(),
+            work: tokio::sync::Mutex::default(),
+            work_waits: Notify::new(),
+            share_made: Notify::new(),
+            first_try: Notify::new(),
+            outbox_waits: Notify::new(),
+            lost_rows: 0.into(),
+            serving: false.into(),
+        };
+        node.load_agreements()?;
+        node.finish_interrupted_import()?;
+        Ok(Arc::new(node))
+    }
+
+    /// Its name.
+    pub fn agency(&self) -> &AgencyName {
+        &self.identity.agency
+    }
+
+    /// Registered rows that the hub turned out to have lost, since this process began.
+    pub fn lost_rows(&self) -> u64 {
+        self.lost_rows.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Reads the membership.
+    pub(crate) fn membership<T>(&self, read: impl FnOnce(&Membership) -> T) -> T {
+        read(
+            &self
+                .membership
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    pub(crate) fn change_membership<T>(&self, change: impl FnOnce(&mut Membership) -> T) -> T {
+        change(
+            &mut self
+                .membership
+                .write()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// The line to the hub; connects if there is none.
+    pub async fn hub(&self) -> Result<HubClient, NodeError> {
+        if let Some(client) = self.current_line() {
+            return Ok(client);
+        }
+        let client = self.dial().await?;
+        self.set_line(Ok(client.clone()));
+        self.sync_membership(&client).await?;
+        Ok(client)
+    }
+
+    pub(crate) async fn dial(&self) -> Result<HubClient, NodeError> {
+        Ok(hub_client::connect(&self.identity.hub, &self.identity.credentials).await?)
+    }
+
+    pub(crate) fn current_line(&self) -> Option<HubClient> {
+        self.line
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .client
+            .clone()
+    }
+
+    pub(crate) fn set_line(&self, line: Result<HubClient, String>) {
+        let mut current = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = match line {
+            Ok(client) => Line {
+                client: Some(client),
+                error: None,
+            },
+            Err(error) => Line {
+                client: None,
+                error: Some(error),
+            },
+        };
+    }
+
+    pub(crate) fn set_waiting(&self, reason: Option<String>) {
+        *self
+            .waiting_reason
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
+    pub(crate) fn waiting(&self) -> Option<String> {
+        self.waiting_reason
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}

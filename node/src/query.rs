@@ -1,0 +1,105 @@
+//! A query: one person asked about under one agreement, with nothing stored anywhere.
+//!
+//! The owner of a hit learns that a colleague asked. Rows are padded with dummies, so that the hub
+//! does not learn how much is known of the person.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use symbolon_core::crypto;
+use symbolon_core::linkage::derive::derive;
+use symbolon_core::linkage::record::Record;
+use symbolon_core::payload::{self, Payload, RecordReference, Urgency};
+use symbolon_core::row::{Handle, PAYLOAD_BYTES, Row, SealedPayload, Token};
+
+use crate::error::NodeError;
+use crate::node::Node;
+use crate::reports::QueryReport;
+
+/// Rows of every query: the most that a record gives, filled up with dummies.
+const QUERY_ROWS: usize = 64;
+
+impl Node {
+    /// Asks under an agreement with the columns of the CSV contract.
+    pub async fn query(
+        self: &Arc<Self>,
+        columns: &BTreeMap<String, String>,
+        agreement: Option<&str>,
+    ) -> Result<QueryReport, NodeError> {
+        let hub = self.hub().await?;
+        let agreement = self.agreement(agreement)?;
+        let key = agreement.usable_key().cloned().ok_or_else(|| {
+            NodeError::Request(format!(
+                "agreement {} is not in force; `symbolon-node agreement list` shows who still has to accept",
+                agreement.standing.document.id
+            ))
+        })?;
+        let cells = columns
+            .iter()
+            .map(|(name, cell)| (name.as_str(), cell.as_str()));
+        let cells = cells.chain([("record_id", "(query)")]);
+        let (record, issues) =
+            Record::from_cells(cells).map_err(|issue| NodeError::Request(issue.to_string()))?;
+        let warnings: Vec<String> = issues
+            .iter()
+            .map(|issue| format!("{} \"{}\" {}", issue.column, issue.value, issue.reason))
+            .collect();
+        let keys = derive(self.schema, &record);
+        if keys.is_empty() {
+            return Err(NodeError::Request(
+                "these values give no linkage key; ask with a strong identifier, or with a name and a date of birth".into(),
+            ));
+        }
+        let roots = self.roots_of(&hub, &keys).await?;
+        let reference = RecordReference::random()?;
+        let epoch = agreement.standing.epoch_id();
+        let (mut rows, mut asked) = (Vec::new(), BTreeMap::new());
+        for (linkage, root) in keys.iter().zip(&roots) {
+            let (token, lock) = key.derive(root);
+            let handle = Handle::random()?;
+            let payload = Payload {
+                agency: self.identity.agency.clone(),
+                reference,
+                kind: linkage.kind.0,
+                schema_version: self.schema.version,
+                urgency: Urgency::Standard,
+                query: true,
+            };
+            let payload = payload::seal(&payload, &lock, &epoch, &token, &handle)?;
+            let expiry = self.expiry(&agreement);
+            rows.push(Row {
+                agreement_epoch: epoch,
+                token,
+                handle,
+                silent: false,
+                expiry,
+                payload,
+            });
+            asked.insert(handle, (token, lock, linkage.kind.0));
+        }
+        pad(&mut rows)?;
+        let hits = hub.query(&rows).await?;
+        Ok(QueryReport {
+            agreement: agreement.standing.document.id.to_string(),
+            linkage_keys: keys.len() as u64,
+            warnings,
+            matches: self.read_hits(&agreement, &asked, &hits),
+        })
+    }
+}
+
+fn pad(rows: &mut Vec<Row>) -> Result<(), NodeError> {
+    let Some(like) = rows.first().cloned() else {
+        return Ok(());
+    };
+    while rows.len() < QUERY_ROWS {
+        rows.push(Row {
+            token: Token(crypto::random()?),
+            handle: Handle::random()?,
+            payload: SealedPayload(crypto::random::<PAYLOAD_BYTES>()?),
+            ..like.clone()
+        });
+    }
+    rows.sort_by_key(|row| row.handle);
+    Ok(())
+}

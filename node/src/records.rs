@@ -1,0 +1,355 @@
+//! Records and the rows that they should have at the hub.
+//!
+//! A record's *wanted* rows follow from its linkage keys, its audience and what is suppressed; its
+//! *actual* rows are those in the vault. [`Node::reconcile`] makes the difference: new rows wait in
+//! `pending`, rows no longer wanted wait in `withdrawals`. Both are carried out by
+//! [`crate::tokenise`], at once or whenever the hub and the custodians can be reached.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+use symbolon_core::encoding::Digest;
+use symbolon_core::identity::Name;
+use symbolon_core::linkage::derive::{LinkageKey, derive, over_cap};
+use symbolon_core::linkage::record::{Record, Risk};
+use symbolon_core::linkage::schema::KeyKindId;
+use symbolon_core::payload::{RecordReference, Urgency};
+use symbolon_core::row::{AgreementEpoch, Handle};
+
+use crate::error::NodeError;
+use crate::membership::same_schema;
+use crate::node::Node;
+use crate::reports::RecordView;
+use crate::tables::{KeyTag, Secret, StoredRecord, StoredRow};
+
+/// Keys whose frequency crossed the schema's cap, one way or the other: other records are affected.
+pub(crate) type Crossed = BTreeSet<KeyTag>;
+
+/// A row that a record should have: agreement, kind and linkage key.
+type WantedRow = (Digest, u16, KeyTag);
+
+/// An agreement under which rows can be made now.
+pub(crate) struct Audience {
+    pub id: Name,
+    pub agreement: Digest,
+    pub epoch: AgreementEpoch,
+}
+
+impl Node {
+    /// The vault's name for a linkage key.
+    pub(crate) fn tag(&self, key: &LinkageKey) -> KeyTag {
+        KeyTag(self.vault.tag("linkage key", &key.input(self.schema)))
+    }
+
+    /// Agreements in force whose key we hold.
+    pub(crate) fn audiences(&self) -> Vec<Audience> {
+        self.membership(|m| {
+            let usable = m.agreements.iter().filter(|(_, agreement)| {
+                agreement.usable_key().is_some() && same_schema(self.schema, agreement)
+            });
+            usable
+                .map(|(id, agreement)| Audience {
+                    id: id.clone(),
+                    agreement: agreement.standing.digest,
+                    epoch: agreement.standing.epoch_id(),
+                })
+                .collect()
+        })
+    }
+
+    /// Puts a record in place of its older version, if any, and counts its keys.
+    pub(crate) fn put_record(
+        &self,
+        record: Record,
+        agreements: Vec<Name>,
+        crossed: &mut Crossed,
+    ) -> Result<(), NodeError> {
+        let id = record.record_id.clone();
+        let old = self.tables.records.get(&id)?;
+        let derived = derive(self.schema, &record);
+        let keys: Vec<(u16, KeyTag)> = derived
+            .iter()
+            .map(|key| (key.kind.0, self.tag(key)))
+            .collect();
+        let old_keys = old
+            .as_ref()
+            .map(|old| old.keys.as_slice())
+            .unwrap_or_default();
+        self.count_keys(old_keys, &keys, crossed)?;
+        let stored = StoredRecord {
+            record,
+            agreements,
+            references: old
+                .as_ref()
+                .map(|old| old.references.clone())
+                .unwrap_or_default(),
+            keys,
+            rows: old.map(|old| old.rows).unwrap_or_default(),
+            imported_at: self.clock.now(),
+        };
+        self.tables.records.put(&id, &stored)
+    }
+
+    /// Deletes a record: its rows wait to be withdrawn, its matches end. Gives the matches ended.
+    pub(crate) fn delete_record(
+        &self,
+        id: &str,
+        crossed: &mut Crossed,
+    ) -> Result<Option<u64>, NodeError> {
+        let id = id.to_owned();
+        let Some(stored) = self.tables.records.get(&id)? else {
+            return Ok(None);
+        };
+        // Withdrawals first: a crash in between withdraws a record that is still listed, which the
+        // next call completes; the other way round would leave rows at the hub that nobody knows.
+        for handle in &stored.rows {
+            self.drop_row(handle)?;
+        }
+        let ended = self.end_matches_of(&id)?;
+        self.count_keys(&stored.keys, &[], crossed)?;
+        self.tables.records.remove(&id)?;
+        Ok(Some(ended))
+    }
+
+    fn count_keys(
+        &self,
+        old: &[(u16, KeyTag)],
+        new: &[(u16, KeyTag)],
+        crossed: &mut Crossed,
+    ) -> Result<(), NodeError> {
+        let old: BTreeMap<KeyTag, u16> = old.iter().map(|(kind, tag)| (*tag, *kind)).collect();
+        let new: BTreeMap<KeyTag, u16> = new.iter().map(|(kind, tag)| (*tag, *kind)).collect();
+        let gone = old
+            .iter()
+            .filter(|(tag, _)| !new.contains_key(tag))
+            .map(|entry| (entry, false));
+        let come = new
+            .iter()
+            .filter(|(tag, _)| !old.contains_key(tag))
+            .map(|entry| (entry, true));
+        for ((tag, kind), more) in gone.chain(come) {
+            let before = self.tables.frequency.get(tag)?.unwrap_or(0);
+            let after = if more {
+                before + 1
+            } else {
+                before.saturating_sub(1)
+            };
+            let over = |count: u32| over_cap(self.schema, KeyKindId(*kind), count as usize);
+            if over(before) != over(after) {
+                crossed.insert(*tag);
+            }
+            if after == 0 {
+                self.tables.frequency.remove(tag)?;
+            } else {
+                self.tables.frequency.put(tag, &after)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a key stays here because this agency holds the value too often, or all together do.
+    pub(crate) fn is_suppressed(&self, kind: u16, tag: &KeyTag) -> Result<bool, NodeError> {
+        let count = self.tables.frequency.get(tag)?.unwrap_or(0) as usize;
+        Ok(over_cap(self.schema, KeyKindId(kind), count) || self.tables.common.contains(tag)?)
+    }
+
+    /// Brings the waiting and registered rows of one record in line with what it should have.
+    pub(crate) fn reconcile(&self, id: &str, audiences: &[Audience]) -> Result<(), NodeError> {
+        let id = id.to_owned();
+        let Some(mut stored) = self.tables.records.get(&id)? else {
+            return Ok(());
+        };
+        let mut wanted = self.wanted_rows(&stored, audiences)?;
+        let (mut kept, unwanted) = self.sort_rows(&stored, audiences, &mut wanted)?;
+        if wanted.is_empty() && unwanted.is_empty() {
+            return Ok(());
+        }
+        let new = self.new_rows(&id, &mut stored, wanted, audiences)?;
+        kept.extend(new.iter().map(|(handle, _)| *handle));
+        stored.rows = kept;
+        // Rows, then the waiting list, then the record that names them: a crash in between leaves rows
+        // that wait but that no record names, and those are dropped when their turn comes.
+        self.tables
+            .rows
+            .put_many(new.iter().map(|(handle, row)| (handle, row)))?;
+        self.tables
+            .pending
+            .put_many(new.iter().map(|(handle, _)| (handle, &())))?;
+        self.tables.records.put(&id, &stored)?;
+        for handle in &unwanted {
+            self.drop_row(handle)?;
+        }
+        Ok(())
+    }
+
+    /// The rows that a record should have: its keys, but for suppressed ones, for each audience.
+    fn wanted_rows(
+        &self,
+        stored: &StoredRecord,
+        audiences: &[Audience],
+    ) -> Result<BTreeSet<WantedRow>, NodeError> {
+        let mut wanted = BTreeSet::new();
+        for audience in audiences {
+            if !stored.agreements.contains(&audience.id) {
+                continue;
+            }
+            for (kind, tag) in &stored.keys {
+                if !self.is_suppressed(*kind, tag)? {
+                    wanted.insert((audience.agreement, *kind, *tag));
+                }
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Sorts a record's rows into those that stay, which are taken off `wanted`, and those that go.
+    fn sort_rows(
+        &self,
+        stored: &StoredRecord,
+        audiences: &[Audience],
+        wanted: &mut BTreeSet<WantedRow>,
+    ) -> Result<(Vec<Handle>, Vec<Handle>), NodeError> {
+        let urgency = urgency(&stored.record);
+        let known: BTreeSet<Digest> = audiences.iter().map(|a| a.agreement).collect();
+        let (mut kept, mut unwanted) = (Vec::new(), Vec::new());
+        for handle in &stored.rows {
+            let Some(row) = self.tables.rows.get(handle)? else {
+                continue;
+            };
+            let place = (row.agreement, row.kind, row.tag);
+            let still = row.urgency == urgency && wanted.remove(&place);
+            // Rows of agreements that are not known just now (before the hub's first answer) stay.
+            if still || !known.contains(&row.agreement) {
+                kept.push(*handle);
+            } else {
+                unwanted.push(*handle);
+            }
+        }
+        Ok((kept, unwanted))
+    }
+
+    /// Makes the rows that are missing, and the record's reference under agreements new to it.
+    fn new_rows(
+        &self,
+        id: &str,
+        stored: &mut StoredRecord,
+        wanted: BTreeSet<WantedRow>,
+        audiences: &[Audience],
+    ) -> Result<Vec<(Handle, StoredRow)>, NodeError> {
+        let inputs: BTreeMap<KeyTag, LinkageKey> = derive(self.schema, &stored.record)
+            .into_iter()
+            .map(|key| (self.tag(&key), key))
+            .collect();
+        let mut new = Vec::new();
+        for (agreement, kind, tag) in wanted {
+            let Some(audience) = audiences.iter().find(|a| a.agreement == agreement) else {
+                continue;
+            };
+            if let Entry::Vacant(place) = stored.references.entry(agreement) {
+                place.insert(RecordReference::random()?);
+            }
+            let input = inputs
+                .get(&tag)
+                .map(|key| Secret(key.input(self.schema).to_vec()));
+            let row = StoredRow {
+                record_id: Some(id.to_owned()),
+                agreement,
+                epoch: audience.epoch,
+                kind,
+                tag,
+                urgency: urgency(&stored.record),
+                input,
+                token: None,
+                registered: false,
+            };
+            new.push((Handle::random()?, row));
+        }
+        Ok(new)
+    }
+
+    /// A row that is no longer wanted: withdrawn if it may be at the hub.
+    pub(crate) fn drop_row(&self, handle: &Handle) -> Result<(), NodeError> {
+        // A waiting row may have been submitted without the answer reaching us: withdraw it too.
+        self.tables.withdrawals.put(handle, &())?;
+        self.tables.pending.remove(handle)
+    }
+
+    /// Reconciles every record that holds one of the crossed keys.
+    pub(crate) fn reconcile_crossed(
+        &self,
+        crossed: &Crossed,
+        audiences: &[Audience],
+    ) -> Result<(), NodeError> {
+        if crossed.is_empty() {
+            return Ok(());
+        }
+        for entry in self.tables.records.iter() {
+            let (id, stored) = entry?;
+            if stored.keys.iter().any(|(_, tag)| crossed.contains(tag)) {
+                self.reconcile(&id, audiences)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records that wait for an agreement get their rows now.
+    pub(crate) fn agreement_became_usable(&self) -> Result<(), NodeError> {
+        let audiences = self.audiences();
+        for entry in self.tables.records.iter() {
+            let (id, _) = entry?;
+            self.reconcile(&id, &audiences)?;
+        }
+        self.vault.flush()?;
+        self.work_waits.notify_one();
+        Ok(())
+    }
+
+    /// Records for a list.
+    pub fn records(&self, only: Option<&str>) -> Result<Vec<RecordView>, NodeError> {
+        let matches = self.match_counts()?;
+        let mut views = Vec::new();
+        for entry in self.tables.records.iter() {
+            let (id, stored) = entry?;
+            if only.is_some_and(|only| only != id) {
+                continue;
+            }
+            let mut rows = 0;
+            for handle in &stored.rows {
+                rows += u64::from(
+                    self.tables
+                        .rows
+                        .get(handle)?
+                        .is_some_and(|row| row.registered),
+                );
+            }
+            let record = &stored.record;
+            let name = record.given_names.iter().chain(&record.surname);
+            views.push(RecordView {
+                name: name.cloned().collect::<Vec<_>>().join(" "),
+                date_of_birth: record.date_of_birth.join("; "),
+                category: record.category.map(|category| category.to_string()),
+                agreements: stored.agreements.iter().map(Name::to_string).collect(),
+                linkage_keys: stored.keys.len() as u64,
+                rows,
+                matches: matches.get(&id).copied().unwrap_or(0),
+                record_id: id,
+            });
+        }
+        if let (Some(only), true) = (only, views.is_empty()) {
+            return Err(NodeError::Request(format!(
+                "there is no record {only}; `symbolon-node records` lists those there are"
+            )));
+        }
+        views.sort_by(|a, b| a.record_id.cmp(&b.record_id));
+        Ok(views)
+    }
+}
+
+/// How soon a match with this record should be looked at.
+fn urgency(record: &Record) -> Urgency {
+    match record.risk.as_deref().map(str::parse) {
+        Some(Ok(Risk::High)) => Urgency::High,
+        Some(Ok(Risk::Medium)) => Urgency::Medium,
+        _ => Urgency::Standard,
+    }
+}

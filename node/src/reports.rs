@@ -1,0 +1,219 @@
+//! What the node answers to a person: plain data, printed as a table or as JSON by the command line.
+//!
+//! These are the contract of `--json`. Nothing here is logged: some fields carry record data, which
+//! belongs on the caseworker's own terminal only.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One step of long work, for a progress bar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What is being done: `reading`, `tokenising`, `registering`, `withdrawing`.
+    pub stage: String,
+    /// How much is done.
+    pub done: u64,
+    /// Of how much; 0 if unknown.
+    pub total: u64,
+}
+
+/// Where progress goes.
+pub type ProgressSink = std::sync::Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// A row or a value of a file that could not be used as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileProblem {
+    /// Line of the file, from 1 (the header).
+    pub line: u64,
+    /// Column, where one is to blame.
+    pub column: Option<String>,
+    /// What is wrong and what was done, for the terminal; may quote the value.
+    pub reason: String,
+}
+
+/// What an import did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportReport {
+    /// The file.
+    pub file: String,
+    /// Rows read, good and bad.
+    pub read: u64,
+    /// Records that were new.
+    pub new: u64,
+    /// Records that replaced an older version.
+    pub changed: u64,
+    /// Records that were there already.
+    pub unchanged: u64,
+    /// Records withdrawn because the file no longer has them (`--remove-missing`).
+    pub removed: u64,
+    /// Rows that were skipped.
+    pub skipped: Vec<FileProblem>,
+    /// Rows that went in, with a value that could not be used.
+    pub warnings: Vec<FileProblem>,
+    /// Agreements that the imported records take part in.
+    pub agreements: Vec<String>,
+    /// Linkage keys of the imported records.
+    pub linkage_keys: u64,
+    /// Keys not shared because this agency holds the value too often, by kind.
+    pub suppressed: BTreeMap<String, u64>,
+    /// Rows registered at the hub by this import.
+    pub rows_registered: u64,
+    /// Rows withdrawn from the hub by this import.
+    pub rows_withdrawn: u64,
+    /// Keys that wait in the vault and go on by themselves.
+    pub waiting: u64,
+    /// Why they wait.
+    pub waiting_reason: Option<String>,
+}
+
+/// One record in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordView {
+    /// The agency's own id.
+    pub record_id: String,
+    /// Given names and surname as recorded.
+    pub name: String,
+    /// Dates of birth as recorded.
+    pub date_of_birth: String,
+    /// Category, if given.
+    pub category: Option<String>,
+    /// Agreements it takes part in.
+    pub agreements: Vec<String>,
+    /// Linkage keys it gives.
+    pub linkage_keys: u64,
+    /// Rows of it that are registered at the hub.
+    pub rows: u64,
+    /// Matches it has.
+    pub matches: u64,
+}
+
+/// One match in the queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MatchView {
+    /// Short name of the match, the same on both sides.
+    pub id: String,
+    /// The agency's own record; for a query, what was asked.
+    pub record_id: String,
+    /// The other agency.
+    pub agency: String,
+    /// The other's reference for its record, to say on the telephone.
+    pub reference: String,
+    /// The agreement under which it was found.
+    pub agreement: String,
+    /// Kinds of identifier that agreed, most telling first.
+    pub agreed: Vec<String>,
+    /// Strength of the evidence in bits.
+    pub bits: f64,
+    /// `strong` or `possible`.
+    pub tier: String,
+    /// `high`, `medium` or `standard`.
+    pub urgency: String,
+    /// Whether the other agency asked with a query rather than holding a record.
+    pub from_query: bool,
+    /// When the first evidence came, RFC 3339.
+    pub since: String,
+}
+
+/// What a query found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueryReport {
+    /// The agreement under which was asked.
+    pub agreement: String,
+    /// Linkage keys that were asked with.
+    pub linkage_keys: u64,
+    /// Values that could not be used.
+    pub warnings: Vec<String>,
+    /// What came back, strong or possible.
+    pub matches: Vec<MatchView>,
+}
+
+/// What a withdrawal did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithdrawReport {
+    /// Records withdrawn.
+    pub records: Vec<String>,
+    /// Ids that this node does not hold.
+    pub unknown: Vec<String>,
+    /// Rows deleted at the hub.
+    pub rows_withdrawn: u64,
+    /// Notices cancelled at other agencies.
+    pub notices_cancelled: u64,
+    /// Own matches that ended.
+    pub matches_ended: u64,
+    /// Rows whose deletion waits until the hub can be reached.
+    pub waiting: u64,
+}
+
+/// One agreement as this node sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgreementView {
+    /// Its id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Its members.
+    pub members: Vec<String>,
+    /// Purposes.
+    pub purposes: Vec<String>,
+    /// Regime and lawful basis.
+    pub basis: String,
+    /// Retention in months.
+    pub retention_months: u32,
+    /// Who has accepted.
+    pub accepted: Vec<String>,
+    /// `proposed`, `accepted` (by us), `in force`.
+    pub standing: String,
+    /// Digest of the document, to compare by telephone.
+    pub digest: String,
+}
+
+/// How the node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// This agency.
+    pub agency: String,
+    /// The consortium.
+    pub consortium: String,
+    /// The hub's address.
+    pub hub: String,
+    /// Whether `serve` is running.
+    pub serving: bool,
+    /// Whether the hub is connected.
+    pub connected: bool,
+    /// Why not, if not.
+    pub connection_error: Option<String>,
+    /// When the certificate ends, RFC 3339.
+    pub certificate_expires: String,
+    /// Records held.
+    pub records: u64,
+    /// Rows registered at the hub.
+    pub rows: u64,
+    /// Keys that wait to be tokenised or registered.
+    pub waiting: u64,
+    /// Why they wait.
+    pub waiting_reason: Option<String>,
+    /// Matches in the queue, strong and possible.
+    pub matches: u64,
+    /// `2 of 3, custodian 1 of them`, or why there is no key yet.
+    pub custody: String,
+    /// Agreements with their standing.
+    pub agreements: Vec<AgreementView>,
+    /// Entries of the verified roster.
+    pub roster_length: u64,
+}
+
+/// What enrolment gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrolReport {
+    /// This agency.
+    pub agency: String,
+    /// The consortium.
+    pub consortium: String,
+    /// Digest of the roster's genesis, to compare with the administrator's.
+    pub genesis: String,
+    /// When the certificate ends, RFC 3339.
+    pub certificate_expires: String,
+    /// Where the node keeps its state.
+    pub state: String,
+}

@@ -1,0 +1,325 @@
+//! Serving: keeps a node connected, takes in what the hub has for it, works off what waits.
+//!
+//! One loop holds the line; while it holds, four tasks run side by side: deliveries, waiting rows,
+//! the outbox, and the custodian's line. The first that fails ends the line, and the loop dials again
+//! with back-off. Everything is resumed from the vault, so that a node that was away for a week
+//! catches up from its cursor.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::rfc3339;
+use crate::command::Command;
+use crate::control::{CommandError, CommandHandler};
+use crate::error::NodeError;
+use crate::hub_client::{Backoff, Delivered, Delivery, Hint, HubClient};
+use crate::node::Node;
+use crate::reports::{ProgressSink, StatusReport};
+use crate::tokenise::silent;
+
+const CURSOR: &str = "cursor";
+/// Deliveries that are written down together before they are acknowledged.
+const DELIVERIES_AT_ONCE: usize = 256;
+/// Waiting work is tried again at least this often: a custodian may be back.
+const RETRY: Duration = Duration::from_secs(2);
+/// Membership is fetched at least this often, beside the hub's hints.
+const SYNC: Duration = Duration::from_secs(30);
+
+impl Node {
+    /// Serves until the token is cancelled.
+    pub async fn serve(self: Arc<Self>, shutdown: CancellationToken) {
+        self.serving.store(true, Ordering::Relaxed);
+        let mut backoff = Backoff::new();
+        while !shutdown.is_cancelled() {
+            let held = tokio::select! {
+                () = shutdown.cancelled() => break,
+                held = self.hold_line(&mut backoff) => held,
+            };
+            if let Err(error) = held {
+                tracing::warn!(%error, "no line to the hub");
+                self.set_line(Err(error.to_string()));
+                self.first_try.notify_one();
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = tokio::time::sleep(backoff.next_wait()) => {}
+            }
+        }
+        // Whoever works now finishes its step; then everything is on the disk.
+        let _work = self.work.lock().await;
+        if let Err(error) = self.vault.flush() {
+            tracing::error!(%error, "the vault could not be flushed");
+        }
+        self.serving.store(false, Ordering::Relaxed);
+    }
+
+    async fn hold_line(self: &Arc<Self>, backoff: &mut Backoff) -> Result<(), NodeError> {
+        let hub = self.dial().await?;
+        let became_usable = self.sync_membership(&hub).await?;
+        self.begin_custody()?;
+        self.finish_custody(&hub).await?;
+        {
+            let _work = self.work.lock().await;
+            self.heal(&hub).await?;
+            if became_usable {
+                self.agreement_became_usable()?;
+            }
+        }
+        self.set_line(Ok(hub.clone()));
+        self.first_try.notify_one();
+        backoff.reset();
+        tracing::info!(hub = %self.identity.hub, "connected");
+        tokio::select! {
+            ended = self.take_deliveries(&hub) => ended,
+            ended = self.keep_working(&hub) => ended,
+            ended = self.keep_sending(&hub) => ended,
+            ended = self.keep_attending(&hub) => ended,
+        }
+    }
+
+    /// Everything that the hub has for us, in order, each piece once.
+    async fn take_deliveries(self: &Arc<Self>, hub: &HubClient) -> Result<(), NodeError> {
+        let cursor = self.tables.numbers.get(&CURSOR.to_owned())?.unwrap_or(0);
+        let stream = hub.receive(cursor).await?;
+        let mut chunks = std::pin::pin!(stream.ready_chunks(DELIVERIES_AT_ONCE));
+        while let Some(chunk) = chunks.next().await {
+            self.take_chunk(hub, chunk).await?;
+        }
+        Err(NodeError::Waiting("the hub ended the line".to_owned()))
+    }
+
+    /// Takes deliveries in; writes the cursor; only then acknowledges.
+    async fn take_chunk(
+        self: &Arc<Self>,
+        hub: &HubClient,
+        chunk: Vec<Result<Delivered, crate::hub_client::HubError>>,
+    ) -> Result<(), NodeError> {
+        let mut last = 0;
+        let mut broken = None;
+        for delivered in chunk {
+            match delivered {
+                Ok((sequence, delivery)) => {
+                    self.take_delivery(hub, delivery).await?;
+                    last = last.max(sequence);
+                }
+                Err(error) => {
+                    broken = Some(error);
+                    break;
+                }
+            }
+        }
+        let cursor = self.tables.numbers.get(&CURSOR.to_owned())?.unwrap_or(0);
+        if last > cursor {
+            self.tables.numbers.put(&CURSOR.to_owned(), &last)?;
+            self.vault.flush()?;
+            hub.acknowledge(last).await?;
+        }
+        broken.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    async fn take_delivery(
+        self: &Arc<Self>,
+        hub: &HubClient,
+        delivery: Delivery,
+    ) -> Result<(), NodeError> {
+        match delivery {
+            Delivery::Notice { foreign, query } => {
+                let _work = self.work.lock().await;
+                self.take_notice(&foreign, query)
+            }
+            Delivery::Cancellation { own_handle, handle } => {
+                let _work = self.work.lock().await;
+                self.take_cancellation(own_handle, handle)
+            }
+            Delivery::Common { own_handle } => {
+                let _work = self.work.lock().await;
+                self.take_common(own_handle)?;
+                self.work_waits.notify_one();
+                Ok(())
+            }
+            Delivery::Envelope(envelope) => self.read_envelope(hub, &envelope).await,
+            Delivery::Hint(hint) => self.take_hint(hub, hint).await,
+            Delivery::Unreadable => {
+                tracing::warn!("a delivery that this version does not know; skipped");
+                Ok(())
+            }
+        }
+    }
+
+    async fn take_hint(self: &Arc<Self>, hub: &HubClient, hint: Hint) -> Result<(), NodeError> {
+        tracing::debug!(?hint, "something changed at the hub");
+        let became_usable = self.sync_membership(hub).await?;
+        self.begin_custody()?;
+        self.finish_custody(hub).await?;
+        if became_usable {
+            let _work = self.work.lock().await;
+            self.agreement_became_usable()?;
+        }
+        self.work_waits.notify_one();
+        Ok(())
+    }
+
+    /// Works off what waits, whenever it is rung and every few seconds.
+    async fn keep_working(self: &Arc<Self>, hub: &HubClient) -> Result<(), NodeError> {
+        let mut sync = tokio::time::interval(SYNC);
+        sync.tick().await;
+        loop {
+            tokio::select! {
+                () = self.work_waits.notified() => {}
+                () = tokio::time::sleep(RETRY) => {}
+                _ = sync.tick() => {
+                    self.take_hint(hub, Hint::Roster).await?;
+                }
+            }
+            if self.waiting_rows() == 0 {
+                continue;
+            }
+            let _work = self.work.lock().await;
+            match self.work_off(hub, &silent()).await {
+                Ok(done) if done != Default::default() => {
+                    tracing::info!(
+                        registered = done.registered,
+                        withdrawn = done.withdrawn,
+                        "worked off what waited"
+                    );
+                }
+                Ok(_) => {}
+                Err(NodeError::Waiting(reason)) => tracing::info!(%reason, "keys wait"),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn keep_sending(self: &Arc<Self>, hub: &HubClient) -> Result<(), NodeError> {
+        loop {
+            self.empty_outbox(hub).await?;
+            self.outbox_waits.notified().await;
+        }
+    }
+
+    /// Stands on the custodian's line while the roster appoints us and we hold a share.
+    async fn keep_attending(self: &Arc<Self>, hub: &HubClient) -> Result<(), NodeError> {
+        loop {
+            let ready = match self.own_custody() {
+                Some((custody, _)) => self.tables.shares.contains(&custody.epoch)?,
+                None => false,
+            };
+            if ready && self.config.custody.evaluate {
+                self.attend(hub).await?;
+            }
+            tokio::select! {
+                () = self.share_made.notified() => {}
+                () = tokio::time::sleep(RETRY) => {}
+            }
+        }
+    }
+
+    /// How the node is.
+    pub fn status(&self) -> Result<StatusReport, NodeError> {
+        let (line_error, connected) = {
+            let line = self
+                .line
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            (line.error.clone(), line.client.is_some())
+        };
+        let mut rows = 0;
+        for entry in self.tables.rows.iter() {
+            let (_, row) = entry?;
+            rows += u64::from(row.registered && row.record_id.is_some());
+        }
+        let waiting = self.waiting_rows();
+        let custody = self.membership(|m| match (&m.roster.custody, &m.custody_missing) {
+            (None, _) => "no custodians appointed".to_owned(),
+            (Some(custody), missing) => {
+                let size = format!("{} of {}", custody.threshold, custody.custodians.len());
+                let weaker = if custody.threshold == 1 {
+                    ", weaker: one custodian holds the whole key"
+                } else {
+                    ""
+                };
+                let own = custody.index_of(&self.identity.agency);
+                let own = own.map_or(String::new(), |index| {
+                    format!(", this node is custodian {index}")
+                });
+                match missing {
+                    None => format!("{size}{own}{weaker}"),
+                    Some(reason) => format!("{size}{own}, not ready: {reason}"),
+                }
+            }
+        });
+        Ok(StatusReport {
+            agency: self.identity.agency.to_string(),
+            consortium: self.identity.consortium.to_string(),
+            hub: self.identity.hub.clone(),
+            serving: self.serving.load(Ordering::Relaxed),
+            connected,
+            connection_error: line_error,
+            certificate_expires: rfc3339(self.identity.certificate_expires_at),
+            records: self.tables.records.len() as u64,
+            rows,
+            waiting,
+            waiting_reason: self.waiting().filter(|_| waiting > 0),
+            matches: self.matches(None)?.len() as u64,
+            custody,
+            agreements: self.agreement_views(),
+            roster_length: self.membership(|m| m.roster.length),
+        })
+    }
+}
+
+/// Commands arrive here from the command line, through the control socket or in this process.
+pub struct Commands(pub Arc<Node>);
+
+#[async_trait::async_trait]
+impl CommandHandler for Commands {
+    async fn handle(
+        &self,
+        command: Command,
+        progress: ProgressSink,
+    ) -> Result<serde_json::Value, CommandError> {
+        let node = &self.0;
+        match command {
+            Command::Import(options) => json(node.import(&options, &progress).await),
+            Command::Records { record_id } => json(node.records(record_id.as_deref())),
+            Command::Query { columns, agreement } => {
+                json(node.query(&columns, agreement.as_deref()).await)
+            }
+            Command::Matches { record_id } => json(node.matches(record_id.as_deref())),
+            Command::Withdraw { record_ids } => json(node.withdraw(&record_ids, &progress).await),
+            Command::Status => json(node.fresh_status().await),
+            Command::Agreements => json(node.fresh_agreements().await),
+            Command::Accept { agreement } => json(node.accept(&agreement).await),
+        }
+    }
+}
+
+impl Node {
+    /// Status after a word with the hub, if it can be reached.
+    async fn fresh_status(&self) -> Result<StatusReport, NodeError> {
+        if let Err(error) = self.hub().await
+            && !self.serving.load(Ordering::Relaxed)
+        {
+            self.set_line(Err(error.to_string()));
+        }
+        self.status()
+    }
+
+    async fn fresh_agreements(&self) -> Result<Vec<crate::reports::AgreementView>, NodeError> {
+        let hub = self.hub().await?;
+        self.sync_membership(&hub).await?;
+        Ok(self.agreement_views())
+    }
+}
+
+fn json<T: serde::Serialize>(
+    result: Result<T, NodeError>,
+) -> Result<serde_json::Value, CommandError> {
+    let report = result.map_err(CommandError::from)?;
+    serde_json::to_value(report)
+        .map_err(|_| NodeError::Internal("a report cannot be serialised").into())
+}

@@ -1,0 +1,403 @@
+//! From waiting rows to rows at the hub, and from unwanted rows to rows withdrawn.
+//!
+//! Waiting rows are taken in the order of the vault's own key hashes, which mixes the rows of many
+//! records; a batch is padded with dummies before it goes, and so are withdrawals. Each step is
+//! written down before the next, so that a kill at any point loses nothing and evaluates nothing
+//! twice: roots are cached as they come, a row's handle and token never change once built, and the
+//! hub takes a repeated row as one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use symbolon_core::crypto::{self, SecretKey};
+use symbolon_core::linkage::derive::LinkageKey;
+use symbolon_core::payload::{self, Payload};
+use symbolon_core::row::{ExpiryMonth, Handle, PAYLOAD_BYTES, Row, SealedPayload, Token};
+use symbolon_core::token::Root;
+use zeroize::Zeroizing;
+
+use crate::error::NodeError;
+use crate::hub_client::HubClient;
+use crate::membership::Agreement;
+use crate::node::Node;
+use crate::oracle::Oracle;
+use crate::reports::{Progress, ProgressSink};
+use crate::tables::{KeyTag, Secret, StoredRow};
+
+/// What one pass over the waiting rows did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Rows registered, without dummies.
+    pub registered: u64,
+    /// Rows withdrawn, without dummies.
+    pub withdrawn: u64,
+    /// Notices cancelled at other agencies.
+    pub cancelled: u64,
+}
+
+/// Smallest batch that leaves the node; a lone record hides among dummies.
+const SMALLEST_BATCH: usize = 64;
+/// Larger batches are padded to a multiple of this.
+const BATCH_STEP: usize = 256;
+
+/// The size to which a batch of `rows` is padded.
+pub(crate) fn padded_size(rows: usize) -> usize {
+    if rows <= SMALLEST_BATCH {
+        SMALLEST_BATCH
+    } else {
+        rows.next_multiple_of(BATCH_STEP)
+    }
+}
+
+/// No progress is shown.
+pub fn silent() -> ProgressSink {
+    Arc::new(|_| {})
+}
+
+impl Node {
+    /// Carries out everything that waits; stops with the reason at what cannot be done now.
+    ///
+    /// The caller holds the work lock.
+    pub(crate) async fn work_off(
+        self: &Arc<Self>,
+        hub: &HubClient,
+        progress: &ProgressSink,
+    ) -> Result<Done, NodeError> {
+        let mut done = Done::default();
+        let result = self.work_off_into(hub, progress, &mut done).await;
+        self.set_waiting(result.as_ref().err().map(NodeError::to_string));
+        self.vault.flush()?;
+        result.map(|()| done)
+    }
+
+    async fn work_off_into(
+        self: &Arc<Self>,
+        hub: &HubClient,
+        progress: &ProgressSink,
+        done: &mut Done,
+    ) -> Result<(), NodeError> {
+        self.withdraw_waiting(hub, progress, done).await?;
+        let total = self.tables.pending.len() as u64;
+        let mut oracle = None;
+        loop {
+            let batch = self.next_batch()?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.find_roots(hub, &mut oracle, &batch).await?;
+            let rows = self.build_rows(&batch)?;
+            self.submit(hub, &batch, rows).await?;
+            done.registered += batch.len() as u64;
+            let stage = "registering".to_owned();
+            progress(Progress {
+                stage,
+                done: done.registered.min(total),
+                total,
+            });
+        }
+    }
+
+    /// The next waiting rows of agreements that are usable. Rows that no record names any more are
+    /// left over from a crash and dropped.
+    fn next_batch(&self) -> Result<Vec<(Handle, StoredRow)>, NodeError> {
+        let usable = self.audiences();
+        let mut batch = Vec::new();
+        for entry in self.tables.pending.iter() {
+            if batch.len() >= self.config.tokenising.batch as usize {
+                break;
+            }
+            let (handle, ()) = entry?;
+            let row = self.tables.rows.get(&handle)?;
+            let named = match row.as_ref().and_then(|row| row.record_id.as_ref()) {
+                Some(id) => self
+                    .tables
+                    .records
+                    .get(id)?
+                    .is_some_and(|record| record.rows.contains(&handle)),
+                None => false,
+            };
+            match row {
+                Some(row) if named => {
+                    if usable
+                        .iter()
+                        .any(|audience| audience.agreement == row.agreement)
+                    {
+                        batch.push((handle, row));
+                    }
+                }
+                _ => {
+                    self.tables.rows.remove(&handle)?;
+                    self.tables.pending.remove(&handle)?;
+                }
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Evaluates what has no root yet and caches it.
+    async fn find_roots(
+        self: &Arc<Self>,
+        hub: &HubClient,
+        oracle: &mut Option<Arc<Oracle>>,
+        batch: &[(Handle, StoredRow)],
+    ) -> Result<(), NodeError> {
+        let mut missing: BTreeMap<KeyTag, Zeroizing<Vec<u8>>> = BTreeMap::new();
+        for (_, row) in batch {
+            if !missing.contains_key(&row.tag) && !self.tables.roots.contains(&row.tag)? {
+                let input = row.input.as_ref();
+                let input = input.ok_or(NodeError::Internal("a waiting row without input"))?;
+                missing.insert(row.tag, Zeroizing::new(input.0.clone()));
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let (tags, inputs): (Vec<KeyTag>, Vec<Zeroizing<Vec<u8>>>) = missing.into_iter().unzip();
+        let ready = match oracle {
+            Some(ready) => Arc::clone(ready),
+            None => Arc::clone(oracle.insert(Arc::new(self.oracle(hub).await?))),
+        };
+        let evaluated = self.evaluate(hub, ready, inputs).await;
+        // The next try chooses its quorum anew: this one may have lost a custodian.
+        if evaluated.is_err() {
+            *oracle = None;
+        }
+        let roots: Vec<Secret> = evaluated?
+            .iter()
+            .map(|root| Secret(root.expose().to_vec()))
+            .collect();
+        self.tables.roots.put_many(tags.iter().zip(&roots))
+    }
+
+    /// Roots of linkage keys, cached or evaluated: for a query.
+    pub(crate) async fn roots_of(
+        self: &Arc<Self>,
+        hub: &HubClient,
+        keys: &[LinkageKey],
+    ) -> Result<Vec<Root>, NodeError> {
+        let mut roots: Vec<Option<Root>> = Vec::new();
+        let mut missing = Vec::new();
+        for key in keys {
+            let cached = self.tables.roots.get(&self.tag(key))?;
+            if cached.is_none() {
+                missing.push(key.input(self.schema));
+            }
+            roots.push(cached.map(|root| Root::from_bytes(&root.0)).transpose()?);
+        }
+        if !missing.is_empty() {
+            // What was asked is not cached: a query leaves nothing behind in the vault.
+            let oracle = Arc::new(self.oracle(hub).await?);
+            let mut evaluated = self.evaluate(hub, oracle, missing).await?.into_iter();
+            for root in roots.iter_mut().filter(|root| root.is_none()) {
+                *root = evaluated.next();
+            }
+        }
+        roots
+            .into_iter()
+            .collect::<Option<_>>()
+            .ok_or(NodeError::Internal("fewer roots than linkage keys"))
+    }
+
+    /// Token and lock of a row, from its cached root.
+    pub(crate) fn token_of(&self, row: &StoredRow) -> Result<(Token, SecretKey), NodeError> {
+        let root = self.tables.roots.get(&row.tag)?;
+        let root = root.ok_or(NodeError::Internal("a row without its root"))?;
+        let agreement = self.agreement_of(&row.agreement)?;
+        let key = agreement
+            .key
+            .ok_or(NodeError::Internal("a row without its agreement key"))?;
+        Ok(key.derive(&Root::from_bytes(&root.0)?))
+    }
+
+    pub(crate) fn agreement_of(
+        &self,
+        digest: &symbolon_core::encoding::Digest,
+    ) -> Result<Agreement, NodeError> {
+        let found = self.membership(|m| {
+            m.agreements
+                .values()
+                .find(|a| a.standing.digest == *digest)
+                .cloned()
+        });
+        found.ok_or(NodeError::Internal(
+            "a row of an agreement that is not known",
+        ))
+    }
+
+    fn build_rows(&self, batch: &[(Handle, StoredRow)]) -> Result<Vec<Row>, NodeError> {
+        let mut rows = Vec::with_capacity(batch.len());
+        for (handle, stored) in batch {
+            let (token, lock) = self.token_of(stored)?;
+            let record = match &stored.record_id {
+                Some(id) => self.tables.records.get(id)?,
+                None => None,
+            };
+            let reference = record.and_then(|r| r.references.get(&stored.agreement).copied());
+            let payload = Payload {
+                agency: self.identity.agency.clone(),
+                reference: reference.ok_or(NodeError::Internal("a row without a reference"))?,
+                kind: stored.kind,
+                schema_version: self.schema.version,
+                urgency: stored.urgency,
+                query: false,
+            };
+            let payload = payload::seal(&payload, &lock, &stored.epoch, &token, handle)?;
+            let agreement = self.agreement_of(&stored.agreement)?;
+            rows.push(Row {
+                agreement_epoch: stored.epoch,
+                token,
+                handle: *handle,
+                silent: false,
+                expiry: self.expiry(&agreement),
+                payload,
+            });
+        }
+        Ok(rows)
+    }
+
+    pub(crate) fn expiry(&self, agreement: &Agreement) -> ExpiryMonth {
+        ExpiryMonth::of(self.clock.now()).plus(agreement.standing.document.retention_months)
+    }
+
+    /// Pads, submits, and writes down that the rows are there.
+    async fn submit(
+        &self,
+        hub: &HubClient,
+        batch: &[(Handle, StoredRow)],
+        mut rows: Vec<Row>,
+    ) -> Result<(), NodeError> {
+        let dummies = self.dummies(&rows)?;
+        // Dummies are written down before they go: the count of live rows must be right after a crash.
+        let stored: Vec<(Handle, StoredRow)> = dummies
+            .iter()
+            .map(|row| (row.handle, self.stored_dummy(row, batch)))
+            .collect();
+        self.tables
+            .rows
+            .put_many(stored.iter().map(|(handle, row)| (handle, row)))?;
+        rows.extend(dummies);
+        rows.sort_by_key(|row| row.handle);
+        self.vault.flush()?;
+        hub.submit(&rows).await?;
+        let tokens: BTreeMap<Handle, Token> =
+            rows.iter().map(|row| (row.handle, row.token)).collect();
+        let registered: Vec<(Handle, StoredRow)> = batch
+            .iter()
+            .chain(&stored)
+            .map(|(handle, row)| {
+                let token = tokens.get(handle).copied();
+                (
+                    *handle,
+                    StoredRow {
+                        token,
+                        registered: true,
+                        input: None,
+                        ..row.clone()
+                    },
+                )
+            })
+            .collect();
+        self.tables
+            .rows
+            .put_many(registered.iter().map(|(handle, row)| (handle, row)))?;
+        for (handle, _) in batch {
+            self.tables.pending.remove(handle)?;
+        }
+        Ok(())
+    }
+
+    /// Random rows that fill a batch up; nobody can tell them from real ones.
+    fn dummies(&self, rows: &[Row]) -> Result<Vec<Row>, NodeError> {
+        let wanted = padded_size(rows.len()) - rows.len();
+        (0..wanted)
+            .zip(rows.iter().cycle())
+            .map(|(_, like)| {
+                Ok(Row {
+                    token: Token(crypto::random()?),
+                    handle: Handle::random()?,
+                    payload: SealedPayload(crypto::random::<PAYLOAD_BYTES>()?),
+                    ..like.clone()
+                })
+            })
+            .collect()
+    }
+
+    fn stored_dummy(&self, dummy: &Row, batch: &[(Handle, StoredRow)]) -> StoredRow {
+        let like = batch
+            .iter()
+            .find(|(_, row)| row.epoch == dummy.agreement_epoch);
+        StoredRow {
+            record_id: None,
+            agreement: like.map_or(symbolon_core::encoding::Digest([0; 32]), |(_, row)| {
+                row.agreement
+            }),
+            epoch: dummy.agreement_epoch,
+            kind: 0,
+            tag: KeyTag([0; 16]),
+            urgency: Default::default(),
+            input: None,
+            token: Some(dummy.token),
+            registered: false,
+        }
+    }
+
+    /// Deletes at the hub what is no longer wanted, padded with dummies of ours.
+    async fn withdraw_waiting(
+        &self,
+        hub: &HubClient,
+        progress: &ProgressSink,
+        done: &mut Done,
+    ) -> Result<(), NodeError> {
+        let waiting: Vec<Handle> = self
+            .tables
+            .withdrawals
+            .iter()
+            .map(|e| e.map(|(h, ())| h))
+            .collect::<Result<_, _>>()?;
+        let total = waiting.len() as u64;
+        for batch in waiting.chunks(self.config.tokenising.batch as usize) {
+            let padding = self.dummies_to_withdraw(padded_size(batch.len()) - batch.len())?;
+            let mut handles: Vec<Handle> = batch.iter().chain(&padding).copied().collect();
+            handles.sort();
+            let (_, _, cancelled) = hub.withdraw(&handles).await?;
+            for handle in &handles {
+                let row = self.tables.rows.get(handle)?;
+                let real = row.as_ref().is_some_and(|row| row.record_id.is_some());
+                if real && row.is_some_and(|row| row.registered) {
+                    done.withdrawn += 1;
+                }
+                self.tables.rows.remove(handle)?;
+                self.tables.withdrawals.remove(handle)?;
+            }
+            self.end_evidence_of(&handles.iter().copied().collect())?;
+            done.cancelled += cancelled;
+            let stage = "withdrawing".to_owned();
+            progress(Progress {
+                stage,
+                done: done.withdrawn.min(total),
+                total,
+            });
+        }
+        Ok(())
+    }
+
+    /// Registered dummies, so that withdrawals do not group real rows either.
+    fn dummies_to_withdraw(&self, wanted: usize) -> Result<Vec<Handle>, NodeError> {
+        let mut found = Vec::new();
+        for entry in self.tables.rows.iter() {
+            if found.len() >= wanted {
+                break;
+            }
+            let (handle, row) = entry?;
+            if row.record_id.is_none() && row.registered {
+                found.push(handle);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Keys that wait, and rows whose deletion waits.
+    pub(crate) fn waiting_rows(&self) -> u64 {
+        (self.tables.pending.len() + self.tables.withdrawals.len()) as u64
+    }
+}

@@ -1,0 +1,158 @@
+//! One table of the vault: typed keys and values, sealed.
+
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use symbolon_core::crypto;
+use zeroize::Zeroizing;
+
+use super::Keys;
+use crate::error::NodeError;
+
+/// A table with keys of type `K` and values of type `V`.
+pub struct Table<K, V> {
+    tree: sled::Tree,
+    name: &'static str,
+    keys: Arc<Keys>,
+    directory: PathBuf,
+    types: PhantomData<fn(K) -> V>,
+}
+
+impl<K, V> Table<K, V>
+where
+    K: Serialize + DeserializeOwned,
+    V: Serialize + DeserializeOwned,
+{
+    pub(super) fn new(
+        tree: sled::Tree,
+        name: &'static str,
+        keys: Arc<Keys>,
+        directory: PathBuf,
+    ) -> Self {
+        Self {
+            tree,
+            name,
+            keys,
+            directory,
+            types: PhantomData,
+        }
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &K) -> Result<Option<V>, NodeError> {
+        let place = self.place(key)?;
+        let sealed = self.tree.get(place).map_err(|e| self.sled_error(&e))?;
+        let Some(sealed) = sealed else {
+            return Ok(None);
+        };
+        let (_, value) = self.open(&place, &sealed)?;
+        Ok(Some(value))
+    }
+
+    /// Writes a value.
+    pub fn put(&self, key: &K, value: &V) -> Result<(), NodeError> {
+        let place = self.place(key)?;
+        let sealed = self.seal(&place, key, value)?;
+        self.tree
+            .insert(place, sealed)
+            .map_err(|e| self.sled_error(&e))?;
+        Ok(())
+    }
+
+    /// Writes many values, all of them or none.
+    pub fn put_many<'a>(
+        &self,
+        entries: impl IntoIterator<Item = (&'a K, &'a V)>,
+    ) -> Result<(), NodeError>
+    where
+        K: 'a,
+        V: 'a,
+    {
+        let mut batch = sled::Batch::default();
+        for (key, value) in entries {
+            let place = self.place(key)?;
+            batch.insert(&place, self.seal(&place, key, value)?);
+        }
+        self.tree
+            .apply_batch(batch)
+            .map_err(|e| self.sled_error(&e))
+    }
+
+    /// Deletes a key.
+    pub fn remove(&self, key: &K) -> Result<(), NodeError> {
+        let place = self.place(key)?;
+        self.tree.remove(place).map_err(|e| self.sled_error(&e))?;
+        Ok(())
+    }
+
+    /// Whether a key is there.
+    pub fn contains(&self, key: &K) -> Result<bool, NodeError> {
+        let place = self.place(key)?;
+        self.tree
+            .contains_key(place)
+            .map_err(|e| self.sled_error(&e))
+    }
+
+    /// Every entry, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = Result<(K, V), NodeError>> + '_ {
+        self.tree.iter().map(|entry| {
+            let (place, sealed) = entry.map_err(|e| self.sled_error(&e))?;
+            self.open(&place, &sealed)
+        })
+    }
+
+    /// Entries. Counts them one by one.
+    pub fn len(&self) -> usize {
+        self.tree.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.tree.is_empty()
+    }
+
+    fn place(&self, key: &K) -> Result<[u8; 16], NodeError> {
+        let key = Zeroizing::new(serde_json::to_vec(key).map_err(|_| unserialisable())?);
+        Ok(self.keys.tag(self.name, &key))
+    }
+
+    fn context(&self, place: &[u8]) -> Vec<u8> {
+        let mut context = b"symbolon vault\0".to_vec();
+        context.extend_from_slice(self.name.as_bytes());
+        context.push(0);
+        context.extend_from_slice(place);
+        context
+    }
+
+    fn seal(&self, place: &[u8], key: &K, value: &V) -> Result<Vec<u8>, NodeError> {
+        let plaintext =
+            Zeroizing::new(serde_json::to_vec(&(key, value)).map_err(|_| unserialisable())?);
+        Ok(crypto::seal(
+            &self.keys.seal,
+            &self.context(place),
+            &plaintext,
+        )?)
+    }
+
+    fn open(&self, place: &[u8], sealed: &[u8]) -> Result<(K, V), NodeError> {
+        let damaged = |reason: &str| NodeError::Vault {
+            path: self.directory.clone(),
+            reason: format!("table {}: {reason}", self.name),
+        };
+        let plaintext = crypto::open(&self.keys.seal, &self.context(place), sealed)
+            .map_err(|_| damaged("a value does not open"))?;
+        serde_json::from_slice(&plaintext)
+            .map_err(|_| damaged("a value was written by another version"))
+    }
+
+    fn sled_error(&self, error: &sled::Error) -> NodeError {
+        super::vault_error(&self.directory, error)
+    }
+}
+
+fn unserialisable() -> NodeError {
+    NodeError::Internal("a value of the vault cannot be serialised")
+}

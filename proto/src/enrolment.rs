@@ -1,0 +1,3 @@
+//! Enrolment: redeeming an invitation.
+
+pub use crate::wire::enrolment::v1::*;

@@ -1,0 +1,93 @@
+//! The command line's help and the default configurations, as snapshots.
+
+use std::process::Command;
+
+const HUB: &str = env!("CARGO_BIN_EXE_hub-process");
+const NODE: &str = env!("CARGO_BIN_EXE_node-process");
+
+/// Every command with a help page: the words before `--help`.
+const HUB_COMMANDS: [&str; 16] = [
+    "",
+    "init",
+    "serve",
+    "default-config",
+    "admin",
+    "admin invite",
+    "admin custody",
+    "admin custody appoint",
+    "admin agreement",
+    "admin agreement propose",
+    "admin agreement list",
+    "admin member",
+    "admin member list",
+    "admin roster",
+    "admin roster show",
+    "admin log checkpoint",
+];
+const NODE_COMMANDS: [&str; 13] = [
+    "",
+    "enrol",
+    "serve",
+    "import",
+    "records",
+    "query",
+    "matches",
+    "withdraw",
+    "status",
+    "agreement",
+    "agreement accept",
+    "schema",
+    "default-config",
+];
+
+fn output(program: &str, arguments: &[&str]) -> String {
+    let done = Command::new(program)
+        .args(arguments)
+        .env("COLUMNS", "100")
+        .output()
+        .unwrap();
+    assert!(
+        done.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    // The programs are named as their users know them, not as this test's copies.
+    let text = String::from_utf8(done.stdout).unwrap();
+    text.replace("hub-process", "symbolon-hub")
+        .replace("node-process", "symbolon-node")
+}
+
+fn pages(program: &str, commands: &[&str]) -> String {
+    let mut all = String::new();
+    for command in commands {
+        let mut arguments: Vec<&str> = command.split_whitespace().collect();
+        arguments.push("--help");
+        all += &format!("===== {command} --help\n{}\n", output(program, &arguments));
+    }
+    all
+}
+
+#[test]
+fn hub_help() {
+    insta::assert_snapshot!(pages(HUB, &HUB_COMMANDS));
+}
+
+#[test]
+fn node_help() {
+    insta::assert_snapshot!(pages(NODE, &NODE_COMMANDS));
+}
+
+#[test]
+fn default_configurations() {
+    insta::assert_snapshot!("hub_toml", output(HUB, &["default-config"]));
+    insta::assert_snapshot!("node_toml", output(NODE, &["default-config"]));
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    for (program, arguments) in [(HUB, ["admin", "fly"]), (NODE, ["import", "--nonsense"])] {
+        let done = Command::new(program).args(arguments).output().unwrap();
+        assert_eq!(done.status.code(), Some(2));
+        assert!(done.stdout.is_empty() && !done.stderr.is_empty());
+    }
+}

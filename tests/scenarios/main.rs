@@ -1,0 +1,14 @@
+//! Scenarios: whole consortia over real sockets.
+//!
+//! One binary, so that it links once. Each module is a room of the product.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_input;
+mod canaries;
+mod help;
+mod kill;
+mod matching;
+mod outages;
+mod support;
+mod walk;

@@ -1,0 +1,432 @@
+//! A whole consortium in one process: a hub and any number of nodes, over real sockets with mutual
+//! TLS. Scenario tests and the demo share it.
+//!
+//! Everything goes the way it goes in the field: founding, invitations, CSRs, a key generation
+//! between the nodes, an agreement accepted by each. Only time-outs are watched here ([`eventually`]);
+//! nothing sleeps for a fixed while and hopes.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use symbolon_core::agreement::Document;
+use symbolon_core::encoding::Digest;
+use symbolon_core::identity::{AgencyKind, Name};
+use symbolon_core::linkage::schema::Schema;
+use symbolon_core::sealed_file::Unlock;
+use symbolon_hub::Observer;
+use symbolon_hub::admin::Admin;
+use symbolon_hub::config::HubConfig;
+use symbolon_hub::founding::{self, FoundingOptions};
+use symbolon_hub::{Hub, RunningHub};
+use symbolon_node::clock;
+use symbolon_node::config::NodeConfig;
+use symbolon_node::control;
+use symbolon_node::node::Node;
+use symbolon_node::serve::Commands;
+use symbolon_node::{config, enrolment};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Any failure, as text: this is a harness, and its callers only print it.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long [`eventually`] waits before it gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where each party of a consortium keeps its state.
+#[derive(Clone, Debug)]
+pub struct Places {
+    base: PathBuf,
+}
+
+impl Places {
+    /// Everything below one directory.
+    pub fn new(base: &Path) -> Self {
+        Self {
+            base: base.to_owned(),
+        }
+    }
+
+    /// The hub's state.
+    pub fn hub(&self) -> PathBuf {
+        self.base.join("hub")
+    }
+
+    /// The administrator's directory, off the hub host.
+    pub fn admin(&self) -> PathBuf {
+        self.base.join("administrator")
+    }
+
+    /// The offline root.
+    pub fn root(&self) -> PathBuf {
+        self.base.join("offline-root")
+    }
+
+    /// An agency's node.
+    pub fn node(&self, agency: &str) -> PathBuf {
+        self.base.join(agency)
+    }
+}
+
+/// A running consortium.
+pub struct Consortium {
+    /// Where everybody keeps their state.
+    pub places: Places,
+    /// The administrator's hands.
+    pub admin: Admin,
+    nodes: BTreeMap<String, Running>,
+    hub: Option<HubHandle>,
+    program: Option<PathBuf>,
+    observer: Option<Observer>,
+    addresses: (SocketAddr, SocketAddr),
+    unlock: fn() -> Unlock,
+}
+
+/// The hub, in this process or in one of its own that can be killed.
+enum HubHandle {
+    Here(RunningHub, CancellationToken),
+    Process(Killed),
+}
+
+/// A node that serves.
+struct Running {
+    node: Arc<Node>,
+    shutdown: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Waits until `condition` holds; asks again every few milliseconds until [`PATIENCE`] ends.
+pub async fn eventually<T>(
+    what: &str,
+    mut condition: impl AsyncFnMut() -> Result<Option<T>, Failure>,
+) -> Result<T, Failure> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = condition().await? {
+            return Ok(value);
+        }
+        if tokio::time::Instant::now() > deadline {
+            return Err(format!("{what}: not after {} s", PATIENCE.as_secs()).into());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+impl Consortium {
+    /// Founds a consortium below `base` and starts its hub on free ports of the loopback interface.
+    pub async fn found(base: &Path, unlock: fn() -> Unlock) -> Result<Self, Failure> {
+        Self::found_with(base, unlock, None, None).await
+    }
+
+    /// The same, with the hub as a process of its own, started from `program`, or with somebody who
+    /// sees what the hub receives.
+    pub async fn found_with(
+        base: &Path,
+        unlock: fn() -> Unlock,
+        program: Option<PathBuf>,
+        observer: Option<Observer>,
+    ) -> Result<Self, Failure> {
+        let places = Places::new(base);
+        std::fs::create_dir_all(base)?;
+        // Free ports are found by binding to port 0 once; the hub then listens on the same ones for
+        // as long as the consortium lives, so that nodes find it again after a restart.
+        let addresses = (free_port()?, free_port()?);
+        founding::found(
+            &FoundingOptions {
+                consortium: "demo".parse()?,
+                administrator: "administrator".parse()?,
+                hub_dir: places.hub(),
+                admin_dir: places.admin(),
+                root_dir: places.root(),
+                host_names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+                listen: addresses.0.to_string(),
+                enrolment_listen: addresses.1.to_string(),
+                passphrase: unlock(),
+            },
+            symbolon_hub::clock::system().as_ref(),
+        )?;
+        let hub = start_hub(&places, addresses, program.as_deref(), observer.clone()).await?;
+        let admin = Admin::open(&places.admin(), &unlock())?;
+        let (nodes, hub) = (BTreeMap::new(), Some(hub));
+        Ok(Self {
+            places,
+            admin,
+            nodes,
+            hub,
+            program,
+            observer,
+            addresses,
+            unlock,
+        })
+    }
+
+    /// Invites an agency, enrols its node and lets it serve.
+    pub async fn enrol(
+        &mut self,
+        name: &str,
+        kind: AgencyKind,
+        title: &str,
+    ) -> Result<(), Failure> {
+        let invitation = self.admin.invite(name.parse()?, kind, title, 3600).await?;
+        let unlock = (self.unlock)();
+        let state = self.places.node(name);
+        enrolment::enrol(&state, &invitation, &unlock, &clock::SystemClock).await?;
+        std::fs::write(state.join(config::FILE_NAME), NodeConfig::default_toml())?;
+        self.start_node(name).await
+    }
+
+    /// Starts the node of an enrolled agency.
+    pub async fn start_node(&mut self, name: &str) -> Result<(), Failure> {
+        let state = self.places.node(name);
+        let config = NodeConfig::load(&state)?;
+        let (path, unlock) = (state.clone(), (self.unlock)());
+        let node = tokio::task::spawn_blocking(move || {
+            Node::open(&path, config, &unlock, clock::system())
+        });
+        let node = node.await??;
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn(Arc::clone(&node).serve(shutdown.clone()));
+        let commands = Arc::new(Commands(Arc::clone(&node)));
+        let (socket, token) = (control::socket_path(&state)?, shutdown.clone());
+        let answering = tokio::spawn(async move {
+            if let Err(error) = control::serve(&socket, commands, token).await {
+                tracing::error!(%error, "no control socket");
+            }
+        });
+        let tasks = vec![serving, answering];
+        self.nodes.insert(
+            name.to_owned(),
+            Running {
+                node,
+                shutdown,
+                tasks,
+            },
+        );
+        Ok(())
+    }
+
+    /// Stops an agency's node as SIGTERM would.
+    pub async fn stop_node(&mut self, name: &str) -> Result<(), Failure> {
+        let running = self.nodes.remove(name).ok_or("no such node")?;
+        running.shutdown.cancel();
+        for task in running.tasks {
+            task.await?;
+        }
+        Ok(())
+    }
+
+    /// Stops the hub; nodes keep trying.
+    pub async fn stop_hub(&mut self) -> Result<(), Failure> {
+        match self.hub.take().ok_or("the hub is not running")? {
+            HubHandle::Here(hub, shutdown) => {
+                shutdown.cancel();
+                Ok(hub.wait().await?)
+            }
+            // Dropping it kills it, as SIGKILL would in the field.
+            HubHandle::Process(child) => {
+                drop(child);
+                Ok(())
+            }
+        }
+    }
+
+    /// Starts the hub again where it was.
+    pub async fn start_hub(&mut self) -> Result<(), Failure> {
+        let program = self.program.as_deref();
+        self.hub =
+            Some(start_hub(&self.places, self.addresses, program, self.observer.clone()).await?);
+        Ok(())
+    }
+
+    /// Appoints every agency a custodian and waits for the key generation among them.
+    pub async fn appoint(&mut self, threshold: u16) -> Result<(), Failure> {
+        let names: Result<Vec<Name>, _> = self.nodes.keys().map(|name| name.parse()).collect();
+        self.admin.appoint_custodians(threshold, names?).await?;
+        self.everybody("the key generation", |node| {
+            let custody = node.status()?.custody;
+            Ok(custody.contains(" of ") && !custody.contains("not ready"))
+        })
+        .await?;
+        self.everybody_attends().await
+    }
+
+    /// Waits until every node stands on the custodians' line.
+    pub async fn everybody_attends(&self) -> Result<(), Failure> {
+        eventually("custodians standing on the line", async || {
+            let Some(running) = self.nodes.values().next() else {
+                return Ok(Some(()));
+            };
+            let present = running.node.hub().await?.attendance().await?;
+            Ok((present.len() == self.nodes.len()).then_some(()))
+        })
+        .await
+    }
+
+    /// Proposes an agreement among the given members, accepts it at each and waits until it is in
+    /// force everywhere.
+    pub async fn agree(&mut self, id: &str, members: &[&str]) -> Result<(), Failure> {
+        let document = self.document(id, members)?;
+        self.admin.propose_agreement(&document).await?;
+        for member in members {
+            self.node(member)?.accept(id).await?;
+        }
+        let (id, members) = (id.to_owned(), members.to_vec());
+        self.everybody("the agreement", move |node| {
+            let concerned = members.contains(&node.agency().as_str());
+            let agreements = node.agreement_views();
+            let in_force = agreements
+                .iter()
+                .any(|a| a.id == id && a.standing == "in force");
+            Ok(!concerned || in_force)
+        })
+        .await
+    }
+
+    /// An agreement as this harness proposes it.
+    pub fn document(&self, id: &str, members: &[&str]) -> Result<Document, Failure> {
+        let schema = Schema::default_schema();
+        let members: Result<Vec<Name>, _> = members.iter().map(|name| name.parse()).collect();
+        let members = members?;
+        Ok(Document {
+            consortium: self.admin.genesis(),
+            id: id.parse()?,
+            title: "Finding missing children and overlapping cases".to_owned(),
+            version: 1,
+            lead: members
+                .first()
+                .cloned()
+                .ok_or("an agreement needs members")?,
+            members,
+            purposes: vec!["safeguarding".to_owned()],
+            regime: "UK GDPR and DPA 2018".to_owned(),
+            lawful_basis: "public task".to_owned(),
+            retention_months: 24,
+            common_token_limit: 64,
+            schema_version: schema.version,
+            schema_digest: Digest(schema.digest()),
+            epoch: 1,
+        })
+    }
+
+    /// The node of an agency.
+    pub fn node(&self, name: &str) -> Result<&Arc<Node>, Failure> {
+        let running = self.nodes.get(name);
+        Ok(&running
+            .ok_or_else(|| format!("no node {name} is running"))?
+            .node)
+    }
+
+    /// Names of the running nodes.
+    pub fn names(&self) -> Vec<String> {
+        self.nodes.keys().cloned().collect()
+    }
+
+    /// The running hub.
+    pub fn hub(&self) -> Result<&RunningHub, Failure> {
+        match &self.hub {
+            Some(HubHandle::Here(hub, _)) => Ok(hub),
+            Some(HubHandle::Process(_)) => Err("the hub is a process of its own".into()),
+            None => Err("the hub is not running".into()),
+        }
+    }
+
+    /// Where the hub listens.
+    pub fn addresses(&self) -> (SocketAddr, SocketAddr) {
+        self.addresses
+    }
+
+    /// Waits until every node has taken over all that the hub had for it, and nothing waits.
+    pub async fn settle(&self) -> Result<(), Failure> {
+        eventually("nodes settling", async || {
+            let mut settled = self.hub()?.waiting_deliveries().await? == 0;
+            for running in self.nodes.values() {
+                settled &= running.node.status()?.waiting == 0;
+            }
+            Ok(settled.then_some(()))
+        })
+        .await
+    }
+
+    async fn everybody(
+        &self,
+        what: &str,
+        ready: impl Fn(&Node) -> Result<bool, Failure>,
+    ) -> Result<(), Failure> {
+        eventually(what, async || {
+            for running in self.nodes.values() {
+                if !ready(&running.node)? {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(()))
+        })
+        .await
+    }
+
+    /// Stops every node and the hub.
+    pub async fn stop(mut self) -> Result<(), Failure> {
+        for name in self.names() {
+            self.stop_node(&name).await?;
+        }
+        if self.hub.is_some() {
+            self.stop_hub().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn start_hub(
+    places: &Places,
+    addresses: (SocketAddr, SocketAddr),
+    program: Option<&Path>,
+    observer: Option<Observer>,
+) -> Result<HubHandle, Failure> {
+    if let Some(program) = program {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(places.base.join("hub.log"))?;
+        let child = Command::new(program)
+            .arg("serve")
+            .arg("--state")
+            .arg(places.hub())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()?;
+        let handle = HubHandle::Process(Killed(child));
+        eventually("the hub listening", async || {
+            let main = tokio::net::TcpStream::connect(addresses.0).await;
+            let enrolment = tokio::net::TcpStream::connect(addresses.1).await;
+            Ok((main.is_ok() && enrolment.is_ok()).then_some(()))
+        })
+        .await?;
+        return Ok(handle);
+    }
+    let mut config = HubConfig::load(&places.hub().join("hub.toml"))?;
+    config.listen = addresses.0.to_string();
+    config.enrolment_listen = addresses.1.to_string();
+    let shutdown = CancellationToken::new();
+    let clock = symbolon_hub::clock::system();
+    let hub = Hub::start_observed(&places.hub(), config, clock, shutdown.clone(), observer).await?;
+    Ok(HubHandle::Here(hub, shutdown))
+}
+
+/// A process that does not outlive its handle.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // A process that is already gone is no failure.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn free_port() -> Result<SocketAddr, Failure> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}

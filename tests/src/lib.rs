@@ -1,0 +1,11 @@
+//! What the tests and the demo of Symbolon share; no part of what an agency installs.
+//!
+//! - [`consortium`]: a hub and nodes in one process, over real sockets.
+//! - [`demo`]: the demo's steps, and the comparison with a join in clear.
+//! - [`logs`]: where the parties of one process log to.
+//! - [`sample`]: synthetic casework with the truth of who is who.
+
+pub mod consortium;
+pub mod demo;
+pub mod logs;
+pub mod sample;
