@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::crypto::{self, Signature, SigningKey};
+use crate::crypto::{self, Signature, SigningKey, VerifyingKey};
 use crate::encoding::{self, Digest};
 use crate::identity::{AgencyKind, AgencyName, Name};
-use crate::roster::{Approval, Roster};
+use crate::roster::{Approval, Approvers, MAX_APPROVALS, Roster};
 use crate::row::AgreementEpoch;
 
 const PROPOSAL_CONTEXT: &str = "symbolon agreement proposal v1";
@@ -30,6 +30,8 @@ pub const MAX_MEMBERS: usize = 500;
 pub struct Document {
     /// Genesis of the roster whose members these are: what is signed here holds in no other one.
     pub consortium: Digest,
+    /// Length of the roster when it was proposed, which says who could approve it.
+    pub roster: u64,
     /// Its short name, by which it is called on the command line.
     pub id: Name,
     /// Its title, for people.
@@ -130,25 +132,48 @@ impl Proposal {
         crypto::digest(PROPOSAL_CONTEXT, &[&self.body])
     }
 
-    /// Reads the document after checking who proposed it and that it is allowed.
-    pub fn verify(&self, roster: &Roster) -> Result<Document, AgreementError> {
-        if self.body.len() > MAX_DOCUMENT_BYTES || self.approvals.len() > 64 {
-            return Err(AgreementError::Malformed);
+    /// The same for a proposal that is new: today's administrators must approve it and every member
+    /// be active, so that nobody dates a proposal back to when he had a say.
+    pub fn verify_new(&self, roster: &Roster) -> Result<Document, AgreementError> {
+        let document = self.verify(roster)?;
+        let (have, needed) = self.approvals_of(&roster.approvers);
+        if have < needed || document.roster > roster.length {
+            return Err(AgreementError::NotProposed);
         }
-        let approved = roster.administrators.iter().filter(|administrator| {
+        let inactive = document.members.iter().find(|m| roster.active(m).is_none());
+        match inactive {
+            Some(agency) => Err(AgreementError::NotAllowed(format!(
+                "{agency} is not an active member"
+            ))),
+            None => Ok(document),
+        }
+    }
+
+    /// Administrators whose approval it has, and how many it needs.
+    pub fn approvals_of(&self, approvers: &Approvers) -> (u32, u32) {
+        let approves = |key: &VerifyingKey| {
             self.approvals.iter().any(|approval| {
-                let key = approval.key;
-                key == administrator.key
+                approval.key == *key
                     && key
                         .verify(PROPOSAL_CONTEXT, &self.body, &approval.signature)
                         .is_ok()
             })
-        });
-        if approved.count() < roster.approvals_needed as usize {
-            return Err(AgreementError::NotProposed);
+        };
+        (approvers.count(approves), approvers.needed)
+    }
+
+    /// Reads the document after checking who proposed it and that it is allowed.
+    pub fn verify(&self, roster: &Roster) -> Result<Document, AgreementError> {
+        if self.body.len() > MAX_DOCUMENT_BYTES || self.approvals.len() > MAX_APPROVALS {
+            return Err(AgreementError::Malformed);
         }
         let document: Document =
             serde_json::from_slice(&self.body).map_err(|_| AgreementError::Malformed)?;
+        // Administrators come and go; what those of its time approved stays approved.
+        let (have, needed) = self.approvals_of(roster.approvers_at(document.roster));
+        if have < needed {
+            return Err(AgreementError::NotProposed);
+        }
         document.check(roster)?;
         Ok(document)
     }
@@ -234,10 +259,14 @@ impl Acceptance {
         let body: AcceptanceBody =
             serde_json::from_slice(&self.body).map_err(|_| AgreementError::Malformed)?;
         let forged = || AgreementError::Forged(body.agency.clone());
-        let (_, keys) = roster.enrolled(&body.agency).ok_or_else(forged)?;
-        keys.signing
-            .verify(ACCEPTANCE_CONTEXT, &self.body, &self.signature)
-            .map_err(|_| forged())?;
+        let (member, _) = roster.enrolled(&body.agency).ok_or_else(forged)?;
+        let signed = |key: &VerifyingKey| {
+            key.verify(ACCEPTANCE_CONTEXT, &self.body, &self.signature)
+                .is_ok()
+        };
+        if !member.signing_keys().any(signed) {
+            return Err(forged());
+        }
         let is_lead = body.agency == document.lead;
         let fits = body.agreement == *agreement
             && document.members.contains(&body.agency)

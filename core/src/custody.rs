@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::crypto::{self, Signature, SigningKey};
+use crate::crypto::{self, Signature, SigningKey, VerifyingKey};
 use crate::encoding::{self, Digest};
 use crate::identity::AgencyName;
 use crate::oprf::threshold::{CustodyKey, Quorum};
@@ -72,7 +72,7 @@ impl Request {
     ) -> Result<Self, Refusal> {
         let request = Self::parse(encoded, custody.threshold).ok_or(Refusal::Malformed)?;
         let (_, keys) = roster
-            .enrolled(&request.requester)
+            .active(&request.requester)
             .ok_or(Refusal::NotAMember)?;
         let signed = encoding::parts(&[&roster.genesis.0, encoded]);
         keys.signing
@@ -194,10 +194,14 @@ impl Statement {
         let body: StatementBody =
             serde_json::from_slice(&self.body).map_err(|_| CustodyError::Malformed)?;
         let forged = || CustodyError::Forged(body.custodian.clone());
-        let (_, keys) = roster.enrolled(&body.custodian).ok_or_else(forged)?;
-        keys.signing
-            .verify(STATEMENT_CONTEXT, &self.body, &self.signature)
-            .map_err(|_| forged())?;
+        let (member, _) = roster.enrolled(&body.custodian).ok_or_else(forged)?;
+        let signed = |key: &VerifyingKey| {
+            key.verify(STATEMENT_CONTEXT, &self.body, &self.signature)
+                .is_ok()
+        };
+        if !member.signing_keys().any(signed) {
+            return Err(forged());
+        }
         Ok(body)
     }
 }

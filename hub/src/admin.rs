@@ -13,7 +13,7 @@ use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyKind, AgencyName};
 use symbolon_core::invitation::{Invitation, InvitationError};
 use symbolon_core::log::Checkpoint;
-use symbolon_core::roster::{Change, Roster, RosterError, SignedEntry};
+use symbolon_core::roster::{Change, Quota, Roster, RosterError, SignedEntry};
 use symbolon_core::sealed_file::{self, SealedFileError, Unlock};
 use symbolon_proto::WireError;
 use symbolon_proto::membership::membership_client::MembershipClient;
@@ -178,13 +178,14 @@ impl Admin {
         self.config.genesis
     }
 
-    /// Invites an agency for `ttl_s` seconds; the text is a secret on its way to it.
+    /// Invites an agency for `ttl_s` seconds, with so many evaluations; the text is a secret on its way to it.
     pub async fn invite(
         &self,
         agency: AgencyName,
         kind: AgencyKind,
         title: &str,
         ttl_s: i64,
+        quota: Quota,
     ) -> Result<String, AdminError> {
         let expires_at = self.clock.now().saturating_add(ttl_s);
         let key = SigningKey::random()?;
@@ -194,6 +195,7 @@ impl Admin {
             title: title.to_owned(),
             invitation_key: key.verifying_key(),
             expires_at,
+            quota,
         };
         let invitation = Invitation::new(
             self.config.consortium.clone(),
@@ -233,7 +235,7 @@ impl Admin {
     /// Proposes an agreement; gives the digest that its members accept.
     pub async fn propose_agreement(&self, document: &Document) -> Result<Digest, AdminError> {
         let proposal = Proposal::new(document, &[self.approval()?])?;
-        proposal.verify(&self.roster().await?)?;
+        proposal.verify_new(&self.roster().await?)?;
         let digest = proposal.digest();
         let request = ProposeRequest {
             proposal: Some(proposal.into()),

@@ -160,7 +160,7 @@ impl Enrolment {
 
     fn usable(&self, member: Option<&Member>) -> Result<(), EnrolmentError> {
         let member = member.ok_or(EnrolmentError::Unknown)?;
-        if member.keys.is_some() {
+        if !member.invitation_open {
             return Err(EnrolmentError::Used);
         }
         if self.clock.now() > member.invitation_expires_at {

@@ -198,7 +198,7 @@ impl Mailbox {
             return Err(MailboxError::TooLarge);
         }
         let state = self.directory.state();
-        let sender = state.roster.enrolled(&envelope.from);
+        let sender = state.roster.active(&envelope.from);
         let (_, keys) = sender.ok_or(MailboxError::OtherSender)?;
         if state.roster.enrolled(&envelope.to).is_none() {
             return Err(MailboxError::UnknownRecipient);

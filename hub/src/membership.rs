@@ -4,15 +4,18 @@
 //! change has been stored. Changes go one at a time: each is checked against the state that it will
 //! follow. Every request passes [`Directory::admit`], which denies whatever it does not know.
 
+mod agreements;
+mod roster;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
-use symbolon_core::agreement::{Acceptance, AgreementError, Proposal, Standing};
+use symbolon_core::agreement::{self, Acceptance, AgreementError, Proposal};
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyName, Name, Subject};
 use symbolon_core::log::Checkpoint;
-use symbolon_core::roster::{Change, EntryBody, Roster, RosterError, SignedEntry};
+use symbolon_core::roster::{Roster, RosterError, SignedEntry};
 use symbolon_core::row::AgreementEpoch;
 use thiserror::Error;
 
@@ -71,8 +74,8 @@ pub enum NotAdmitted {
     OtherConsortium,
     #[error("the certificate has expired")]
     Expired,
-    #[error("nobody of this name has enrolled")]
-    NotEnrolled,
+    #[error("nobody of this name is an active member or an administrator")]
+    NotActive,
     #[error("the certificate is not the one that was issued for this name")]
     OtherCertificate,
 }
@@ -95,7 +98,7 @@ pub struct AgreementRecord {
     /// By the order in which they came or were read.
     pub acceptances: Vec<Acceptance>,
     /// What follows from them.
-    pub standing: Standing,
+    pub standing: agreement::Standing,
 }
 
 /// The rules for rows under one agreement epoch.
@@ -133,7 +136,7 @@ pub struct MemberReport {
     pub kind: String,
     /// Its name as people write it.
     pub title: String,
-    /// `invited`, `expired invitation` or `member`.
+    /// `invited`, `expired invitation`, `active`, `suspended` or `removed`.
     pub standing: &'static str,
     /// Hexadecimal, empty before enrolment.
     pub certificate_serial: String,
@@ -194,7 +197,7 @@ impl Directory {
             certificates: registry.certificates,
         };
         for (proposal, acceptances) in registry.agreements {
-            let standing = Standing::verify(&proposal, &acceptances, &state.roster)?;
+            let standing = agreement::Standing::verify(&proposal, &acceptances, &state.roster)?;
             state.keep(AgreementRecord {
                 proposal,
                 acceptances,
@@ -226,10 +229,7 @@ impl Directory {
         match &peer.subject {
             Subject::Agency(consortium, agency) => {
                 same_consortium(&state, consortium)?;
-                state
-                    .roster
-                    .enrolled(agency)
-                    .ok_or(NotAdmitted::NotEnrolled)?;
+                state.roster.active(agency).ok_or(NotAdmitted::NotActive)?;
                 let issued = state.certificates.get(agency);
                 if issued.is_none_or(|issued| issued.serial != peer.serial) {
                     return Err(NotAdmitted::OtherCertificate);
@@ -239,8 +239,14 @@ impl Directory {
             }
             Subject::Administrator(consortium, name) => {
                 same_consortium(&state, consortium)?;
-                if !state.roster.administrators.iter().any(|a| a.name == *name) {
-                    return Err(NotAdmitted::NotEnrolled);
+                if !state
+                    .roster
+                    .approvers
+                    .administrators
+                    .iter()
+                    .any(|a| a.name == *name)
+                {
+                    return Err(NotAdmitted::NotActive);
                 }
                 let mut issued = self.administrators.iter();
                 if !issued.any(|known| known.name == *name && known.serial == peer.serial) {
@@ -251,156 +257,6 @@ impl Directory {
         }
     }
 
-    /// Roster entries from a number on, as many as one reply holds.
-    pub fn entries(&self, from: u64) -> Vec<SignedEntry> {
-        let state = self.state();
-        let skip = usize::try_from(from).unwrap_or(usize::MAX);
-        let mut bytes = 0;
-        let fits = |entry: &&SignedEntry| {
-            bytes += entry.body.len() + entry.approvals.len() * 104 + 16;
-            bytes <= MAX_REPLY_BYTES
-        };
-        let entries = state.entries.iter().skip(skip);
-        entries.take_while(fits).cloned().collect()
-    }
-
-    /// Appends an entry that administrators approved; says how long the roster is then.
-    pub async fn append(
-        self: &Arc<Self>,
-        caller: &Caller,
-        entry: SignedEntry,
-    ) -> Result<u64, MembershipError> {
-        let administrator = caller.administrator()?.clone();
-        let this = Arc::clone(self);
-        blocking(move || {
-            this.change(|state| {
-                let mut next = state.clone();
-                next.roster = state.roster.apply(&entry)?;
-                let body: EntryBody =
-                    serde_json::from_slice(&entry.body).map_err(|_| RosterError::Malformed {
-                        number: state.roster.length,
-                    })?;
-                if matches!(body.change, Change::Enrol { .. }) {
-                    return Err(MembershipError::Enrolment);
-                }
-                let log = this.entry(Event::Roster, administrator, 1, next.roster.head);
-                this.store
-                    .append_roster(state.roster.length, &entry, &log)?;
-                next.entries.push(entry);
-                Ok((next, Hint::Roster))
-            })?;
-            Ok(this.state().roster.length)
-        })
-        .await
-    }
-
-    /// Keeps a proposal that administrators approved.
-    pub async fn propose(
-        self: &Arc<Self>,
-        caller: &Caller,
-        proposal: Proposal,
-    ) -> Result<(), MembershipError> {
-        let administrator = caller.administrator()?.clone();
-        let this = Arc::clone(self);
-        blocking(move || {
-            let digest = proposal.digest();
-            if this.state().agreements.contains_key(&digest) {
-                return Ok(());
-            }
-            this.change(|state| {
-                let standing = Standing::verify(&proposal, &[], &state.roster)?;
-                let id = &standing.document.id;
-                let mut known = state.agreements.values();
-                if known.any(|record| record.standing.document.id == *id) {
-                    return Err(MembershipError::Taken(id.clone()));
-                }
-                if state.agreements.len() >= MAX_AGREEMENTS {
-                    return Err(MembershipError::TooMany);
-                }
-                let log = this.entry(Event::Proposal, administrator, 1, digest);
-                this.store.propose(&proposal, &log)?;
-                let mut next = state.clone();
-                next.keep(AgreementRecord {
-                    proposal,
-                    acceptances: Vec::new(),
-                    standing,
-                });
-                Ok((next, Hint::Agreements))
-            })
-        })
-        .await
-    }
-
-    /// Keeps a member's acceptance; the very same one again changes nothing.
-    pub async fn accept(
-        self: &Arc<Self>,
-        caller: &Caller,
-        agreement: Digest,
-        acceptance: Acceptance,
-    ) -> Result<(), MembershipError> {
-        let agency = caller.agency()?.clone();
-        let this = Arc::clone(self);
-        blocking(move || {
-            this.change_if(|state| {
-                let record = state.agreements.get(&agreement);
-                let record = record.ok_or(MembershipError::Unknown(agreement))?;
-                let document = &record.standing.document;
-                let body = acceptance.verify(&state.roster, document, &agreement)?;
-                if body.agency != agency {
-                    return Err(NotAllowed.into());
-                }
-                if record.acceptances.contains(&acceptance) {
-                    return Ok(None);
-                }
-                if record.standing.accepted.contains(&agency) {
-                    return Err(MembershipError::AcceptedOtherwise(agency));
-                }
-                let mut changed = record.clone();
-                changed.acceptances.push(acceptance.clone());
-                changed.standing.accepted.insert(agency.clone());
-                if body.key.is_some() {
-                    changed.standing.key = body.key;
-                }
-                let log = this.entry(Event::Acceptance, agency.clone(), 1, agreement);
-                this.store.accept(&agreement, &agency, &acceptance, &log)?;
-                let mut next = state.clone();
-                next.keep(changed);
-                Ok(Some((next, Hint::Agreements)))
-            })
-        })
-        .await
-    }
-
-    /// Agreements that concern the caller; all of them for an administrator.
-    pub fn agreements(&self, caller: &Caller) -> Vec<AgreementRecord> {
-        let concerns = |record: &&AgreementRecord| match caller {
-            Caller::Agency(agency) => record.standing.document.members.contains(agency),
-            Caller::Administrator(_) => true,
-        };
-        let state = self.state();
-        state
-            .agreements
-            .values()
-            .filter(concerns)
-            .cloned()
-            .collect()
-    }
-
-    /// Every agency that was ever invited.
-    pub async fn members(
-        self: &Arc<Self>,
-        caller: &Caller,
-    ) -> Result<Vec<MemberReport>, MembershipError> {
-        caller.administrator()?;
-        let this = Arc::clone(self);
-        blocking(move || {
-            let state = this.state();
-            let members = state.roster.members.keys();
-            members.map(|agency| this.report(&state, agency)).collect()
-        })
-        .await
-    }
-
     /// Size and root of the log.
     pub async fn checkpoint(&self) -> Result<Checkpoint, MembershipError> {
         let store = Arc::clone(&self.store);
@@ -409,30 +265,6 @@ impl Directory {
             origin: format!("symbolon/{}", self.state().roster.consortium),
             size: frontier.size(),
             root: frontier.root(),
-        })
-    }
-
-    fn report(&self, state: &State, agency: &AgencyName) -> Result<MemberReport, MembershipError> {
-        let member = state.roster.members.get(agency);
-        let certificate = state.certificates.get(agency);
-        let presence = self.lines.presence(agency);
-        let standing = match member {
-            Some(member) if member.keys.is_some() => "member",
-            Some(member) if self.clock.now() > member.invitation_expires_at => "expired invitation",
-            _ => "invited",
-        };
-        let custody = state.roster.custody.as_ref();
-        Ok(MemberReport {
-            agency: agency.clone(),
-            kind: member.map(|m| m.kind.to_string()).unwrap_or_default(),
-            title: member.map(|m| m.title.clone()).unwrap_or_default(),
-            standing,
-            certificate_serial: certificate.map(|c| c.serial.clone()).unwrap_or_default(),
-            certificate_expires_at: certificate.map_or(0, |c| c.expires_at),
-            last_seen_at: presence.last_seen_at,
-            connected: presence.connected,
-            custodian_index: custody.and_then(|c| c.index_of(agency)).unwrap_or(0),
-            live_rows: self.store.holdings(agency)?.count,
         })
     }
 

@@ -117,8 +117,9 @@ impl Node {
     pub(crate) async fn empty_outbox(&self, hub: &HubClient) -> Result<(), NodeError> {
         let waiting: Vec<_> = self.tables.outbox.iter().collect::<Result<_, _>>()?;
         for (id, stored) in waiting {
-            let keys = self.membership(|m| m.roster.enrolled(&stored.to).map(|(_, k)| k.clone()));
-            let keys = keys.ok_or(NodeError::Internal("a letter to somebody unknown"))?;
+            let keys = self.membership(|m| m.roster.active(&stored.to).map(|(_, k)| k.clone()));
+            // Whoever is shut out gets nothing; the letter waits until it is let in again.
+            let Some(keys) = keys else { continue };
             let envelope = Envelope::seal(
                 (&self.identity.agency, &self.identity.signing),
                 (&stored.to, &keys.encryption),
@@ -138,7 +139,7 @@ impl Node {
         envelope: &Envelope,
     ) -> Result<(), NodeError> {
         let from = &envelope.from;
-        let keys = self.membership(|m| m.roster.enrolled(from).map(|(_, k)| k.clone()));
+        let keys = self.membership(|m| m.roster.active(from).map(|(_, k)| k.clone()));
         let Some(keys) = keys.filter(|_| envelope.to == self.identity.agency) else {
             tracing::warn!(%from, "envelope from somebody unknown or not for us; dropped");
             return Ok(());

@@ -9,7 +9,7 @@ use symbolon_node::command::ImportOptions;
 use symbolon_node::config::NodeConfig;
 use symbolon_node::enrolment::enrol;
 use symbolon_node::node::Node;
-use symbolon_tests::consortium::Consortium;
+use symbolon_tests::consortium::{Consortium, QUOTA};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
@@ -108,7 +108,7 @@ async fn wrong_expired_used_and_foreign_invitations_are_refused() {
         let name = name.parse().unwrap();
         consortium
             .admin
-            .invite(name, AgencyKind::Ngo, "Title", 3600)
+            .invite(name, AgencyKind::Ngo, "Title", 3600, QUOTA)
             .await
             .unwrap()
     };

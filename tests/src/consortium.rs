@@ -16,6 +16,7 @@ use symbolon_core::agreement::Document;
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyKind, Name};
 use symbolon_core::linkage::schema::Schema;
+use symbolon_core::roster::Quota;
 use symbolon_core::sealed_file::Unlock;
 use symbolon_hub::Observer;
 use symbolon_hub::admin::Admin;
@@ -33,6 +34,12 @@ use tokio_util::sync::CancellationToken;
 
 /// Any failure, as text: this is a harness, and its callers only print it.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What every agency of the harness may have evaluated: more than any sample needs.
+pub const QUOTA: Quota = Quota {
+    initial: 10_000_000,
+    per_day: 10_000_000,
+};
 
 /// How long [`eventually`] waits before it gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -171,7 +178,10 @@ impl Consortium {
         kind: AgencyKind,
         title: &str,
     ) -> Result<(), Failure> {
-        let invitation = self.admin.invite(name.parse()?, kind, title, 3600).await?;
+        let invitation = self
+            .admin
+            .invite(name.parse()?, kind, title, 3600, QUOTA)
+            .await?;
         let unlock = (self.unlock)();
         let state = self.places.node(name);
         enrolment::enrol(&state, &invitation, &unlock, &clock::SystemClock).await?;
@@ -293,6 +303,8 @@ impl Consortium {
         let members = members?;
         Ok(Document {
             consortium: self.admin.genesis(),
+            // Everything was approved by the administrators of the genesis.
+            roster: 1,
             id: id.parse()?,
             title: "Finding missing children and overlapping cases".to_owned(),
             version: 1,

@@ -15,6 +15,7 @@ use crate::common::{Alteration, Consortium, NOW, name};
 fn document(consortium: &Consortium, members: &[&str]) -> Document {
     Document {
         consortium: consortium.roster.genesis,
+        roster: consortium.roster.length,
         id: name("children"),
         title: "Missing children".to_owned(),
         version: 1,

@@ -11,7 +11,9 @@ use symbolon_core::oprf::client::{BlindedBatch, Evaluator, Output};
 use symbolon_core::oprf::custodian::{self, Evaluation};
 use symbolon_core::oprf::dkg::{Dkg, Message, Outcome};
 use symbolon_core::oprf::threshold::{CustodyKey, KeyShare, Quorum};
-use symbolon_core::roster::{Administrator, Change, EntryBody, Roster, RosterError, SignedEntry};
+use symbolon_core::roster::{
+    Administrator, Change, EntryBody, Quota, Roster, RosterError, SignedEntry,
+};
 use symbolon_core::sealing::DecryptionKey;
 
 /// A named change to an otherwise good statement.
@@ -149,7 +151,7 @@ impl Consortium {
 
     /// Exactly as many administrators as must approve.
     pub fn approvers(&self) -> Vec<&SigningKey> {
-        let needed = self.roster.approvals_needed as usize;
+        let needed = self.roster.approvers.needed as usize;
         self.administrators.iter().take(needed).collect()
     }
 
@@ -179,6 +181,7 @@ impl Consortium {
             title: agency.to_uppercase(),
             invitation_key: invitation.verifying_key(),
             expires_at: NOW + 86_400,
+            quota: Quota::of_register(100, 10),
         };
         self.decide(change).unwrap();
         invitation

@@ -5,7 +5,8 @@ use symbolon_core::crypto::{SigningKey, VerifyingKey};
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyKeys, AgencyKind, EncryptionKey};
 use symbolon_core::roster::{
-    Administrator, Approval, Change, EntryBody, MAX_CUSTODIANS, Roster, RosterError, SignedEntry,
+    Administrator, Approval, Change, EntryBody, MAX_CUSTODIANS, Quota, Roster, RosterError,
+    SignedEntry,
 };
 
 use crate::common::{Agency, Consortium, NOW, name, signing_key};
@@ -30,6 +31,7 @@ fn invite(agency: &str) -> Change {
         title: "Title".to_owned(),
         invitation_key: signing_key(90).verifying_key(),
         expires_at: NOW,
+        quota: Quota::of_register(100, 10),
     }
 }
 
@@ -349,7 +351,7 @@ fn a_genesis_needs_distinct_administrators_and_attainable_approvals() {
     let mut consortium = founded();
     let change = Change::Genesis {
         consortium: name("south"),
-        administrators: consortium.roster.administrators.clone(),
+        administrators: consortium.roster.approvers.administrators.clone(),
         approvals_needed: 2,
         log_key: consortium.roster.log_key,
     };

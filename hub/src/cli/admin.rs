@@ -7,7 +7,7 @@ use serde_json::json;
 use symbolon_core::agreement::Document;
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyKind, AgencyName, Name};
-use symbolon_core::roster::Roster;
+use symbolon_core::roster::{Quota, Roster};
 
 use super::output::{Failure, Output, moment, table};
 use super::passphrase::PassphraseOptions;
@@ -111,6 +111,12 @@ struct Invite {
     /// Hours until the invitation is void.
     #[arg(long, default_value_t = 72, value_parser = clap::value_parser!(u32).range(1..=720))]
     ttl_hours: u32,
+    /// Records in its register: so many may be tokenised at once.
+    #[arg(long, default_value_t = 10_000, value_name = "RECORDS")]
+    register: u64,
+    /// Records and queries that come each day: so many more may be tokenised a day.
+    #[arg(long, default_value_t = 200, value_name = "RECORDS")]
+    growth: u64,
     /// Write the invitation to a new file that only you may read.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -246,8 +252,11 @@ async fn invite(admin: &admin::Admin, options: Invite, output: Output) -> Result
         kind,
         title,
         ttl_hours,
+        register,
+        growth,
         out,
     } = options;
+    let quota = Quota::of_register(register, growth);
     if let Some(path) = out.as_ref().filter(|path| path.exists()) {
         let path = path.display();
         return Err(Failure(format!(
@@ -255,7 +264,9 @@ async fn invite(admin: &admin::Admin, options: Invite, output: Output) -> Result
         )));
     }
     let ttl_s = i64::from(ttl_hours) * 3600;
-    let invitation = admin.invite(agency.clone(), kind, &title, ttl_s).await?;
+    let invitation = admin
+        .invite(agency.clone(), kind, &title, ttl_s, quota)
+        .await?;
     match out {
         None => output.answer(
             &json!({ "agency": agency, "invitation": invitation }),
@@ -276,6 +287,7 @@ async fn propose(admin: &admin::Admin, options: Propose, output: Output) -> Resu
     let lead = lead.ok_or_else(|| Failure("an agreement needs members".to_owned()))?;
     let document = Document {
         consortium: admin.genesis(),
+        roster: admin.roster().await?.length,
         id: options.id,
         title: options.title,
         version: 1,
@@ -360,7 +372,8 @@ fn show_roster(roster: &Roster, output: Output) -> Result<(), Failure> {
             "agency": member.agency,
             "kind": member.kind,
             "title": member.title,
-            "enrolled": member.keys.is_some(),
+            "standing": member.standing,
+            "quota": member.quota,
             "signing_key": member.keys.as_ref().map(|keys| keys.signing),
             "encryption_key_fingerprint":
                 member.keys.as_ref().map(|keys| keys.encryption.fingerprint()),
@@ -378,8 +391,8 @@ fn show_roster(roster: &Roster, output: Output) -> Result<(), Failure> {
         "genesis": roster.genesis,
         "head": roster.head,
         "length": roster.length,
-        "approvals_needed": roster.approvals_needed,
-        "administrators": roster.administrators,
+        "approvals_needed": roster.approvers.needed,
+        "administrators": roster.approvers.administrators,
         "members": members.collect::<Vec<_>>(),
         "custody": custody,
     });
@@ -394,11 +407,11 @@ fn roster_text(roster: &Roster) -> String {
             member.agency.to_string(),
             member.kind.to_string(),
             member.title.clone(),
-            if keys.is_some() { "yes" } else { "no" }.to_owned(),
+            member.standing.to_string(),
             fingerprint.unwrap_or_else(|| "-".to_owned()),
         ]
     });
-    let members = table(&["agency", "kind", "title", "enrolled", "key"], rows);
+    let members = table(&["agency", "kind", "title", "standing", "key"], rows);
     let custody = roster.custody.as_ref().map_or_else(
         || "none appointed".to_owned(),
         |custody| {

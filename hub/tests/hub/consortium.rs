@@ -10,7 +10,7 @@ use symbolon_core::crypto::{self, SigningKey};
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyKeys, AgencyKind, AgencyName, EncryptionKey};
 use symbolon_core::invitation::Invitation;
-use symbolon_core::roster::{Change, Roster, SignedEntry};
+use symbolon_core::roster::{Change, Quota, Roster, SignedEntry};
 use symbolon_core::row::AgreementEpoch;
 use symbolon_core::sealed_file::Unlock;
 use symbolon_hub::admin::Admin;
@@ -41,6 +41,12 @@ impl Clock for TestClock {
         symbolon_hub::SystemClock.now() + self.0.load(Ordering::SeqCst)
     }
 }
+
+/// More than any test asks for.
+const QUOTA: Quota = Quota {
+    initial: 1_000_000,
+    per_day: 1_000_000,
+};
 
 pub struct Consortium {
     pub dir: TempDir,
@@ -133,7 +139,10 @@ impl Consortium {
     pub async fn invite(&self, name: &str) -> Invitation {
         let kind = AgencyKind::Ngo;
         let name = name.parse().unwrap();
-        let text = self.admin.invite(name, kind, "Some agency", 3600).await;
+        let text = self
+            .admin
+            .invite(name, kind, "Some agency", 3600, QUOTA)
+            .await;
         Invitation::parse(&text.unwrap(), self.clock.now()).unwrap()
     }
 
@@ -192,6 +201,7 @@ pub fn document(admin: &Admin, members: &[&Member]) -> Document {
     let members: Vec<AgencyName> = members.iter().map(|member| member.name.clone()).collect();
     Document {
         consortium: admin.genesis(),
+        roster: 1,
         id: "missing-children".parse().unwrap(),
         title: "Missing children".into(),
         version: 1,

@@ -1,0 +1,134 @@
+//! What the roster says of each agency, of the administrators and of the custodians.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::MAX_APPROVALS;
+use super::entry::{Administrator, Quota};
+use crate::crypto::VerifyingKey;
+use crate::encoding::Digest;
+use crate::identity::{AgencyKeys, AgencyKind, AgencyName, Name};
+
+/// Whether an agency may take part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It has not enrolled yet.
+    Invited,
+    /// It takes part.
+    Active,
+    /// Shut out until reinstated.
+    Suspended,
+    /// Shut out.
+    Removed,
+}
+
+impl std::fmt::Display for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Invited => "invited",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Removed => "removed",
+        })
+    }
+}
+
+/// An agency's place in the roster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub agency: AgencyName,
+    /// Its kind.
+    pub kind: AgencyKind,
+    /// Its name as people write it.
+    pub title: String,
+    /// Its last invitation.
+    pub invitation: VerifyingKey,
+    /// Unix seconds after which the invitation is void.
+    pub invitation_expires_at: i64,
+    /// The invitation has not been used.
+    pub invitation_open: bool,
+    /// Whether it may take part.
+    pub standing: Standing,
+    /// How much it may have evaluated.
+    pub quota: Quota,
+    /// Its keys, once it has enrolled.
+    pub keys: Option<AgencyKeys>,
+    /// Keys that it had before, oldest first.
+    pub past_keys: Vec<AgencyKeys>,
+}
+
+impl Member {
+    /// The signing keys that it has or had, the present one first: for statements that were made and
+    /// stored in their time, never for admitting anybody.
+    pub fn signing_keys(&self) -> impl Iterator<Item = &VerifyingKey> {
+        let past = self.past_keys.iter().rev();
+        self.keys.iter().chain(past).map(|keys| &keys.signing)
+    }
+}
+
+/// Who could approve, from an entry on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approvers {
+    /// Length of the roster from which on they approve.
+    pub from: u64,
+    /// Administrators and their approval keys.
+    pub administrators: Vec<Administrator>,
+    /// Approvals that a change needs.
+    pub needed: u32,
+}
+
+impl Member {
+    /// Takes over new keys; those before are kept for what they signed.
+    pub(super) fn bind(&mut self, keys: AgencyKeys) {
+        if self.keys.as_ref() != Some(&keys) {
+            self.past_keys.extend(self.keys.replace(keys));
+        }
+    }
+}
+
+impl Approvers {
+    pub(super) fn sound(&self) -> bool {
+        let keys: BTreeSet<VerifyingKey> = self.administrators.iter().map(|a| a.key).collect();
+        let names: BTreeSet<&Name> = self.administrators.iter().map(|a| &a.name).collect();
+        keys.len() == self.administrators.len()
+            && names.len() == self.administrators.len()
+            && keys.len() <= MAX_APPROVALS
+            && (1..=keys.len()).contains(&(self.needed as usize))
+            && keys.iter().all(VerifyingKey::is_sound)
+    }
+
+    /// How many of them approve, by a test of each one's key.
+    pub fn count(&self, approves: impl Fn(&VerifyingKey) -> bool) -> u32 {
+        let approving = self.administrators.iter().filter(|a| approves(&a.key));
+        u32::try_from(approving.count()).unwrap_or(u32::MAX)
+    }
+}
+
+/// Who holds the OPRF key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Custody {
+    /// Custody epoch.
+    pub epoch: u32,
+    /// Custodians needed to evaluate.
+    pub threshold: u16,
+    /// In order of share index, from 1.
+    pub custodians: Vec<AgencyName>,
+    /// Digest of the roster entry that appointed them.
+    pub entry: Digest,
+}
+
+impl Custody {
+    /// The share index of a custodian, from 1.
+    pub fn index_of(&self, agency: &AgencyName) -> Option<u16> {
+        let position = self.custodians.iter().position(|name| name == agency)?;
+        u16::try_from(position + 1).ok()
+    }
+
+    /// The custodian with this share index.
+    pub fn custodian(&self, index: u16) -> Option<&AgencyName> {
+        self.custodians.get(usize::from(index).checked_sub(1)?)
+    }
+}
