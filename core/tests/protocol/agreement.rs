@@ -12,7 +12,7 @@ use symbolon_core::identity::AgencyKind;
 
 use crate::common::{Alteration, Consortium, NOW, name};
 
-fn document(consortium: &Consortium, members: &[&str]) -> Document {
+pub fn document(consortium: &Consortium, members: &[&str]) -> Document {
     Document {
         consortium: consortium.roster.genesis,
         roster: consortium.roster.length,
@@ -120,7 +120,7 @@ fn only_administrators_propose() {
 
     let mut altered = Proposal::new(&document, &[&keys[0], &keys[1]]).unwrap();
     assert!(altered.verify(&consortium.roster).is_ok());
-    *altered.body.last_mut().unwrap() = b' ';
+    altered.body.push(b' ');
     let refused = altered.verify(&consortium.roster);
     assert_eq!(refused, Err(AgreementError::NotProposed));
 }
