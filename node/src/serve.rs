@@ -175,7 +175,8 @@ impl Node {
                     self.take_hint(hub, Hint::Roster).await?;
                 }
             }
-            if self.waiting_rows() == 0 {
+            let gathering = self.gathering.load(Ordering::Relaxed) > 0;
+            if self.waiting_rows() == 0 || gathering {
                 continue;
             }
             let _work = self.work.lock().await;

@@ -6,9 +6,11 @@
 
 mod bad_input;
 mod canaries;
+mod full_disk;
 mod help;
 mod kill;
 mod matching;
+mod mixing;
 mod outages;
 mod support;
 mod walk;
