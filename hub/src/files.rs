@@ -68,6 +68,13 @@ fn new_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     file.sync_all().map_err(failed("sync", path))
 }
 
+/// Puts a file that only the owner may read in place of another, whole or not at all.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    private_file(&beside, bytes)?;
+    std::fs::rename(&beside, path).map_err(failed("replace", path))
+}
+
 /// Reads a whole file.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     std::fs::read(path).map_err(failed("read", path))

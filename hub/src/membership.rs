@@ -7,6 +7,8 @@
 mod agreements;
 mod roster;
 
+pub use roster::Appended;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -52,6 +54,9 @@ pub enum MembershipError {
     /// No more agreements fit.
     #[error("there are already {MAX_AGREEMENTS} agreements")]
     TooMany,
+    /// No more entries can wait for approvals.
+    #[error("too many entries wait for approvals; the next one that is appended voids them")]
+    TooManyWaiting,
     /// No agreement has this digest.
     #[error("there is no agreement with digest {0}")]
     Unknown(Digest),
@@ -119,6 +124,8 @@ pub struct State {
     pub roster: Roster,
     /// The entries that it was verified from.
     pub entries: Vec<SignedEntry>,
+    /// Entries that wait for approvals; each would be the next.
+    pub waiting: Vec<SignedEntry>,
     /// By digest.
     pub agreements: BTreeMap<Digest, AgreementRecord>,
     /// By epoch identifier, those that every member has accepted.
@@ -192,6 +199,7 @@ impl Directory {
         let mut state = State {
             roster,
             entries: registry.entries,
+            waiting: registry.waiting,
             agreements: BTreeMap::new(),
             in_force: HashMap::new(),
             certificates: registry.certificates,

@@ -181,7 +181,7 @@ impl Consortium {
         kind: AgencyKind,
         title: &str,
     ) -> Result<(), Failure> {
-        let invitation = self
+        let (invitation, _) = self
             .admin
             .invite(name.parse()?, kind, title, 3600, QUOTA)
             .await?;

@@ -11,6 +11,7 @@
 //! | `mail` | member 0 sequence | item |
 //! | `mailboxes` | member | last sequence, items kept |
 //! | `envelopes` | to 0 from 0 id | sequence |
+//! | `waiting` | digest | roster entry that lacks approvals |
 //! | `roster`, `agreements`, `acceptances`, `statements`, `certificates`, `log`, `meta` | | |
 //!
 //! Names have no zero byte, so that it ends them. Holdings are not recounted on opening, since that
@@ -63,6 +64,7 @@ struct Spaces {
     mailboxes: SingleWriterTxKeyspace,
     envelopes: SingleWriterTxKeyspace,
     roster: SingleWriterTxKeyspace,
+    waiting: SingleWriterTxKeyspace,
     agreements: SingleWriterTxKeyspace,
     acceptances: SingleWriterTxKeyspace,
     statements: SingleWriterTxKeyspace,
@@ -85,6 +87,7 @@ impl Spaces {
             mailboxes: space("mailboxes")?,
             envelopes: space("envelopes")?,
             roster: space("roster")?,
+            waiting: space("waiting")?,
             agreements: space("agreements")?,
             acceptances: space("acceptances")?,
             statements: space("statements")?,
@@ -260,6 +263,13 @@ impl Store for FjallStore {
     ) -> Result<(), StoreError> {
         self.write(|write| {
             write.append_roster(number, entry)?;
+            write.log(log)
+        })
+    }
+
+    fn keep_waiting(&self, entry: &SignedEntry, log: &LogEntry) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.keep_waiting(entry)?;
             write.log(log)
         })
     }
