@@ -39,9 +39,7 @@ impl Node {
             crate::oracle::blocking(move || node.import_file(&options, &progress)).await??
         };
         let few = self.few_pending()?;
-        drop(work);
-        self.wait_for_company().await?;
-        let _work = self.work.lock().await;
+        let _work = self.wait_for_company(work).await?;
         let done = match line {
             Ok(hub) => self.work_off(&hub, progress).await,
             Err(error) => Err(error),

@@ -16,6 +16,7 @@ use symbolon_core::linkage::derive::LinkageKey;
 use symbolon_core::payload::{self, Payload, Urgency};
 use symbolon_core::row::{ExpiryMonth, Handle, PAYLOAD_BYTES, Row, SealedPayload, Token};
 use symbolon_core::token::Root;
+use tokio::sync::MutexGuard;
 use zeroize::Zeroizing;
 
 use crate::error::NodeError;
@@ -138,24 +139,27 @@ impl Node {
     }
 
     /// Lets a few rows wait for others to be mixed with, so that the hub does not see which come
-    /// from one record; at once if there are enough, or if a record with high risk is among them.
-    /// The caller does not hold the work lock.
-    pub(crate) async fn wait_for_company(&self) -> Result<(), NodeError> {
-        let Some(few) = self.few_pending()? else {
-            return Ok(());
-        };
+    /// from one record; not if there are enough, or if a record with high risk is among them. Others
+    /// may have the work lock meanwhile, except for registering rows.
+    pub(crate) async fn wait_for_company<'a>(
+        &'a self,
+        work: MutexGuard<'a, ()>,
+    ) -> Result<MutexGuard<'a, ()>, NodeError> {
+        let wait = Duration::from_millis(self.config.tokenising.batch_interval_ms);
+        let few = self.few_pending()?.unwrap_or_default();
+        if few.is_empty() || wait.is_zero() {
+            return Ok(work);
+        }
         for handle in &few {
             let row = self.tables.rows.get(handle)?;
             if row.is_some_and(|row| row.urgency == Urgency::High) {
-                return Ok(());
+                return Ok(work);
             }
         }
-        let wait = Duration::from_millis(self.config.tokenising.batch_interval_ms);
-        if !few.is_empty() && !wait.is_zero() {
-            let _gathering = Gathering::begin(&self.gathering);
-            tokio::time::sleep(wait).await;
-        }
-        Ok(())
+        let _gathering = Gathering::begin(&self.gathering);
+        drop(work);
+        tokio::time::sleep(wait).await;
+        Ok(self.work.lock().await)
     }
 
     /// The next waiting rows of agreements that are usable. Rows that no record names any more are
