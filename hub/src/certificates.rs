@@ -5,6 +5,9 @@
 //! certificate request only the public key is ever taken over.
 
 mod hierarchy;
+mod ledger;
+mod list;
+mod service;
 
 use rcgen::{
     CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
@@ -20,6 +23,9 @@ use time::OffsetDateTime;
 use x509_parser::extensions::GeneralName;
 
 pub use hierarchy::{Hierarchy, MadeLeaf};
+pub use ledger::{Ledger, REMEMBERED_S};
+pub use list::{LIST_LIFE_S, RevocationList};
+pub use service::{CertificateReport, Certificates, CertificatesError};
 
 /// Clocks differ: a fresh certificate is already valid for those that run behind.
 const BACKDATE_S: i64 = 300;
@@ -66,6 +72,8 @@ pub struct Peer {
     /// Hexadecimal.
     pub serial: String,
     /// Unix seconds.
+    pub valid_from: i64,
+    /// Unix seconds.
     pub expires_at: i64,
 }
 
@@ -92,6 +100,7 @@ impl Peer {
         Ok(Self {
             subject: uri.parse().map_err(|_| CertificateError::NotAMember)?,
             serial: data_encoding::HEXLOWER.encode(certificate.raw_serial()),
+            valid_from: certificate.validity().not_before.timestamp(),
             expires_at: certificate.validity().not_after.timestamp(),
         })
     }
@@ -163,14 +172,19 @@ impl Authority {
         })
     }
 
+    /// When the issuing certificate ends.
+    pub fn expires_at(&self) -> i64 {
+        self.expires_at
+    }
+
     /// Issues a leaf that a member authenticates with; it never outlives the issuer.
     pub fn issue(
         &self,
         request: &CheckedRequest,
         now: i64,
-        life_days: u32,
+        life_s: i64,
     ) -> Result<Leaf, CertificateError> {
-        let expires_at = (now + i64::from(life_days) * 86_400).min(self.expires_at);
+        let expires_at = now.saturating_add(life_s).min(self.expires_at);
         if expires_at <= now {
             return Err(CertificateError::IssuerExpired);
         }
@@ -255,15 +269,15 @@ mod tests {
         let (_, der) = request(&[uri("symbolon://north/harbour")]);
         let checked = CheckedRequest::check(&der, &subject).unwrap();
         let authority = authority();
-        let leaf = authority.issue(&checked, NOW, 30).unwrap();
+        let leaf = authority.issue(&checked, NOW, 30 * 86_400).unwrap();
         let peer = Peer::read(&CertificateDer::from(leaf.chain[0].as_slice())).unwrap();
         assert_eq!(peer.subject, subject);
         assert_eq!(peer.serial, leaf.serial);
         assert_eq!(peer.expires_at, NOW + 30 * 86_400);
         let last_day = authority.expires_at - 86_400;
-        let leaf = authority.issue(&checked, last_day, 30).unwrap();
+        let leaf = authority.issue(&checked, last_day, 30 * 86_400).unwrap();
         assert_eq!(leaf.expires_at, authority.expires_at);
-        assert!(authority.issue(&checked, authority.expires_at, 30).is_err());
+        assert!(authority.issue(&checked, authority.expires_at, 60).is_err());
     }
 
     #[test]

@@ -56,6 +56,29 @@ fn new_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     file.sync_all().map_err(failed("sync", path))
 }
 
+/// Writes a file that others may read, in place of the one before it: whole or not at all.
+pub fn replace_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    replace(path, bytes, 0o644)
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let temporary = PathBuf::from(name);
+    match std::fs::remove_file(&temporary) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed("remove", &temporary)(error)),
+    }
+    new_file(&temporary, bytes, mode)?;
+    std::fs::rename(&temporary, path).map_err(failed("replace", path))?;
+    // The rename itself must be on the disk too.
+    let parent = path.parent().unwrap_or(Path::new("."));
+    std::fs::File::open(parent)
+        .and_then(|directory| directory.sync_all())
+        .map_err(failed("sync", parent))
+}
+
 /// Reads a whole file.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     std::fs::read(path).map_err(failed("read", path))

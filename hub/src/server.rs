@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::certificates::{Authority, CertificateError};
+use crate::certificates::{Authority, CertificateError, Certificates, CertificatesError};
 use crate::clock::Clock;
 use crate::config::{ConfigError, HubConfig};
 use crate::custody::{Custody, Relay};
@@ -55,6 +55,9 @@ pub enum HubError {
     /// The issuing certificate or key cannot be used.
     #[error("issuer.pem or issuer.key cannot be used: {0}")]
     Issuer(#[from] CertificateError),
+    /// The list of revoked certificates cannot be published.
+    #[error("the list of revoked certificates cannot be published: {0}")]
+    Certificates(#[from] CertificatesError),
     /// The log's key cannot be used.
     #[error("log.key cannot be used: {0}")]
     LogKey(#[from] CryptoError),
@@ -76,12 +79,15 @@ pub struct Hub;
 pub struct RunningHub {
     /// Where members connect.
     pub listen: SocketAddr,
+    /// Where else they do.
+    pub also: Vec<SocketAddr>,
     /// Where invitations are redeemed.
     pub enrolment: SocketAddr,
     /// The join, for sweeping out expired rows at a moment of one's own choosing.
     pub matching: Arc<Matching>,
     state_dir: PathBuf,
     credentials: Arc<Credentials>,
+    directory: Arc<Directory>,
     shutdown: CancellationToken,
     ended: CancellationToken,
     tasks: Vec<JoinHandle<Result<(), String>>>,
@@ -123,6 +129,7 @@ fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, HubError> {
 /// The domain of a running hub.
 struct Services {
     directory: Arc<Directory>,
+    certificates: Arc<Certificates>,
     enrolment: Arc<Enrolment>,
     matching: Arc<Matching>,
     mailbox: Arc<Mailbox>,
@@ -146,14 +153,22 @@ impl Services {
             &founded.genesis,
             founded.administrators,
         )?);
+        let certificates = Arc::new(Certificates::open(
+            Arc::clone(&store),
+            Arc::clone(&directory),
+            Arc::clone(clock),
+            vec![founded.authority],
+            config.leaf_life.seconds(),
+            founded.credentials,
+            state_dir.join("tls").join("crl.pem"),
+        )?);
         let limits = &config.limits;
         Ok(Self {
             enrolment: Arc::new(Enrolment {
                 store: Arc::clone(&store),
                 directory: Arc::clone(&directory),
-                authority: Arc::new(founded.authority),
+                certificates: Arc::clone(&certificates),
                 clock: Arc::clone(clock),
-                leaf_days: config.leaf_days,
             }),
             matching: Arc::new(Matching {
                 store: Arc::clone(&store),
@@ -183,6 +198,7 @@ impl Services {
                 relay: Arc::new(Relay::default()),
             }),
             directory,
+            certificates,
         })
     }
 }
@@ -209,15 +225,19 @@ impl Hub {
         config.check()?;
         let founded = Founded::read(state_dir)?;
         let lock = StateLock::take(state_dir)?;
-        let main = listener::bind(&config.listen, "listen").await;
-        let main = main.map_err(HubError::Listen)?;
+        let mut main = Vec::new();
+        for address in &config.listen.0 {
+            let bound = listener::bind(address, "listen").await;
+            main.push(bound.map_err(HubError::Listen)?);
+        }
         let enrolment = listener::bind(&config.enrolment_listen, "enrolment_listen").await;
         let enrolment = enrolment.map_err(HubError::Listen)?;
         let address = |bound: &tokio::net::TcpListener| {
             let found = bound.local_addr();
             found.map_err(|error| HubError::Listen(error.to_string()))
         };
-        let (listen, enrolment_address) = (address(&main)?, address(&enrolment)?);
+        let mut also = main.iter().map(address).collect::<Result<Vec<_>, _>>()?;
+        let (listen, enrolment_address) = (also.remove(0), address(&enrolment)?);
 
         let log_key = Arc::new(SigningKey::from_seed(founded.log_key.seed().clone())?);
         let credentials = Arc::clone(&founded.credentials);
@@ -226,23 +246,28 @@ impl Hub {
             let (clock, shutdown) = (Arc::clone(&clock), shutdown.clone());
             blocking(move || Services::open(&dir, &config, founded, &clock, &shutdown)).await?
         };
-        let intake = |name, tls, members_only| Intake {
+        let intake = |name, tls, directory| Intake {
             name,
             tls: Arc::new(tls),
-            members_only,
+            directory,
             max_connections: config.limits.max_connections,
             max_handshakes: config.limits.max_handshakes,
             observer: observer.clone(),
         };
-        let mutual = intake("main", credentials.mutual(Arc::clone(&clock))?, true);
+        let directory = Arc::clone(&services.directory);
+        let mutual = credentials.mutual(Arc::clone(&clock), Arc::clone(&directory))?;
+        let mutual = intake("main", mutual, Some(Arc::clone(&directory)));
         let server_only = credentials.server_only(clock)?;
-        let server_only = intake("enrolment", server_only, false);
-        let main = listener::accept(main, mutual, shutdown.clone());
-        let enrolment = listener::accept(enrolment, server_only, shutdown.clone());
+        let server_only = intake("enrolment", server_only, None);
+        let main = listener::accept(main, mutual, &shutdown);
+        let enrolment = listener::accept(vec![enrolment], server_only, &shutdown);
         let matching = Arc::clone(&services.matching);
         let sweep = Duration::from_secs(config.expiry_sweep_s);
         let ended = CancellationToken::new();
-        let mut tasks = serve(services, log_key, (main, enrolment), &shutdown, &ended);
+        let looking_after = look_after(Arc::clone(&services.certificates), shutdown.clone());
+        let served = (log_key, Arc::clone(&credentials));
+        let mut tasks = serve(services, served, (main, enrolment), &shutdown, &ended);
+        tasks.push(tokio::spawn(looking_after));
         tasks.push(tokio::spawn(expire_regularly(
             Arc::clone(&matching),
             sweep,
@@ -251,10 +276,12 @@ impl Hub {
         info!(%listen, enrolment = %enrolment_address, "the hub is serving");
         Ok(RunningHub {
             listen,
+            also,
             enrolment: enrolment_address,
             matching,
             state_dir: state_dir.to_owned(),
             credentials,
+            directory,
             shutdown,
             ended,
             tasks,
@@ -267,7 +294,7 @@ type Incoming = tokio::sync::mpsc::Receiver<Result<listener::Accepted, std::io::
 
 fn serve(
     services: Services,
-    log_key: Arc<SigningKey>,
+    (log_key, credentials): (Arc<SigningKey>, Arc<Credentials>),
     (main, enrolment): (Incoming, Incoming),
     shutdown: &CancellationToken,
     ended: &CancellationToken,
@@ -277,6 +304,10 @@ fn serve(
         directory: Arc::clone(&services.directory),
     };
     let members = rpc::MemberServices {
+        certificates: rpc::certificates::Handler {
+            certificates: services.certificates,
+            credentials,
+        },
         membership: rpc::membership::Handler {
             directory: Arc::clone(&services.directory),
             log_key,
@@ -321,10 +352,32 @@ async fn expire_regularly(
     }
 }
 
+/// Connections end within this after their certificate; half of what a revocation may take.
+const LOOK: Duration = Duration::from_millis(500);
+
+async fn look_after(
+    certificates: Arc<Certificates>,
+    shutdown: CancellationToken,
+) -> Result<(), String> {
+    let mut interval = tokio::time::interval(LOOK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            _ = interval.tick() => certificates.look_after().await,
+        }
+    }
+}
+
 impl RunningHub {
-    /// Reads verifier and server certificate again from the state directory.
+    /// Reads roots, server certificate and administrators' certificates again from the state
+    /// directory.
     pub fn reload_certificates(&self) -> Result<(), HubError> {
-        Ok(self.credentials.reload(&self.state_dir.join("tls"))?)
+        let tls = self.state_dir.join("tls");
+        let administrators = json(&tls.join("administrators.json"))?;
+        self.credentials.reload(&tls)?;
+        self.directory.exchange_administrators(administrators);
+        Ok(())
     }
 
     /// Returns when a server has ended, whether told to or not.

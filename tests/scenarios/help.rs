@@ -6,7 +6,7 @@ const HUB: &str = env!("CARGO_BIN_EXE_hub-process");
 const NODE: &str = env!("CARGO_BIN_EXE_node-process");
 
 /// Every command with a help page: the words before `--help`.
-const HUB_COMMANDS: [&str; 16] = [
+const HUB_COMMANDS: [&str; 19] = [
     "",
     "init",
     "serve",
@@ -20,6 +20,9 @@ const HUB_COMMANDS: [&str; 16] = [
     "admin agreement list",
     "admin member",
     "admin member list",
+    "admin certificate",
+    "admin certificate list",
+    "admin certificate revoke",
     "admin roster",
     "admin roster show",
     "admin log checkpoint",

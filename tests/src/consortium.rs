@@ -420,7 +420,7 @@ async fn start_hub(
         return Ok(handle);
     }
     let mut config = HubConfig::load(&places.hub().join("hub.toml"))?;
-    config.listen = addresses.0.to_string();
+    config.listen = addresses.0.to_string().into();
     config.enrolment_listen = addresses.1.to_string();
     let shutdown = CancellationToken::new();
     let clock = symbolon_hub::clock::system();

@@ -1,5 +1,7 @@
 //! `admin`: what an administrator does, with the directory that founding made for one.
 
+mod certificate;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -40,6 +42,9 @@ enum Command {
     /// Member agencies.
     #[command(subcommand)]
     Member(MemberCommand),
+    /// Certificates of agencies and administrators.
+    #[command(subcommand)]
+    Certificate(certificate::CertificateCommand),
     /// The signed list of members.
     #[command(subcommand)]
     Roster(RosterCommand),
@@ -236,6 +241,7 @@ async fn carry_out(admin: &admin::Admin, command: Command, output: Output) -> Re
             let members = admin.members().await?;
             output.answer(&members, |members| member_table(members))
         }
+        Command::Certificate(command) => command.carry_out(admin, output).await,
         Command::Roster(RosterCommand::Show) => show_roster(&admin.roster().await?, output),
         Command::Log(LogCommand::Checkpoint) => {
             let checkpoint = admin.checkpoint().await?;

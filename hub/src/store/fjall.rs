@@ -11,11 +11,14 @@
 //! | `mail` | member 0 sequence | item |
 //! | `mailboxes` | member | last sequence, items kept |
 //! | `envelopes` | to 0 from 0 id | sequence |
-//! | `roster`, `agreements`, `acceptances`, `statements`, `certificates`, `log`, `meta` | | |
+//! | `certificates` | member 0 serial | certificate |
+//! | `revocations` | serial | whom, when, why |
+//! | `roster`, `agreements`, `acceptances`, `statements`, `log`, `meta` | | |
 //!
 //! Names have no zero byte, so that it ends them. Holdings are not recounted on opening, since that
 //! reads every row: [`Store::recount`] does it when asked, and the nodes compare theirs anyway.
 
+mod certificates;
 mod codec;
 mod mail;
 mod registry;
@@ -38,9 +41,10 @@ use symbolon_core::row::{ExpiryMonth, Handle, Holdings};
 
 use self::mail::MailboxState;
 use super::{
-    Batch, Expired, IssuedCertificate, Item, Queried, Registry, Statement, Store, StoreError,
-    Submitted, Withdrawn,
+    Batch, Expired, IssuedCertificate, Item, Queried, Registry, Revocation, Statement, Store,
+    StoreError, Submitted, Withdrawn,
 };
+use crate::certificates::RevocationList;
 use crate::log::LogEntry;
 
 const FORMAT: &[u8] = b"symbolon hub store 1";
@@ -67,6 +71,7 @@ struct Spaces {
     acceptances: SingleWriterTxKeyspace,
     statements: SingleWriterTxKeyspace,
     certificates: SingleWriterTxKeyspace,
+    revocations: SingleWriterTxKeyspace,
     log: SingleWriterTxKeyspace,
     meta: SingleWriterTxKeyspace,
 }
@@ -89,6 +94,7 @@ impl Spaces {
             acceptances: space("acceptances")?,
             statements: space("statements")?,
             certificates: space("certificates")?,
+            revocations: space("revocations")?,
             log: space("log")?,
             meta: space("meta")?,
         })
@@ -270,11 +276,39 @@ impl Store for FjallStore {
         entry: &SignedEntry,
         agency: &AgencyName,
         certificate: &IssuedCertificate,
+        superseded: &[Revocation],
         log: &LogEntry,
     ) -> Result<(), StoreError> {
         self.write(|write| {
             write.append_roster(number, entry)?;
-            write.certify(agency, certificate);
+            write.certify(agency, certificate)?;
+            write.revoke(superseded);
+            write.log(log)
+        })
+    }
+
+    fn certify(
+        &self,
+        agency: &AgencyName,
+        certificate: &IssuedCertificate,
+        log: &LogEntry,
+    ) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.certify(agency, certificate)?;
+            write.log(log)
+        })
+    }
+
+    fn revoke(&self, revocations: &[Revocation], log: &LogEntry) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.revoke(revocations);
+            write.log(log)
+        })
+    }
+
+    fn publish_list(&self, list: &RevocationList, log: &LogEntry) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.publish_list(list)?;
             write.log(log)
         })
     }

@@ -1,8 +1,13 @@
 //! The hub over real sockets: who gets in, and what members can do there.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod clocks;
 mod consortium;
 mod custody;
+mod doors;
 mod enrolment;
+mod openssl;
+mod renewal;
+mod revocation;
 mod services;
 mod transport;
