@@ -22,7 +22,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use x509_parser::extensions::GeneralName;
 
-pub use hierarchy::{Hierarchy, MadeLeaf};
+pub use hierarchy::{Hierarchy, MadeLeaf, Root, server_leaf};
 pub use ledger::{Ledger, REMEMBERED_S};
 pub use list::{LIST_LIFE_S, RevocationList};
 pub use service::{CertificateReport, Certificates, CertificatesError};
@@ -172,6 +172,16 @@ impl Authority {
         })
     }
 
+    /// Whether the certificate is for the key.
+    pub fn fits_its_key(&self) -> bool {
+        fits(&self.certificate, self.issuer.key())
+    }
+
+    /// Whether one of the roots in a PEM file signed it.
+    pub fn is_signed_by_one_of(&self, roots_pem: &str) -> bool {
+        is_signed_by_one_of(&self.certificate, roots_pem)
+    }
+
     /// When the issuing certificate ends.
     pub fn expires_at(&self) -> i64 {
         self.expires_at
@@ -199,6 +209,46 @@ impl Authority {
             chain: vec![leaf.der().to_vec(), self.certificate.to_vec()],
         })
     }
+}
+
+/// A PEM block, RFC 7468.
+pub fn pem(label: &str, der: &[u8]) -> String {
+    let text = data_encoding::BASE64.encode(der);
+    let mut block = format!("-----BEGIN {label}-----\n");
+    for line in text.as_bytes().chunks(64) {
+        block.extend(line.iter().map(|byte| char::from(*byte)));
+        block.push('\n');
+    }
+    block + &format!("-----END {label}-----\n")
+}
+
+/// Whether a chain's leaf is for this key.
+pub fn chain_fits_key(chain_pem: &str, key_pem: &str) -> Result<bool, CertificateError> {
+    let leaf = CertificateDer::from_pem_slice(chain_pem.as_bytes())
+        .map_err(|_| CertificateError::Malformed)?;
+    Ok(fits(&leaf, &KeyPair::from_pem(key_pem)?))
+}
+
+fn fits(certificate: &CertificateDer<'_>, key: &KeyPair) -> bool {
+    let parsed = x509_parser::parse_x509_certificate(certificate);
+    parsed.is_ok_and(|(_, parsed)| parsed.public_key().raw == key.subject_public_key_info())
+}
+
+/// Whether one of the roots in a PEM file signed a certificate.
+fn is_signed_by_one_of(certificate: &CertificateDer<'_>, roots_pem: &str) -> bool {
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
+        return false;
+    };
+    CertificateDer::pem_slice_iter(roots_pem.as_bytes()).any(|root| {
+        let Ok(root) = root else { return false };
+        let parsed = x509_parser::parse_x509_certificate(&root);
+        parsed.is_ok_and(|(_, root)| {
+            certificate
+                .verify_signature(Some(root.public_key()))
+                .is_ok()
+                && certificate.issuer() == root.subject()
+        })
+    })
 }
 
 /// A random serial number: positive and of one length, so that its DER is these very bytes.

@@ -61,6 +61,28 @@ pub fn replace_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     replace(path, bytes, 0o644)
 }
 
+/// The same, for its owner only.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    replace(path, bytes, 0o600)
+}
+
+/// Removes a file.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    std::fs::remove_file(path).map_err(failed("remove", path))
+}
+
+/// Files of a directory with this extension, by name.
+pub fn list(directory: &Path, extension: &str) -> Result<Vec<PathBuf>, FileError> {
+    let entries = std::fs::read_dir(directory).map_err(failed("read", directory))?;
+    let mut paths = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed("read", directory))?;
+    paths.retain(|path| path.extension().is_some_and(|found| found == extension));
+    paths.sort();
+    Ok(paths)
+}
+
 fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");

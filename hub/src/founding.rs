@@ -280,7 +280,7 @@ fn hub_toml(listen: &str, enrolment_listen: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -298,6 +298,11 @@ mod tests {
             enrolment_listen: "127.0.0.1:1".into(),
             passphrase: Unlock::KeyFile(zeroize::Zeroizing::new(vec![7; 32])),
         }
+    }
+
+    /// A founded consortium below a directory, its keys sealed under 32 sevens.
+    pub fn founded(dir: &Path) {
+        found(&options(dir), &SystemClock).unwrap();
     }
 
     #[test]

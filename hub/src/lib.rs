@@ -16,6 +16,7 @@
 //! | [`certificates`] | making, issuing, renewing, revoking and reading certificates |
 //! | [`connections`] | live connections, and ending them |
 //! | [`server`] | listeners, life and end of a running hub |
+//! | [`ca`] | the offline root, new issuers, other administrators |
 //! | [`founding`] | making a consortium |
 //! | [`admin`] | the administrator's side |
 //! | [`client`] | a TLS connection to a hub |
@@ -24,6 +25,7 @@
 //! Deliberately absent: any view of a row beyond equality of tokens.
 
 pub mod admin;
+pub mod ca;
 pub mod caller;
 pub mod certificates;
 pub mod cli;

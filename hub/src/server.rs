@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::certificates::{Authority, CertificateError, Certificates, CertificatesError};
+use crate::ca::{self, CaError};
+use crate::certificates::{Authority, Certificates, CertificatesError};
 use crate::clock::Clock;
 use crate::config::{ConfigError, HubConfig};
 use crate::custody::{Custody, Relay};
@@ -53,8 +54,8 @@ pub enum HubError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The issuing certificate or key cannot be used.
-    #[error("issuer.pem or issuer.key cannot be used: {0}")]
-    Issuer(#[from] CertificateError),
+    #[error("an issuing certificate or key in tls cannot be used: {0}")]
+    Issuer(#[from] CaError),
     /// The list of revoked certificates cannot be published.
     #[error("the list of revoked certificates cannot be published: {0}")]
     Certificates(#[from] CertificatesError),
@@ -88,6 +89,8 @@ pub struct RunningHub {
     state_dir: PathBuf,
     credentials: Arc<Credentials>,
     directory: Arc<Directory>,
+    certificates: Arc<Certificates>,
+    clock: Arc<dyn Clock>,
     shutdown: CancellationToken,
     ended: CancellationToken,
     tasks: Vec<JoinHandle<Result<(), String>>>,
@@ -98,23 +101,20 @@ pub struct RunningHub {
 struct Founded {
     genesis: SignedEntry,
     administrators: Vec<crate::membership::AdministratorCertificate>,
-    authority: Authority,
+    authorities: Vec<Authority>,
     log_key: SigningKey,
     credentials: Arc<Credentials>,
 }
 
 impl Founded {
-    fn read(dir: &Path) -> Result<Self, HubError> {
+    fn read(dir: &Path, now: i64) -> Result<Self, HubError> {
         let genesis = json(&dir.join("roster").join("genesis.json"))?;
         let administrators = json(&dir.join("tls").join("administrators.json"))?;
-        let issuer = files::read_text(&dir.join("tls").join("issuer.pem"))?;
-        let key = files::read_text(&dir.join("tls").join("issuer.key"))?;
-        let key = zeroize::Zeroizing::new(key);
         let seed = zeroize::Zeroizing::new(files::read(&dir.join("log.key"))?);
         Ok(Self {
             genesis,
             administrators,
-            authority: Authority::from_pem(&issuer, &key)?,
+            authorities: ca::authorities(&dir.join("tls"), now)?,
             log_key: SigningKey::from_seed(SecretKey::try_from(seed.as_slice())?)?,
             credentials: Credentials::load(&dir.join("tls"))?,
         })
@@ -157,7 +157,7 @@ impl Services {
             Arc::clone(&store),
             Arc::clone(&directory),
             Arc::clone(clock),
-            vec![founded.authority],
+            founded.authorities,
             config.leaf_life.seconds(),
             founded.credentials,
             state_dir.join("tls").join("crl.pem"),
@@ -223,7 +223,7 @@ impl Hub {
         observer: Option<Observer>,
     ) -> Result<RunningHub, HubError> {
         config.check()?;
-        let founded = Founded::read(state_dir)?;
+        let founded = Founded::read(state_dir, clock.now())?;
         let lock = StateLock::take(state_dir)?;
         let mut main = Vec::new();
         for address in &config.listen.0 {
@@ -255,9 +255,10 @@ impl Hub {
             observer: observer.clone(),
         };
         let directory = Arc::clone(&services.directory);
+        let certificates = Arc::clone(&services.certificates);
         let mutual = credentials.mutual(Arc::clone(&clock), Arc::clone(&directory))?;
         let mutual = intake("main", mutual, Some(Arc::clone(&directory)));
-        let server_only = credentials.server_only(clock)?;
+        let server_only = credentials.server_only(Arc::clone(&clock))?;
         let server_only = intake("enrolment", server_only, None);
         let main = listener::accept(main, mutual, &shutdown);
         let enrolment = listener::accept(vec![enrolment], server_only, &shutdown);
@@ -282,6 +283,8 @@ impl Hub {
             state_dir: state_dir.to_owned(),
             credentials,
             directory,
+            certificates,
+            clock,
             shutdown,
             ended,
             tasks,
@@ -370,14 +373,16 @@ async fn look_after(
 }
 
 impl RunningHub {
-    /// Reads roots, server certificate and administrators' certificates again from the state
+    /// Reads roots, issuers, server certificate and administrators' certificates again from the state
     /// directory.
-    pub fn reload_certificates(&self) -> Result<(), HubError> {
+    pub async fn reload_certificates(&self) -> Result<(), HubError> {
         let tls = self.state_dir.join("tls");
         let administrators = json(&tls.join("administrators.json"))?;
+        let authorities = ca::authorities(&tls, self.clock.now())?;
         self.credentials.reload(&tls)?;
         self.directory.exchange_administrators(administrators);
-        Ok(())
+        let certificates = Arc::clone(&self.certificates);
+        blocking(move || Ok(certificates.exchange_authorities(authorities)?)).await
     }
 
     /// Returns when a server has ended, whether told to or not.

@@ -92,6 +92,8 @@ pub struct Node {
     pub(crate) outbox_waits: Notify,
     /// Registered rows that the hub turned out to have lost; stays 0 unless its store was damaged.
     pub(crate) lost_rows: std::sync::atomic::AtomicU64,
+    /// Lines to the hub since this process began; moving over to a renewed certificate makes none.
+    pub(crate) lines_begun: std::sync::atomic::AtomicU64,
     /// Whether `serve` keeps this node going.
     pub(crate) serving: std::sync::atomic::AtomicBool,
 }
@@ -138,6 +140,7 @@ impl Node {
             first_try: Notify::new(),
             outbox_waits: Notify::new(),
             lost_rows: 0.into(),
+            lines_begun: 0.into(),
             serving: false.into(),
         };
         node.load_agreements()?;
@@ -153,6 +156,11 @@ impl Node {
     /// Registered rows that the hub turned out to have lost, since this process began.
     pub fn lost_rows(&self) -> u64 {
         self.lost_rows.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// How often this process had to make its line to the hub anew.
+    pub fn lines_begun(&self) -> u64 {
+        self.lines_begun.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Reads the membership.

@@ -62,6 +62,7 @@ impl Node {
 
     async fn hold_line(self: &Arc<Self>, backoff: &mut Backoff) -> Result<(), NodeError> {
         let hub = self.dial().await?;
+        self.lines_begun.fetch_add(1, Ordering::Relaxed);
         let became_usable = self.sync_membership(&hub).await?;
         self.begin_custody()?;
         self.finish_custody(&hub).await?;

@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod canaries;
+mod certificates;
 mod help;
 mod kill;
 mod matching;

@@ -6,7 +6,7 @@
 use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, SerialNumber};
 use time::OffsetDateTime;
 
-use super::{Authority, CertificateError};
+use super::{Authority, CertificateError, pem};
 use crate::store::Revocation;
 
 /// A verifier refuses everybody when the list is older than this.
@@ -54,15 +54,7 @@ impl RevocationList {
 
     /// All of it as PEM.
     pub fn to_pem(&self) -> String {
-        let blocks = self.lists.iter().map(|der| {
-            let text = data_encoding::BASE64.encode(der);
-            let mut block = "-----BEGIN X509 CRL-----\n".to_owned();
-            for line in text.as_bytes().chunks(64) {
-                block.extend(line.iter().map(|byte| char::from(*byte)));
-                block.push('\n');
-            }
-            block + "-----END X509 CRL-----\n"
-        });
+        let blocks = self.lists.iter().map(|der| pem("X509 CRL", der));
         blocks.collect()
     }
 }

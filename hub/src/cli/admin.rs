@@ -1,6 +1,7 @@
 //! `admin`: what an administrator does, with the directory that founding made for one.
 
 mod certificate;
+mod key;
 
 use std::path::PathBuf;
 
@@ -45,6 +46,9 @@ enum Command {
     /// Certificates of agencies and administrators.
     #[command(subcommand)]
     Certificate(certificate::CertificateCommand),
+    /// This administrator's own keys.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// The signed list of members.
     #[command(subcommand)]
     Roster(RosterCommand),
@@ -192,12 +196,15 @@ struct Propose {
     schema_digest: Digest,
 }
 
-fn digest(text: &str) -> Result<Digest, &'static str> {
+pub(super) fn digest(text: &str) -> Result<Digest, &'static str> {
     Digest::parse(text).ok_or("not a SHA-256 digest: 64 hexadecimal digits")
 }
 
 impl Admin {
     pub fn run(self, output: Output) -> Result<(), Failure> {
+        if let Command::Key(command) = self.command {
+            return command.run(self.admin.as_deref(), &self.passphrase, output);
+        }
         let dir = self.admin.ok_or_else(|| {
             Failure("give the administrator's directory with --admin or SYMBOLON_ADMIN".to_owned())
         })?;
@@ -242,6 +249,7 @@ async fn carry_out(admin: &admin::Admin, command: Command, output: Output) -> Re
             output.answer(&members, |members| member_table(members))
         }
         Command::Certificate(command) => command.carry_out(admin, output).await,
+        Command::Key(_) => Ok(()), // Carried out before the directory was opened.
         Command::Roster(RosterCommand::Show) => show_roster(&admin.roster().await?, output),
         Command::Log(LogCommand::Checkpoint) => {
             let checkpoint = admin.checkpoint().await?;

@@ -66,7 +66,7 @@ pub struct Member {
     pub channel: Channel,
 }
 
-fn unlock() -> Unlock {
+pub fn unlock() -> Unlock {
     Unlock::KeyFile(vec![7; 32].into())
 }
 

@@ -14,7 +14,7 @@ use crate::consortium::{Consortium, Member, pem};
 use crate::custody::request;
 use crate::transport::{ask, is_shut_out};
 
-fn certificate_request(key: &KeyPair, name: &str) -> Vec<u8> {
+pub fn certificate_request(key: &KeyPair, name: &str) -> Vec<u8> {
     let mut params = CertificateParams::default();
     let uri = format!("symbolon://north/{name}").try_into().unwrap();
     params.subject_alt_names = vec![SanType::URI(uri)];
