@@ -1,7 +1,14 @@
 //! Compiles the `.proto` files with protox, so that no protoc is needed.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let areas = ["enrolment", "membership", "custody", "matching", "mailbox"];
+    let areas = [
+        "certificates",
+        "enrolment",
+        "membership",
+        "custody",
+        "matching",
+        "mailbox",
+    ];
     let files: Vec<String> = areas
         .iter()
         .map(|area| format!("symbolon/{area}.proto"))

@@ -3,6 +3,7 @@
 //! The roster that a change is built on is verified from the pinned genesis each time, so that a hub
 //! cannot have an administrator sign over a roster of its own making.
 
+mod certificates;
 mod roster;
 
 use std::path::{Path, PathBuf};
@@ -98,6 +99,8 @@ pub struct AgreementReport {
     /// Every member has.
     pub in_force: bool,
 }
+
+pub use certificates::CertificateReport;
 
 /// Where a member stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -304,6 +307,11 @@ impl Admin {
     }
 
     async fn hub(&self) -> Result<MembershipClient<Channel>, AdminError> {
+        let channel = self.channel().await?;
+        Ok(MembershipClient::new(channel).max_decoding_message_size(MAX_REPLY_BYTES))
+    }
+
+    async fn channel(&self) -> Result<Channel, AdminError> {
         let certificate = ClientCertificate {
             chain_pem: &self.chain_pem,
             key_pem: &self.key_pem,
@@ -312,8 +320,7 @@ impl Admin {
             let config = client::tls_config(&self.root_pem, Some(certificate))?;
             client::connect(&self.config.hub, config).await
         };
-        let channel = self.channel.get_or_try_init(connect).await?;
-        Ok(MembershipClient::new(channel.clone()).max_decoding_message_size(MAX_REPLY_BYTES))
+        Ok(self.channel.get_or_try_init(connect).await?.clone())
     }
 
     fn approval(&self) -> Result<&SigningKey, AdminError> {

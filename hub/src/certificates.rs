@@ -5,6 +5,9 @@
 //! certificate request only the public key is ever taken over.
 
 mod hierarchy;
+mod ledger;
+mod list;
+mod service;
 
 use rcgen::{
     CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
@@ -19,7 +22,10 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use x509_parser::extensions::GeneralName;
 
-pub use hierarchy::{Hierarchy, MadeLeaf};
+pub use hierarchy::{Hierarchy, MadeLeaf, Root, server_leaf};
+pub use ledger::{Ledger, REMEMBERED_S};
+pub use list::{LIST_LIFE_S, RevocationList};
+pub use service::{CertificateReport, Certificates, CertificatesError};
 
 /// Clocks differ: a fresh certificate is already valid for those that run behind.
 const BACKDATE_S: i64 = 300;
@@ -66,6 +72,8 @@ pub struct Peer {
     /// Hexadecimal.
     pub serial: String,
     /// Unix seconds.
+    pub valid_from: i64,
+    /// Unix seconds.
     pub expires_at: i64,
 }
 
@@ -92,6 +100,7 @@ impl Peer {
         Ok(Self {
             subject: uri.parse().map_err(|_| CertificateError::NotAMember)?,
             serial: data_encoding::HEXLOWER.encode(certificate.raw_serial()),
+            valid_from: certificate.validity().not_before.timestamp(),
             expires_at: certificate.validity().not_after.timestamp(),
         })
     }
@@ -163,14 +172,29 @@ impl Authority {
         })
     }
 
+    /// Whether the certificate is for the key.
+    pub fn fits_its_key(&self) -> bool {
+        fits(&self.certificate, self.issuer.key())
+    }
+
+    /// Whether one of the roots in a PEM file signed it.
+    pub fn is_signed_by_one_of(&self, roots_pem: &str) -> bool {
+        is_signed_by_one_of(&self.certificate, roots_pem)
+    }
+
+    /// When the issuing certificate ends.
+    pub fn expires_at(&self) -> i64 {
+        self.expires_at
+    }
+
     /// Issues a leaf that a member authenticates with; it never outlives the issuer.
     pub fn issue(
         &self,
         request: &CheckedRequest,
         now: i64,
-        life_days: u32,
+        life_s: i64,
     ) -> Result<Leaf, CertificateError> {
-        let expires_at = (now + i64::from(life_days) * 86_400).min(self.expires_at);
+        let expires_at = now.saturating_add(life_s).min(self.expires_at);
         if expires_at <= now {
             return Err(CertificateError::IssuerExpired);
         }
@@ -185,6 +209,46 @@ impl Authority {
             chain: vec![leaf.der().to_vec(), self.certificate.to_vec()],
         })
     }
+}
+
+/// A PEM block, RFC 7468.
+pub fn pem(label: &str, der: &[u8]) -> String {
+    let text = data_encoding::BASE64.encode(der);
+    let mut block = format!("-----BEGIN {label}-----\n");
+    for line in text.as_bytes().chunks(64) {
+        block.extend(line.iter().map(|byte| char::from(*byte)));
+        block.push('\n');
+    }
+    block + &format!("-----END {label}-----\n")
+}
+
+/// Whether a chain's leaf is for this key.
+pub fn chain_fits_key(chain_pem: &str, key_pem: &str) -> Result<bool, CertificateError> {
+    let leaf = CertificateDer::from_pem_slice(chain_pem.as_bytes())
+        .map_err(|_| CertificateError::Malformed)?;
+    Ok(fits(&leaf, &KeyPair::from_pem(key_pem)?))
+}
+
+fn fits(certificate: &CertificateDer<'_>, key: &KeyPair) -> bool {
+    let parsed = x509_parser::parse_x509_certificate(certificate);
+    parsed.is_ok_and(|(_, parsed)| parsed.public_key().raw == key.subject_public_key_info())
+}
+
+/// Whether one of the roots in a PEM file signed a certificate.
+fn is_signed_by_one_of(certificate: &CertificateDer<'_>, roots_pem: &str) -> bool {
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
+        return false;
+    };
+    CertificateDer::pem_slice_iter(roots_pem.as_bytes()).any(|root| {
+        let Ok(root) = root else { return false };
+        let parsed = x509_parser::parse_x509_certificate(&root);
+        parsed.is_ok_and(|(_, root)| {
+            certificate
+                .verify_signature(Some(root.public_key()))
+                .is_ok()
+                && certificate.issuer() == root.subject()
+        })
+    })
 }
 
 /// A random serial number: positive and of one length, so that its DER is these very bytes.
@@ -255,15 +319,15 @@ mod tests {
         let (_, der) = request(&[uri("symbolon://north/harbour")]);
         let checked = CheckedRequest::check(&der, &subject).unwrap();
         let authority = authority();
-        let leaf = authority.issue(&checked, NOW, 30).unwrap();
+        let leaf = authority.issue(&checked, NOW, 30 * 86_400).unwrap();
         let peer = Peer::read(&CertificateDer::from(leaf.chain[0].as_slice())).unwrap();
         assert_eq!(peer.subject, subject);
         assert_eq!(peer.serial, leaf.serial);
         assert_eq!(peer.expires_at, NOW + 30 * 86_400);
         let last_day = authority.expires_at - 86_400;
-        let leaf = authority.issue(&checked, last_day, 30).unwrap();
+        let leaf = authority.issue(&checked, last_day, 30 * 86_400).unwrap();
         assert_eq!(leaf.expires_at, authority.expires_at);
-        assert!(authority.issue(&checked, authority.expires_at, 30).is_err());
+        assert!(authority.issue(&checked, authority.expires_at, 60).is_err());
     }
 
     #[test]

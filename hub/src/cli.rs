@@ -1,9 +1,10 @@
-//! The command line: `init`, `serve`, `admin ...`, `default-config`.
+//! The command line: `init`, `serve`, `admin ...`, `ca ...`, `default-config`.
 //!
 //! Answers go to standard output, as text or with `--json` as one JSON value; everything else goes to
 //! standard error. Exit codes: 0 done, 1 failed with a reason, 2 wrong usage.
 
 mod admin;
+mod ca;
 mod init;
 mod logging;
 mod output;
@@ -51,6 +52,8 @@ enum Command {
     Serve(serve::Serve),
     /// Invite agencies, appoint custodians, propose agreements, look at the consortium.
     Admin(admin::Admin),
+    /// The offline root, new issuers, certificates for other administrators.
+    Ca(ca::Ca),
     /// Print hub.toml with every default and what it means.
     DefaultConfig,
 }
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Init(init) => init.run(output),
         Command::Serve(serve) => serve.run(output),
         Command::Admin(admin) => admin.run(output),
+        Command::Ca(ca) => ca.run(output),
         Command::DefaultConfig => output.text(HubConfig::default_toml().trim_end()),
     };
     match done {

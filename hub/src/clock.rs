@@ -22,3 +22,14 @@ impl Clock for SystemClock {
         time::OffsetDateTime::now_utc().unix_timestamp()
     }
 }
+
+/// A moment as people read it, RFC 3339.
+pub fn rfc3339(unix_seconds: i64) -> String {
+    time::OffsetDateTime::from_unix_timestamp(unix_seconds)
+        .ok()
+        .and_then(|at| {
+            at.format(&time::format_description::well_known::Rfc3339)
+                .ok()
+        })
+        .unwrap_or_else(|| unix_seconds.to_string())
+}

@@ -1,5 +1,6 @@
 //! `hub.toml`: what an operator may set.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -11,18 +12,117 @@ use crate::files::{self, FileError};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HubConfig {
-    /// `address:port` for enrolled members and administrators.
-    pub listen: String,
+    /// `address:port` for enrolled members and administrators, or several of them.
+    pub listen: Addresses,
     /// `address:port` for enrolment.
     pub enrolment_listen: String,
-    /// Life of an agency's certificate in days.
-    pub leaf_days: u32,
+    /// Life of an agency's certificate.
+    pub leaf_life: Life,
     /// Seconds between two sweeps for expired rows.
     pub expiry_sweep_s: u64,
     /// What is logged, and where.
     pub log: LogConfig,
     /// Bounds on what peers can make the hub do.
     pub limits: Limits,
+}
+
+/// Where to listen: one address, or a list of them with the same services on each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "OneOrMany", into = "OneOrMany")]
+pub struct Addresses(pub Vec<String>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl From<OneOrMany> for Addresses {
+    fn from(written: OneOrMany) -> Self {
+        match written {
+            OneOrMany::One(address) => Self(vec![address]),
+            OneOrMany::Many(addresses) => Self(addresses),
+        }
+    }
+}
+
+impl From<Addresses> for OneOrMany {
+    fn from(addresses: Addresses) -> Self {
+        match <[String; 1]>::try_from(addresses.0) {
+            Ok([one]) => Self::One(one),
+            Err(many) => Self::Many(many),
+        }
+    }
+}
+
+impl From<String> for Addresses {
+    fn from(address: String) -> Self {
+        Self(vec![address])
+    }
+}
+
+/// The life of a certificate, written with its unit: `5m`, `12h`, `90d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Life(i64);
+
+impl Life {
+    /// The shortest: a node looks once a second whether a third of it is left, and needs time to
+    /// renew.
+    const SHORTEST_S: i64 = 120;
+    const LONGEST_S: i64 = 90 * 86_400;
+    const UNITS: [(char, i64); 3] = [('d', 86_400), ('h', 3_600), ('m', 60)];
+
+    const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds)
+    }
+
+    /// In seconds.
+    pub fn seconds(self) -> i64 {
+        self.0
+    }
+}
+
+impl std::str::FromStr for Life {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = Self::UNITS.iter().find_map(|(unit, seconds)| {
+            let number: u32 = text.strip_suffix(*unit)?.parse().ok()?;
+            Some(i64::from(number) * seconds)
+        });
+        let within = parsed.filter(|life| (Self::SHORTEST_S..=Self::LONGEST_S).contains(life));
+        within.map(Self).ok_or_else(|| {
+            format!("{text:?} is not a life from 2m to 90d: write minutes, hours or days as 5m, 12h, 30d")
+        })
+    }
+}
+
+impl TryFrom<String> for Life {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Life> for String {
+    fn from(life: Life) -> Self {
+        life.to_string()
+    }
+}
+
+impl fmt::Display for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = Self::UNITS
+            .iter()
+            .find(|(_, seconds)| self.0 % seconds == 0);
+        match whole {
+            Some((unit, seconds)) => write!(f, "{}{unit}", self.0 / seconds),
+            None => write!(f, "{}s", self.0),
+        }
+    }
 }
 
 /// What is logged, and where.
@@ -74,9 +174,9 @@ pub struct Limits {
 impl Default for HubConfig {
     fn default() -> Self {
         Self {
-            listen: "127.0.0.1:7443".into(),
+            listen: "127.0.0.1:7443".to_owned().into(),
             enrolment_listen: "127.0.0.1:7444".into(),
-            leaf_days: 30,
+            leaf_life: Life::from_seconds(30 * 86_400),
             expiry_sweep_s: 3600,
             log: LogConfig::default(),
             limits: Limits::default(),
@@ -166,7 +266,11 @@ impl HubConfig {
         } = &self.limits;
         // A 4 MiB message holds about 18000 rows; a hundred hits each of 64 query rows fill a reply.
         let within: [(&str, bool, &str); 11] = [
-            ("leaf_days", (1..=365).contains(&self.leaf_days), "1 to 365"),
+            (
+                "listen",
+                (1..=16).contains(&self.listen.0.len()),
+                "one address or up to 16 of them",
+            ),
             ("expiry_sweep_s", self.expiry_sweep_s >= 1, "at least 1"),
             (
                 "limits.max_rows_per_submit",
@@ -235,8 +339,46 @@ mod tests {
     #[test]
     fn unknown_names_and_impossible_values_are_refused() {
         assert!(toml::from_str::<HubConfig>("lisen = \"x\"").is_err());
-        let config: HubConfig = toml::from_str("leaf_days = 0").unwrap();
+        let config: HubConfig = toml::from_str("expiry_sweep_s = 0").unwrap();
         let told = config.check().unwrap_err().to_string();
-        assert_eq!(told, "`leaf_days` in hub.toml must be 1 to 365");
+        assert_eq!(told, "`expiry_sweep_s` in hub.toml must be at least 1");
+        assert!(
+            toml::from_str::<HubConfig>("listen = []")
+                .unwrap()
+                .check()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn lives_are_written_with_their_unit() {
+        for (text, seconds) in [("5m", 300), ("12h", 43_200), ("90d", 7_776_000)] {
+            let config: HubConfig = toml::from_str(&format!("leaf_life = \"{text}\"")).unwrap();
+            assert_eq!(config.leaf_life.seconds(), seconds);
+            assert_eq!(config.leaf_life.to_string(), text);
+        }
+        for bad in [
+            "",
+            "5",
+            "1m",
+            "91d",
+            "5 m",
+            "-5m",
+            "5é",
+            "5s",
+            "99999999999999999999d",
+        ] {
+            let refused = toml::from_str::<HubConfig>(&format!("leaf_life = \"{bad}\""));
+            let told = refused.unwrap_err().to_string();
+            assert!(told.contains("from 2m to 90d"), "{bad}: {told}");
+        }
+    }
+
+    #[test]
+    fn one_address_or_several() {
+        let one: HubConfig = toml::from_str("listen = \"127.0.0.1:1\"").unwrap();
+        assert_eq!(one.listen, "127.0.0.1:1".to_owned().into());
+        let two: HubConfig = toml::from_str("listen = [\"127.0.0.1:1\", \"[::1]:1\"]").unwrap();
+        assert_eq!(two.listen.0.len(), 2);
     }
 }

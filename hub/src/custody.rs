@@ -122,14 +122,48 @@ pub struct Relay(Mutex<Board>);
 #[derive(Default)]
 struct Board {
     last_number: u64,
+    /// Present lines.
     custodians: HashMap<AgencyName, Line>,
+    /// What is under way, by its number, on present lines and on those that were replaced.
+    waiting: HashMap<u64, Waiting>,
     asking: HashMap<AgencyName, usize>,
 }
 
 struct Line {
+    number: u64,
     ended: CancellationToken,
     tasks: mpsc::Sender<Task>,
-    waiting: HashMap<u64, oneshot::Sender<Outcome>>,
+}
+
+/// An evaluation under way. A line that was replaced lives until it has none: a custodian that comes
+/// over a new connection finishes on the old one what it was asked there.
+struct Waiting {
+    line: u64,
+    line_ended: CancellationToken,
+    custodian: AgencyName,
+    answer: oneshot::Sender<Outcome>,
+}
+
+impl Board {
+    fn is_present(&self, line: u64) -> bool {
+        self.custodians
+            .values()
+            .any(|present| present.number == line)
+    }
+
+    /// Ends a replaced line that has nothing under way any more.
+    fn end_if_drained(&self, line: u64, ended: &CancellationToken) {
+        let busy = self.waiting.values().any(|waiting| waiting.line == line);
+        if !busy && !self.is_present(line) {
+            ended.cancel();
+        }
+    }
+
+    fn under_way(&self, custodian: &AgencyName) -> usize {
+        let all = self.waiting.values();
+        all.filter(|waiting| waiting.custodian == *custodian)
+            .count()
+    }
 }
 
 impl Relay {
@@ -137,18 +171,16 @@ impl Relay {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, custodian: &AgencyName, ended: &CancellationToken, number: u64, of: Outcome) {
-        if ended.is_cancelled() {
-            return;
+    fn answer(&self, line: u64, number: u64, outcome: Outcome) {
+        let mut board = self.lock();
+        let asked = board.waiting.get(&number);
+        if asked.is_none_or(|waiting| waiting.line != line) {
+            return; // Not asked, not of this line, or too late.
         }
-        let waiting = self
-            .lock()
-            .custodians
-            .get_mut(custodian)
-            .and_then(|line| line.waiting.remove(&number));
-        if let Some(waiting) = waiting {
+        if let Some(waiting) = board.waiting.remove(&number) {
             // Whoever asked may have gone: nothing is lost.
-            let _ = waiting.send(of);
+            let _ = waiting.answer.send(outcome);
+            board.end_if_drained(line, &waiting.line_ended);
         }
     }
 }
@@ -157,7 +189,6 @@ impl Relay {
 struct UnderWay {
     relay: Arc<Relay>,
     asking: AgencyName,
-    custodian: AgencyName,
     number: u64,
 }
 
@@ -170,8 +201,8 @@ impl Drop for UnderWay {
                 board.asking.remove(&self.asking);
             }
         }
-        if let Some(line) = board.custodians.get_mut(&self.custodian) {
-            line.waiting.remove(&self.number);
+        if let Some(waiting) = board.waiting.remove(&self.number) {
+            board.end_if_drained(waiting.line, &waiting.line_ended);
         }
     }
 }
@@ -186,9 +217,12 @@ impl Attendance {
     /// The next task; `None` when the line has ended.
     pub async fn next(&mut self) -> Option<Task> {
         tokio::select! {
-            () = self.ended.cancelled() => None,
-            task = self.tasks.recv() => task,
+            () = self.ended.cancelled() => return None,
+            task = self.tasks.recv() => if task.is_some() { return task },
         }
+        // Replaced: no more tasks come, but the line stays until the last answer is in.
+        self.ended.cancelled().await;
+        None
     }
 }
 
@@ -199,7 +233,8 @@ impl Drop for Attendance {
 }
 
 impl Custody {
-    /// Opens the caller's line; the one before it ends. `answers` are taken until it ends.
+    /// Opens the caller's line. The one before it gets no more tasks and ends with the last answer
+    /// that is under way on it. `answers` are taken until the line ends.
     pub fn attend(
         &self,
         caller: &Caller,
@@ -208,14 +243,16 @@ impl Custody {
         let custodian = self.custodian(caller.agency()?)?;
         let (sender, tasks) = mpsc::channel(self.in_flight_per_custodian);
         let ended = self.shutdown.child_token();
+        let mut board = self.relay.lock();
+        board.last_number += 1;
+        let number = board.last_number;
         let line = Line {
+            number,
             ended: ended.clone(),
             tasks: sender,
-            waiting: HashMap::new(),
         };
-        let mut board = self.relay.lock();
         if let Some(before) = board.custodians.insert(custodian.clone(), line) {
-            before.ended.cancel();
+            board.end_if_drained(before.number, &before.ended);
         }
         drop(board);
         let relay = Arc::clone(&self.relay);
@@ -226,14 +263,13 @@ impl Custody {
                 tokio::select! {
                     () = line_ended.cancelled() => break,
                     answer = answers.next() => match answer {
-                        Some((number, outcome)) => {
-                            relay.answer(&custodian, &line_ended, number, outcome);
-                        }
+                        Some((task, outcome)) => relay.answer(number, task, outcome),
                         None => break,
                     },
                 }
             }
-            hang_up(&relay, &custodian, &line_ended);
+            hang_up(&relay, &custodian, number);
+            line_ended.cancel();
         });
         Ok(Attendance { tasks, ended })
     }
@@ -355,14 +391,14 @@ impl Custody {
         if board.asking.get(asking).copied().unwrap_or(0) >= self.in_flight_per_agency {
             return Err(CustodyError::Busy(asking.clone()));
         }
-        let line = board
-            .custodians
-            .get_mut(custodian)
-            .filter(|line| !line.ended.is_cancelled())
-            .ok_or_else(|| CustodyError::NotConnected(custodian.clone()))?;
-        if line.waiting.len() >= self.in_flight_per_custodian {
+        if board.under_way(custodian) >= self.in_flight_per_custodian {
             return Err(CustodyError::Busy(custodian.clone()));
         }
+        let line = board
+            .custodians
+            .get(custodian)
+            .filter(|line| !line.ended.is_cancelled())
+            .ok_or_else(|| CustodyError::NotConnected(custodian.clone()))?;
         let task = Task {
             number,
             request,
@@ -373,32 +409,30 @@ impl Custody {
             mpsc::error::TrySendError::Closed(_) => CustodyError::NotConnected(custodian.clone()),
         })?;
         let (sender, answer) = oneshot::channel();
-        line.waiting.insert(number, sender);
+        let waiting = Waiting {
+            line: line.number,
+            line_ended: line.ended.clone(),
+            custodian: custodian.clone(),
+            answer: sender,
+        };
+        board.waiting.insert(number, waiting);
         *board.asking.entry(asking.clone()).or_default() += 1;
         let under_way = UnderWay {
             relay: Arc::clone(&self.relay),
             asking: asking.clone(),
-            custodian: custodian.clone(),
             number,
         };
         Ok((under_way, answer))
     }
 }
 
-/// Takes a line off the board, unless another has taken its place.
-fn hang_up(relay: &Relay, custodian: &AgencyName, ended: &CancellationToken) {
+/// Takes a line off the board; whoever waits for an answer on it waits in vain.
+fn hang_up(relay: &Relay, custodian: &AgencyName, line: u64) {
     let mut board = relay.lock();
-    // The token of a line that was replaced is cancelled by then; the present one's is not.
-    let replaced = ended.is_cancelled()
-        && board
-            .custodians
-            .get(custodian)
-            .is_some_and(|line| !line.ended.is_cancelled());
-    if !replaced {
+    if board.is_present(line) {
         board.custodians.remove(custodian);
     }
-    drop(board);
-    ended.cancel();
+    board.waiting.retain(|_, waiting| waiting.line != line);
 }
 
 /// Elements in a request, if it is one and the caller asks in its own name. Its fields are id,

@@ -12,12 +12,12 @@ use symbolon_core::identity::{AgencyName, Subject};
 use symbolon_core::roster::{Change, EntryBody, Member, RosterError, SignedEntry};
 use thiserror::Error;
 
-use crate::certificates::{Authority, CertificateError, CheckedRequest};
+use crate::certificates::{CertificateError, Certificates, CheckedRequest};
 use crate::clock::Clock;
 use crate::log::{Event, LogEntry};
 use crate::mailbox::Hint;
 use crate::membership::{Directory, State};
-use crate::store::{IssuedCertificate, Store, StoreError, blocking};
+use crate::store::{IssuedCertificate, Revocation, Store, StoreError, blocking};
 
 /// Why nobody enrols.
 #[derive(Debug, Error)]
@@ -64,11 +64,9 @@ pub struct Enrolment {
     /// The roster.
     pub directory: Arc<Directory>,
     /// Issues the certificate.
-    pub authority: Arc<Authority>,
+    pub certificates: Arc<Certificates>,
     /// Whether an invitation is still valid.
     pub clock: Arc<dyn Clock>,
-    /// Life of the certificate.
-    pub leaf_days: u32,
 }
 
 impl Enrolment {
@@ -105,9 +103,7 @@ impl Enrolment {
         let digest = request_digest(entry, request);
         let mut answer = None;
         self.directory.change_if::<EnrolmentError>(|state| {
-            if let Some(known) = state.certificates.get(&agency)
-                && known.request == digest
-            {
+            if let Some(known) = state.certificates.answer_to(&agency, &digest) {
                 answer = Some(known.clone());
                 return Ok(None);
             }
@@ -135,13 +131,20 @@ impl Enrolment {
         let subject = Subject::Agency(roster.consortium.clone(), agency.clone());
         let checked = CheckedRequest::check(request, &subject)?;
         let now = self.clock.now();
-        let leaf = self.authority.issue(&checked, now, self.leaf_days)?;
-        let issued = IssuedCertificate {
-            serial: leaf.serial,
-            expires_at: leaf.expires_at,
-            chain: leaf.chain,
-            request: digest,
-        };
+        let issued = self.certificates.issue(&checked, digest, now)?;
+        // Whoever enrols takes the agency's place as a whole: what was issued to it before, perhaps to
+        // a machine that was lost or to hands that were removed, opens nothing any more.
+        let superseded: Vec<Revocation> = state
+            .certificates
+            .usable(agency, now)
+            .map(|before| Revocation {
+                serial: before.serial.clone(),
+                subject: subject.clone(),
+                expires_at: before.expires_at,
+                at: now,
+                reason: "superseded by a new enrolment".to_owned(),
+            })
+            .collect();
         let log = LogEntry {
             at: now,
             event: Event::Enrolment,
@@ -149,13 +152,20 @@ impl Enrolment {
             count: 1,
             digest: Some(roster.head),
         };
-        self.store
-            .enrol(state.roster.length, entry, agency, &issued, &log)?;
+        self.store.enrol(
+            state.roster.length,
+            entry,
+            agency,
+            &issued,
+            &superseded,
+            &log,
+        )?;
         let mut next = state.clone();
         next.roster = roster;
         next.entries.push(entry.clone());
         next.waiting.clear();
         next.certificates.insert(agency.clone(), issued.clone());
+        next.certificates.revoke(superseded);
         Ok((next, issued))
     }
 

@@ -68,11 +68,49 @@ fn new_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     file.sync_all().map_err(failed("sync", path))
 }
 
-/// Puts a file that only the owner may read in place of another, whole or not at all.
+/// Writes a file that others may read, in place of the one before it: whole or not at all.
+pub fn replace_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    replace(path, bytes, 0o644)
+}
+
+/// The same, for its owner only.
 pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let beside = path.with_extension(format!("new-{}", std::process::id()));
-    private_file(&beside, bytes)?;
-    std::fs::rename(&beside, path).map_err(failed("replace", path))
+    replace(path, bytes, 0o600)
+}
+
+/// Removes a file.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    std::fs::remove_file(path).map_err(failed("remove", path))
+}
+
+/// Files of a directory with this extension, by name.
+pub fn list(directory: &Path, extension: &str) -> Result<Vec<PathBuf>, FileError> {
+    let entries = std::fs::read_dir(directory).map_err(failed("read", directory))?;
+    let mut paths = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed("read", directory))?;
+    paths.retain(|path| path.extension().is_some_and(|found| found == extension));
+    paths.sort();
+    Ok(paths)
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let temporary = PathBuf::from(name);
+    match std::fs::remove_file(&temporary) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed("remove", &temporary)(error)),
+    }
+    new_file(&temporary, bytes, mode)?;
+    std::fs::rename(&temporary, path).map_err(failed("replace", path))?;
+    // The rename itself must be on the disk too.
+    let parent = path.parent().unwrap_or(Path::new("."));
+    std::fs::File::open(parent)
+        .and_then(|directory| directory.sync_all())
+        .map_err(failed("sync", parent))
 }
 
 /// Reads a whole file.

@@ -149,7 +149,7 @@ pub fn found(options: &FoundingOptions, clock: &dyn Clock) -> Result<Founded, Fo
         genesis: genesis.digest(),
     };
     write_admin(options, &made, &approval, &config)?;
-    write_hub(options, &made, &log_key, &genesis)?;
+    write_hub(options, &made, (&approval, &log_key), &genesis)?;
     Ok(Founded {
         genesis: genesis.digest(),
         hub,
@@ -236,7 +236,7 @@ fn write_admin(
 fn write_hub(
     options: &FoundingOptions,
     made: &Hierarchy,
-    log_key: &SigningKey,
+    (approval, log_key): (&SigningKey, &SigningKey),
     genesis: &SignedEntry,
 ) -> Result<(), FoundingError> {
     let dir = &options.hub_dir;
@@ -250,6 +250,7 @@ fn write_hub(
     files::private_file(&tls.join("server.key"), made.server.key_pem.as_bytes())?;
     let administrators = [AdministratorCertificate {
         name: options.administrator.clone(),
+        key: approval.verifying_key(),
         serial: made.administrator.serial.clone(),
     }];
     write_json(&tls.join("administrators.json"), &administrators)?;
@@ -269,8 +270,9 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FoundingError> 
 fn hub_toml(listen: &str, enrolment_listen: &str) -> String {
     let default = HubConfig::default();
     let line = |name: &str, value: &str| format!("\n{name} = \"{value}\"\n");
+    let default_listen = default.listen.0.concat();
     HubConfig::default_toml()
-        .replace(&line("listen", &default.listen), &line("listen", listen))
+        .replace(&line("listen", &default_listen), &line("listen", listen))
         .replace(
             &line("enrolment_listen", &default.enrolment_listen),
             &line("enrolment_listen", enrolment_listen),
@@ -278,7 +280,7 @@ fn hub_toml(listen: &str, enrolment_listen: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -296,6 +298,11 @@ mod tests {
             enrolment_listen: "127.0.0.1:1".into(),
             passphrase: Unlock::KeyFile(zeroize::Zeroizing::new(vec![7; 32])),
         }
+    }
+
+    /// A founded consortium below a directory, its keys sealed under 32 sevens.
+    pub fn founded(dir: &Path) {
+        found(&options(dir), &SystemClock).unwrap();
     }
 
     #[test]

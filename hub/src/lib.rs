@@ -13,23 +13,26 @@
 //! | [`custody`] | the relay to custodians |
 //! | [`log`] | entries of the transparency log |
 //! | [`store`] | what is kept, behind a trait with domain verbs |
-//! | [`certificates`] | making, issuing and reading certificates |
+//! | [`certificates`] | making, issuing, renewing, revoking and reading certificates |
+//! | [`connections`] | live connections, and ending them |
 //! | [`server`] | listeners, life and end of a running hub |
+//! | [`ca`] | the offline root, new issuers, other administrators |
 //! | [`founding`] | making a consortium |
 //! | [`admin`] | the administrator's side |
 //! | [`client`] | a TLS connection to a hub |
 //! | [`config`] | `hub.toml` |
 //!
-//! Deliberately absent: revoking or renewing certificates (the roster has no such change yet), and
-//! any view of a row beyond equality of tokens.
+//! Deliberately absent: any view of a row beyond equality of tokens.
 
 pub mod admin;
+pub mod ca;
 pub mod caller;
 pub mod certificates;
 pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod connections;
 pub mod custody;
 pub mod enrolment;
 mod files;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
@@ -14,9 +15,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::certificates::Peer;
+use crate::connections::Lease;
+use crate::membership::Directory;
 
 /// A client that takes longer is not one of ours.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A refused client gets so long to read why, and so many reads of what it went on sending.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_READS: usize = 16;
 /// After an error such as too many open files: long enough not to spin, short enough not to be felt.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Accepted connections that the server has not yet taken.
@@ -32,6 +38,8 @@ pub struct Accepted {
     pub stream: TlsStream<TcpStream>,
     /// Whom the certificate speaks for; none at enrolment.
     pub peer: Option<Peer>,
+    /// Until when; none at enrolment.
+    pub lease: Option<Lease>,
     /// Who watches what comes in.
     pub observer: Option<Observer>,
     /// Counts the connection while it lives.
@@ -44,8 +52,8 @@ pub struct Intake {
     pub name: &'static str,
     /// Certificates and verifier.
     pub tls: Arc<ServerConfig>,
-    /// Whether a member must be behind the certificate.
-    pub members_only: bool,
+    /// Who must be behind the certificate; nobody at enrolment.
+    pub directory: Option<Arc<Directory>>,
     /// Most live connections.
     pub max_connections: usize,
     /// Most handshakes under way.
@@ -70,20 +78,24 @@ pub async fn bind(address: &str, setting: &'static str) -> Result<TcpListener, S
     })
 }
 
-/// Accepts until shutdown; connections come out of the receiver.
+/// Accepts on every listener until shutdown; connections come out of the receiver.
 pub fn accept(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     intake: Intake,
-    shutdown: CancellationToken,
+    shutdown: &CancellationToken,
 ) -> mpsc::Receiver<Result<Accepted, Error>> {
     let (sender, receiver) = mpsc::channel(BACKLOG);
-    tokio::spawn(async move {
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = accept_all(&listener, &intake, &sender) => {}
-        }
-        info!(listener = intake.name, "no more connections are taken");
-    });
+    let intake = Arc::new(intake);
+    for listener in listeners {
+        let (sender, intake, shutdown) = (sender.clone(), Arc::clone(&intake), shutdown.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = accept_all(&listener, &intake, &sender) => {}
+            }
+            info!(listener = intake.name, "no more connections are taken");
+        });
+    }
     receiver
 }
 
@@ -111,17 +123,19 @@ async fn accept_all(
             warn!(listener = intake.name, %from, "too many connections, this one is closed");
             continue;
         };
-        let (name, members_only) = (intake.name, intake.members_only);
+        let (name, directory) = (intake.name, intake.directory.clone());
         let acceptor = TlsAcceptor::from(Arc::clone(&intake.tls));
         let (sender, observer) = (sender.clone(), intake.observer.clone());
         tokio::spawn(async move {
             let _handshake = handshake;
-            match shake_hands(stream, acceptor, members_only).await {
-                Ok((stream, peer)) => {
+            match shake_hands(stream, acceptor, directory.as_deref()).await {
+                Ok((stream, member)) => {
                     debug!(listener = name, %from, "connected");
+                    let (peer, lease) = member.unzip();
                     let accepted = Accepted {
                         stream,
                         peer,
+                        lease,
                         observer,
                         _permit: permit,
                     };
@@ -134,26 +148,50 @@ async fn accept_all(
     }
 }
 
+type Member = Option<(Peer, Lease)>;
+
 async fn shake_hands(
     stream: TcpStream,
     acceptor: TlsAcceptor,
-    members_only: bool,
-) -> Result<(TlsStream<TcpStream>, Option<Peer>), String> {
+    directory: Option<&Directory>,
+) -> Result<(TlsStream<TcpStream>, Member), String> {
     stream
         .set_nodelay(true)
         .map_err(|error| error.to_string())?;
-    let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream))
-        .await
-        .map_err(|_| "the handshake took too long".to_owned())?
-        .map_err(|error| error.to_string())?;
-    if !members_only {
+    let accepting = acceptor.accept(stream).into_fallible();
+    let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, accepting).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err((error, stream))) => {
+            let _ = tokio::time::timeout(LINGER, linger(stream)).await;
+            return Err(error.to_string());
+        }
+        Err(_) => return Err("the handshake took too long".to_owned()),
+    };
+    let Some(directory) = directory else {
         return Ok((stream, None));
-    }
+    };
     let (_, session) = stream.get_ref();
     let leaf = session.peer_certificates().and_then(<[_]>::first);
     let leaf = leaf.ok_or_else(|| "no certificate was shown".to_owned())?;
     let peer = Peer::read(leaf).map_err(|error| error.to_string())?;
-    Ok((stream, Some(peer)))
+    let lease = directory
+        .open_connection(&peer)
+        .map_err(|error| error.to_string())?;
+    Ok((stream, Some((peer, lease))))
+}
+
+/// Takes what the client has sent meanwhile, so that the alert with the reason reaches it: closing a
+/// socket with unread bytes makes the system throw away what was not yet delivered.
+async fn linger(mut stream: TcpStream) {
+    let mut bytes = [0; 4096];
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    for _ in 0..LINGER_READS {
+        if matches!(stream.read(&mut bytes).await, Ok(0) | Err(_)) {
+            return;
+        }
+    }
 }
 
 fn log_refusal(listener: &'static str, from: SocketAddr, reason: &str) {

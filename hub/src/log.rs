@@ -17,6 +17,13 @@ pub enum Event {
     Approval,
     /// An agency enrolled; the digest is the entry's.
     Enrolment,
+    /// An agency renewed its certificate; the digest is that of the serial number.
+    Renewal,
+    /// Certificates were revoked; the digest is that of the serial number.
+    Revocation,
+    /// A list of revoked certificates was published; the count is its number, the digest that of its
+    /// PEM.
+    RevocationList,
     /// An agreement was proposed; the digest is the proposal's.
     Proposal,
     /// A member accepted; the digest is the agreement's.

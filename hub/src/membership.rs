@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 use symbolon_core::agreement::{self, Acceptance, AgreementError, Proposal};
+use symbolon_core::crypto::VerifyingKey;
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyName, Name, Subject};
 use symbolon_core::log::Checkpoint;
@@ -22,11 +23,12 @@ use symbolon_core::row::AgreementEpoch;
 use thiserror::Error;
 
 use crate::caller::{Caller, NotAllowed};
-use crate::certificates::Peer;
-use crate::clock::Clock;
+use crate::certificates::{Ledger, Peer};
+use crate::clock::{Clock, rfc3339};
+use crate::connections::{Connections, Lease};
 use crate::log::{Event, LogEntry};
 use crate::mailbox::{Hint, Lines};
-use crate::store::{IssuedCertificate, Store, StoreError, blocking};
+use crate::store::{Store, StoreError, blocking};
 
 /// Most agreements; each is held in memory with its acceptances.
 const MAX_AGREEMENTS: usize = 1_000;
@@ -77,8 +79,13 @@ pub enum MembershipError {
 pub enum NotAdmitted {
     #[error("the certificate is of another consortium")]
     OtherConsortium,
-    #[error("the certificate has expired")]
-    Expired,
+    #[error(
+        "the certificate is good from {} to {}, and by this hub's clock it is {}",
+        rfc3339(*from), rfc3339(*until), rfc3339(*now)
+    )]
+    OutOfTime { from: i64, until: i64, now: i64 },
+    #[error("the certificate was revoked")]
+    Revoked,
     #[error("nobody of this name is an active member or an administrator")]
     NotActive,
     #[error("the certificate is not the one that was issued for this name")]
@@ -91,6 +98,8 @@ pub enum NotAdmitted {
 pub struct AdministratorCertificate {
     /// Who.
     pub name: Name,
+    /// The approval key that the roster must have for that name.
+    pub key: VerifyingKey,
     /// Hexadecimal.
     pub serial: String,
 }
@@ -130,8 +139,8 @@ pub struct State {
     pub agreements: BTreeMap<Digest, AgreementRecord>,
     /// By epoch identifier, those that every member has accepted.
     pub in_force: HashMap<AgreementEpoch, Terms>,
-    /// The certificate of each agency.
-    pub certificates: BTreeMap<AgencyName, IssuedCertificate>,
+    /// The certificates of the agencies, and what was revoked.
+    pub certificates: Ledger,
 }
 
 /// Where a member stands, for administrators.
@@ -164,7 +173,8 @@ pub struct Directory {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     lines: Arc<Lines>,
-    administrators: Vec<AdministratorCertificate>,
+    connections: Arc<Connections>,
+    administrators: RwLock<Arc<Vec<AdministratorCertificate>>>,
     state: RwLock<Arc<State>>,
     changing: Mutex<()>,
 }
@@ -202,7 +212,7 @@ impl Directory {
             waiting: registry.waiting,
             agreements: BTreeMap::new(),
             in_force: HashMap::new(),
-            certificates: registry.certificates,
+            certificates: Ledger::new(registry.certificates, registry.revocations),
         };
         for (proposal, acceptances) in registry.agreements {
             let standing = agreement::Standing::verify(&proposal, &acceptances, &state.roster)?;
@@ -216,7 +226,8 @@ impl Directory {
             store,
             clock,
             lines,
-            administrators,
+            connections: Arc::new(Connections::default()),
+            administrators: RwLock::new(Arc::new(administrators)),
             state: RwLock::new(Arc::new(state)),
             changing: Mutex::new(()),
         })
@@ -230,39 +241,81 @@ impl Directory {
 
     /// Whom a verified certificate makes the caller: the one door to every service but enrolment.
     pub fn admit(&self, peer: &Peer) -> Result<Caller, NotAdmitted> {
-        if self.clock.now() > peer.expires_at {
-            return Err(NotAdmitted::Expired);
+        let caller = self.check(&self.state(), peer)?;
+        if let Caller::Agency(agency) = &caller {
+            self.lines.seen(agency);
         }
+        Ok(caller)
+    }
+
+    /// The same at the end of a handshake: the connection lives as long as its certificate is good.
+    pub fn open_connection(&self, peer: &Peer) -> Result<Lease, NotAdmitted> {
+        // Entered before looking: a change of standing in between finds the connection.
+        let lease = self.connections.enter(peer);
+        self.check(&self.state(), peer)?;
+        Ok(lease)
+    }
+
+    /// Ends the connections whose certificates are not, or no longer, good.
+    pub fn end_refused(&self) -> usize {
         let state = self.state();
+        let connections = &self.connections;
+        connections.end_where(|peer| self.check(&state, peer).is_err())
+    }
+
+    /// Whether a certificate is good, and for whom.
+    pub fn check(&self, state: &State, peer: &Peer) -> Result<Caller, NotAdmitted> {
+        let now = self.clock.now();
+        if !(peer.valid_from..=peer.expires_at).contains(&now) {
+            let (from, until) = (peer.valid_from, peer.expires_at);
+            return Err(NotAdmitted::OutOfTime { from, until, now });
+        }
+        if state.certificates.revocation(&peer.serial).is_some() {
+            return Err(NotAdmitted::Revoked);
+        }
         match &peer.subject {
             Subject::Agency(consortium, agency) => {
-                same_consortium(&state, consortium)?;
+                same_consortium(state, consortium)?;
                 state.roster.active(agency).ok_or(NotAdmitted::NotActive)?;
-                let issued = state.certificates.get(agency);
-                if issued.is_none_or(|issued| issued.serial != peer.serial) {
-                    return Err(NotAdmitted::OtherCertificate);
-                }
-                self.lines.seen(agency);
+                let issued = state.certificates.of(agency, &peer.serial);
+                issued.ok_or(NotAdmitted::OtherCertificate)?;
                 Ok(Caller::Agency(agency.clone()))
             }
             Subject::Administrator(consortium, name) => {
-                same_consortium(&state, consortium)?;
-                if !state
-                    .roster
-                    .approvers
-                    .administrators
-                    .iter()
-                    .any(|a| a.name == *name)
-                {
-                    return Err(NotAdmitted::NotActive);
-                }
-                let mut issued = self.administrators.iter();
-                if !issued.any(|known| known.name == *name && known.serial == peer.serial) {
-                    return Err(NotAdmitted::OtherCertificate);
-                }
+                same_consortium(state, consortium)?;
+                let mut present = state.roster.approvers.administrators.iter();
+                let present = present.find(|administrator| administrator.name == *name);
+                let key = present.ok_or(NotAdmitted::NotActive)?.key;
+                let administrators = self.administrators();
+                let mut issued = administrators.iter();
+                issued
+                    .find(|known| {
+                        known.name == *name && known.key == key && known.serial == peer.serial
+                    })
+                    .ok_or(NotAdmitted::OtherCertificate)?;
                 Ok(Caller::Administrator(name.clone()))
             }
         }
+    }
+
+    /// The certificates of administrators that were issued.
+    pub fn administrators(&self) -> Arc<Vec<AdministratorCertificate>> {
+        let administrators = self
+            .administrators
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&administrators)
+    }
+
+    /// Other certificates of administrators; connections of those that are gone end.
+    pub fn exchange_administrators(&self, administrators: Vec<AdministratorCertificate>) {
+        let mut present = self
+            .administrators
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *present = Arc::new(administrators);
+        drop(present);
+        self.end_refused();
     }
 
     /// Size and root of the log.
@@ -288,6 +341,18 @@ impl Directory {
         &self,
         step: impl FnOnce(&State) -> Result<Option<(State, Hint)>, E>,
     ) -> Result<(), E> {
+        self.exchange(|state| {
+            let next = step(state)?;
+            Ok(next.map(|(next, hint)| (next, Some(hint))))
+        })
+    }
+
+    /// The same where members need not be told. Whoever is refused in the next state loses its
+    /// connections here, whatever the change was.
+    pub(crate) fn exchange<E>(
+        &self,
+        step: impl FnOnce(&State) -> Result<Option<(State, Option<Hint>)>, E>,
+    ) -> Result<(), E> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((next, hint)) = step(&self.state())? else {
             return Ok(());
@@ -295,7 +360,10 @@ impl Directory {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         *state = Arc::new(next);
         drop(state);
-        self.lines.hint(hint);
+        self.end_refused();
+        if let Some(hint) = hint {
+            self.lines.hint(hint);
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! Only this room names tonic (beside the client connector and the administrator's calls), and only
 //! [`status`] builds a `Status`.
 
+pub mod certificates;
 pub mod custody;
 pub mod enrolment;
 pub mod mailbox;
@@ -25,6 +26,7 @@ use tonic::transport::Server;
 use tonic::transport::server::Connected;
 use tonic::{Request, Status};
 
+use symbolon_proto::certificates::certificates_server::CertificatesServer;
 use symbolon_proto::custody::custody_server::CustodyServer;
 use symbolon_proto::enrolment::enrolment_server::EnrolmentServer;
 use symbolon_proto::mailbox::mailbox_server::MailboxServer;
@@ -58,12 +60,31 @@ impl Connected for Accepted {
     }
 }
 
+fn ended() -> std::io::Error {
+    let reason = "the certificate of this connection ended or was revoked";
+    std::io::Error::new(std::io::ErrorKind::ConnectionAborted, reason)
+}
+
+impl Accepted {
+    fn check(&self) -> std::io::Result<()> {
+        match &self.lease {
+            Some(lease) if lease.is_ended() => Err(ended()),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl AsyncRead for Accepted {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
+        if let Some(lease) = &mut self.lease
+            && lease.poll_ended(context).is_ready()
+        {
+            return Poll::Ready(Err(ended()));
+        }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         if let Some(observer) = &self.observer {
@@ -79,6 +100,7 @@ impl AsyncWrite for Accepted {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
+        self.check()?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -86,6 +108,7 @@ impl AsyncWrite for Accepted {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
+        self.check()?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
@@ -101,6 +124,7 @@ impl AsyncWrite for Accepted {
         context: &mut Context<'_>,
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
+        self.check()?;
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
@@ -136,6 +160,7 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
 /// The services of the main listener.
 pub struct MemberServices {
     pub directory: Arc<Directory>,
+    pub certificates: certificates::Handler,
     pub membership: membership::Handler,
     pub matching: matching::Handler,
     pub mailbox: mailbox::Handler,
@@ -161,11 +186,13 @@ pub async fn serve_members(
             )
         };
     }
+    let certificates = guarded!(CertificatesServer, services.certificates, MAX_MESSAGE_BYTES);
     let membership = guarded!(MembershipServer, services.membership, MAX_AGREEMENTS_BYTES);
     let matching = guarded!(MatchingServer, services.matching, MAX_MESSAGE_BYTES);
     let mailbox = guarded!(MailboxServer, services.mailbox, MAX_MESSAGE_BYTES);
     let custody = guarded!(CustodyServer, services.custody, MAX_MESSAGE_BYTES);
     builder()
+        .add_service(certificates)
         .add_service(membership)
         .add_service(matching)
         .add_service(mailbox)

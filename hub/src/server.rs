@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::certificates::{Authority, CertificateError};
+use crate::ca::{self, CaError};
+use crate::certificates::{Authority, Certificates, CertificatesError};
 use crate::clock::Clock;
 use crate::config::{ConfigError, HubConfig};
 use crate::custody::{Custody, Relay};
@@ -53,8 +54,11 @@ pub enum HubError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The issuing certificate or key cannot be used.
-    #[error("issuer.pem or issuer.key cannot be used: {0}")]
-    Issuer(#[from] CertificateError),
+    #[error("an issuing certificate or key in tls cannot be used: {0}")]
+    Issuer(#[from] CaError),
+    /// The list of revoked certificates cannot be published.
+    #[error("the list of revoked certificates cannot be published: {0}")]
+    Certificates(#[from] CertificatesError),
     /// The log's key cannot be used.
     #[error("log.key cannot be used: {0}")]
     LogKey(#[from] CryptoError),
@@ -76,12 +80,17 @@ pub struct Hub;
 pub struct RunningHub {
     /// Where members connect.
     pub listen: SocketAddr,
+    /// Where else they do.
+    pub also: Vec<SocketAddr>,
     /// Where invitations are redeemed.
     pub enrolment: SocketAddr,
     /// The join, for sweeping out expired rows at a moment of one's own choosing.
     pub matching: Arc<Matching>,
     state_dir: PathBuf,
     credentials: Arc<Credentials>,
+    directory: Arc<Directory>,
+    certificates: Arc<Certificates>,
+    clock: Arc<dyn Clock>,
     shutdown: CancellationToken,
     ended: CancellationToken,
     tasks: Vec<JoinHandle<Result<(), String>>>,
@@ -92,23 +101,20 @@ pub struct RunningHub {
 struct Founded {
     genesis: SignedEntry,
     administrators: Vec<crate::membership::AdministratorCertificate>,
-    authority: Authority,
+    authorities: Vec<Authority>,
     log_key: SigningKey,
     credentials: Arc<Credentials>,
 }
 
 impl Founded {
-    fn read(dir: &Path) -> Result<Self, HubError> {
+    fn read(dir: &Path, now: i64) -> Result<Self, HubError> {
         let genesis = json(&dir.join("roster").join("genesis.json"))?;
         let administrators = json(&dir.join("tls").join("administrators.json"))?;
-        let issuer = files::read_text(&dir.join("tls").join("issuer.pem"))?;
-        let key = files::read_text(&dir.join("tls").join("issuer.key"))?;
-        let key = zeroize::Zeroizing::new(key);
         let seed = zeroize::Zeroizing::new(files::read(&dir.join("log.key"))?);
         Ok(Self {
             genesis,
             administrators,
-            authority: Authority::from_pem(&issuer, &key)?,
+            authorities: ca::authorities(&dir.join("tls"), now)?,
             log_key: SigningKey::from_seed(SecretKey::try_from(seed.as_slice())?)?,
             credentials: Credentials::load(&dir.join("tls"))?,
         })
@@ -123,6 +129,7 @@ fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, HubError> {
 /// The domain of a running hub.
 struct Services {
     directory: Arc<Directory>,
+    certificates: Arc<Certificates>,
     enrolment: Arc<Enrolment>,
     matching: Arc<Matching>,
     mailbox: Arc<Mailbox>,
@@ -146,14 +153,22 @@ impl Services {
             &founded.genesis,
             founded.administrators,
         )?);
+        let certificates = Arc::new(Certificates::open(
+            Arc::clone(&store),
+            Arc::clone(&directory),
+            Arc::clone(clock),
+            founded.authorities,
+            config.leaf_life.seconds(),
+            founded.credentials,
+            state_dir.join("tls").join("crl.pem"),
+        )?);
         let limits = &config.limits;
         Ok(Self {
             enrolment: Arc::new(Enrolment {
                 store: Arc::clone(&store),
                 directory: Arc::clone(&directory),
-                authority: Arc::new(founded.authority),
+                certificates: Arc::clone(&certificates),
                 clock: Arc::clone(clock),
-                leaf_days: config.leaf_days,
             }),
             matching: Arc::new(Matching {
                 store: Arc::clone(&store),
@@ -183,6 +198,7 @@ impl Services {
                 relay: Arc::new(Relay::default()),
             }),
             directory,
+            certificates,
         })
     }
 }
@@ -207,17 +223,21 @@ impl Hub {
         observer: Option<Observer>,
     ) -> Result<RunningHub, HubError> {
         config.check()?;
-        let founded = Founded::read(state_dir)?;
+        let founded = Founded::read(state_dir, clock.now())?;
         let lock = StateLock::take(state_dir)?;
-        let main = listener::bind(&config.listen, "listen").await;
-        let main = main.map_err(HubError::Listen)?;
+        let mut main = Vec::new();
+        for address in &config.listen.0 {
+            let bound = listener::bind(address, "listen").await;
+            main.push(bound.map_err(HubError::Listen)?);
+        }
         let enrolment = listener::bind(&config.enrolment_listen, "enrolment_listen").await;
         let enrolment = enrolment.map_err(HubError::Listen)?;
         let address = |bound: &tokio::net::TcpListener| {
             let found = bound.local_addr();
             found.map_err(|error| HubError::Listen(error.to_string()))
         };
-        let (listen, enrolment_address) = (address(&main)?, address(&enrolment)?);
+        let mut also = main.iter().map(address).collect::<Result<Vec<_>, _>>()?;
+        let (listen, enrolment_address) = (also.remove(0), address(&enrolment)?);
 
         let log_key = Arc::new(SigningKey::from_seed(founded.log_key.seed().clone())?);
         let credentials = Arc::clone(&founded.credentials);
@@ -226,23 +246,29 @@ impl Hub {
             let (clock, shutdown) = (Arc::clone(&clock), shutdown.clone());
             blocking(move || Services::open(&dir, &config, founded, &clock, &shutdown)).await?
         };
-        let intake = |name, tls, members_only| Intake {
+        let intake = |name, tls, directory| Intake {
             name,
             tls: Arc::new(tls),
-            members_only,
+            directory,
             max_connections: config.limits.max_connections,
             max_handshakes: config.limits.max_handshakes,
             observer: observer.clone(),
         };
-        let mutual = intake("main", credentials.mutual(Arc::clone(&clock))?, true);
-        let server_only = credentials.server_only(clock)?;
-        let server_only = intake("enrolment", server_only, false);
-        let main = listener::accept(main, mutual, shutdown.clone());
-        let enrolment = listener::accept(enrolment, server_only, shutdown.clone());
+        let directory = Arc::clone(&services.directory);
+        let certificates = Arc::clone(&services.certificates);
+        let mutual = credentials.mutual(Arc::clone(&clock), Arc::clone(&directory))?;
+        let mutual = intake("main", mutual, Some(Arc::clone(&directory)));
+        let server_only = credentials.server_only(Arc::clone(&clock))?;
+        let server_only = intake("enrolment", server_only, None);
+        let main = listener::accept(main, mutual, &shutdown);
+        let enrolment = listener::accept(vec![enrolment], server_only, &shutdown);
         let matching = Arc::clone(&services.matching);
         let sweep = Duration::from_secs(config.expiry_sweep_s);
         let ended = CancellationToken::new();
-        let mut tasks = serve(services, log_key, (main, enrolment), &shutdown, &ended);
+        let looking_after = look_after(Arc::clone(&services.certificates), shutdown.clone());
+        let served = (log_key, Arc::clone(&credentials));
+        let mut tasks = serve(services, served, (main, enrolment), &shutdown, &ended);
+        tasks.push(tokio::spawn(looking_after));
         tasks.push(tokio::spawn(expire_regularly(
             Arc::clone(&matching),
             sweep,
@@ -251,10 +277,14 @@ impl Hub {
         info!(%listen, enrolment = %enrolment_address, "the hub is serving");
         Ok(RunningHub {
             listen,
+            also,
             enrolment: enrolment_address,
             matching,
             state_dir: state_dir.to_owned(),
             credentials,
+            directory,
+            certificates,
+            clock,
             shutdown,
             ended,
             tasks,
@@ -267,7 +297,7 @@ type Incoming = tokio::sync::mpsc::Receiver<Result<listener::Accepted, std::io::
 
 fn serve(
     services: Services,
-    log_key: Arc<SigningKey>,
+    (log_key, credentials): (Arc<SigningKey>, Arc<Credentials>),
     (main, enrolment): (Incoming, Incoming),
     shutdown: &CancellationToken,
     ended: &CancellationToken,
@@ -277,6 +307,10 @@ fn serve(
         directory: Arc::clone(&services.directory),
     };
     let members = rpc::MemberServices {
+        certificates: rpc::certificates::Handler {
+            certificates: services.certificates,
+            credentials,
+        },
         membership: rpc::membership::Handler {
             directory: Arc::clone(&services.directory),
             log_key,
@@ -321,10 +355,34 @@ async fn expire_regularly(
     }
 }
 
+/// Connections end within this after their certificate; half of what a revocation may take.
+const LOOK: Duration = Duration::from_millis(500);
+
+async fn look_after(
+    certificates: Arc<Certificates>,
+    shutdown: CancellationToken,
+) -> Result<(), String> {
+    let mut interval = tokio::time::interval(LOOK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            _ = interval.tick() => certificates.look_after().await,
+        }
+    }
+}
+
 impl RunningHub {
-    /// Reads verifier and server certificate again from the state directory.
-    pub fn reload_certificates(&self) -> Result<(), HubError> {
-        Ok(self.credentials.reload(&self.state_dir.join("tls"))?)
+    /// Reads roots, issuers, server certificate and administrators' certificates again from the state
+    /// directory.
+    pub async fn reload_certificates(&self) -> Result<(), HubError> {
+        let tls = self.state_dir.join("tls");
+        let administrators = json(&tls.join("administrators.json"))?;
+        let authorities = ca::authorities(&tls, self.clock.now())?;
+        self.credentials.reload(&tls)?;
+        self.directory.exchange_administrators(administrators);
+        let certificates = Arc::clone(&self.certificates);
+        blocking(move || Ok(certificates.exchange_authorities(authorities)?)).await
     }
 
     /// Returns when a server has ended, whether told to or not.

@@ -10,19 +10,20 @@
 pub(crate) mod contract;
 pub mod fjall;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use symbolon_core::agreement::{Acceptance, Proposal};
 use symbolon_core::crypto::Signature;
 use symbolon_core::encoding::Digest;
 use symbolon_core::envelope::Envelope;
-use symbolon_core::identity::AgencyName;
+use symbolon_core::identity::{AgencyName, Subject};
 use symbolon_core::log::Frontier;
 use symbolon_core::roster::SignedEntry;
 use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle, Holdings, Row, SealedPayload};
 use thiserror::Error;
 
+use crate::certificates::RevocationList;
 use crate::log::LogEntry;
 
 /// Why a verb was not carried out; nothing was changed.
@@ -74,8 +75,12 @@ pub struct Registry {
     pub waiting: Vec<SignedEntry>,
     /// Agreements in order of their digests, with their acceptances.
     pub agreements: Vec<(Proposal, Vec<Acceptance>)>,
-    /// The certificate that each agency was given.
-    pub certificates: BTreeMap<AgencyName, IssuedCertificate>,
+    /// Certificates that agencies were given and that did not end long ago.
+    pub certificates: Vec<(AgencyName, IssuedCertificate)>,
+    /// Every revocation there ever was.
+    pub revocations: Vec<Revocation>,
+    /// The list of revoked certificates that was published last.
+    pub list: RevocationList,
 }
 
 /// A certificate as it was issued.
@@ -84,11 +89,28 @@ pub struct IssuedCertificate {
     /// Hexadecimal.
     pub serial: String,
     /// Unix seconds.
+    pub issued_at: i64,
+    /// Unix seconds.
     pub expires_at: i64,
     /// Leaf first, DER.
     pub chain: Vec<Vec<u8>>,
     /// Digest of the request that it answers, so that a repeated one gets the same answer.
     pub request: Digest,
+}
+
+/// A certificate that opens nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Hexadecimal.
+    pub serial: String,
+    /// Whom it spoke for.
+    pub subject: Subject,
+    /// Unix seconds at which it would have ended.
+    pub expires_at: i64,
+    /// Unix seconds.
+    pub at: i64,
+    /// For people.
+    pub reason: String,
 }
 
 /// A custodian's statement, which only nodes can read.
@@ -226,15 +248,28 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
     /// Keeps an entry that waits for approvals, in place of the same one with fewer.
     fn keep_waiting(&self, entry: &SignedEntry, log: &LogEntry) -> Result<(), StoreError>;
-    /// Appends an `Enrol` entry and keeps the certificate that goes with it.
+    /// Appends an `Enrol` entry, keeps the certificate that goes with it, and revokes those that it
+    /// supersedes.
     fn enrol(
         &self,
         number: u64,
         entry: &SignedEntry,
         agency: &AgencyName,
         certificate: &IssuedCertificate,
+        superseded: &[Revocation],
         log: &LogEntry,
     ) -> Result<(), StoreError>;
+    /// Keeps a further certificate of an agency; forgets those of it that ended long before.
+    fn certify(
+        &self,
+        agency: &AgencyName,
+        certificate: &IssuedCertificate,
+        log: &LogEntry,
+    ) -> Result<(), StoreError>;
+    /// Keeps revocations, for good.
+    fn revoke(&self, revocations: &[Revocation], log: &LogEntry) -> Result<(), StoreError>;
+    /// Keeps the list that is published now; [`StoreError::Conflict`] if its number is not the next.
+    fn publish_list(&self, list: &RevocationList, log: &LogEntry) -> Result<(), StoreError>;
     /// Keeps a proposal.
     fn propose(&self, proposal: &Proposal, log: &LogEntry) -> Result<(), StoreError>;
     /// Keeps an acceptance.

@@ -4,16 +4,17 @@
 //! roster that the hub shows is verified from the genesis digest in the invitation before anything
 //! is signed, and again with our own entry in it before anything is kept.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, SanType};
-use symbolon_core::crypto::SigningKey;
+use symbolon_core::crypto::{SecretKey, SigningKey};
 use symbolon_core::identity::{AgencyKeys, Subject};
 use symbolon_core::invitation::Invitation;
-use symbolon_core::roster::{Change, Roster, SignedEntry};
+use symbolon_core::roster::{Change, Roster, RosterError, SignedEntry};
 use symbolon_core::sealed_file::Unlock;
 use symbolon_core::sealing::DecryptionKey;
 
+use crate::certificates::{TlsRequest, Validity};
 use crate::clock::{Clock, rfc3339};
 use crate::error::NodeError;
 use crate::hub_client::{self, HubClient, HubError};
@@ -28,28 +29,41 @@ const MAX_TRIES: usize = 64;
 pub const SELF: &str = "self";
 
 /// Redeems an invitation and makes the vault.
+///
+/// On the vault of the same agency it keeps records and keys and takes a new certificate: that heals a
+/// node whose certificate ended while it was off, or was revoked.
 pub async fn enrol(
     directory: &Path,
     invitation: &str,
     unlock: &Unlock,
     clock: &dyn Clock,
 ) -> Result<EnrolReport, NodeError> {
-    if Vault::exists(directory) && is_enrolled(directory, unlock)? {
+    let invitation = Invitation::parse(invitation, clock.now())?;
+    let before = if Vault::exists(directory) {
+        Before::read(directory, unlock)?
+    } else {
+        None
+    };
+    if let Some(before) = &before
+        && !before.fits(&invitation)
+    {
         return Err(NodeError::AlreadyEnrolled(directory.to_owned()));
     }
-    let invitation = Invitation::parse(invitation, clock.now())?;
     let root = &invitation.root_certificate;
     let hub = hub_client::connect_for_enrolment(&invitation.enrolment, root).await?;
-    let made = Made::new(&invitation)?;
-    let (chain, entries) = redeem(&hub, &invitation, &made, clock).await?;
-    let identity = made.identity(&invitation, chain)?;
+    let made = Made::new(&invitation, before.as_ref())?;
+    let known = before.as_ref().map_or(&[][..], |before| &before.roster);
+    let (chain, entries) = redeem(&hub, &invitation, &made, known, clock).await?;
+    let identity = made.identity(&invitation, chain, clock.now())?;
     let report = EnrolReport {
         agency: identity.agency.to_string(),
         consortium: identity.consortium.to_string(),
         genesis: identity.genesis.to_string(),
         certificate_expires: rfc3339(identity.certificate_expires_at),
         state: directory.display().to_string(),
+        healed: before.is_some(),
     };
+    // While the hub was asked the vault was closed: whoever serves it has a fault of its own to tell.
     let vault = if Vault::exists(directory) {
         Vault::open(directory, unlock)?
     } else {
@@ -65,38 +79,53 @@ pub async fn enrol(
     Ok(report)
 }
 
-fn is_enrolled(directory: &Path, unlock: &Unlock) -> Result<bool, NodeError> {
-    let vault = Vault::open(directory, unlock)?;
-    let tables = Tables::open(&vault)?;
-    tables.identity.contains(&SELF.to_owned())
+/// What an enrolled node already has.
+struct Before {
+    identity: StoredIdentity,
+    roster: Vec<SignedEntry>,
 }
 
-/// The keys that the node makes for itself.
+impl Before {
+    fn read(directory: &Path, unlock: &Unlock) -> Result<Option<Self>, NodeError> {
+        let vault = Vault::open(directory, unlock)?;
+        let tables = Tables::open(&vault)?;
+        let Some(identity) = tables.identity.get(&SELF.to_owned())? else {
+            return Ok(None);
+        };
+        let entries: BTreeMap<u64, SignedEntry> = tables.roster.iter().collect::<Result<_, _>>()?;
+        let roster = entries.into_values().collect();
+        Ok(Some(Self { identity, roster }))
+    }
+
+    fn fits(&self, invitation: &Invitation) -> bool {
+        let StoredIdentity {
+            agency, genesis, ..
+        } = &self.identity;
+        *agency == invitation.agency && *genesis == invitation.genesis
+    }
+}
+
+/// The keys that the node makes for itself; signing and encryption keys it may have already.
 struct Made {
-    tls: KeyPair,
-    request: Vec<u8>,
+    tls: TlsRequest,
     signing: SigningKey,
     encryption: DecryptionKey,
 }
 
 impl Made {
-    fn new(invitation: &Invitation) -> Result<Self, NodeError> {
-        let unusable = |error: rcgen::Error| HubError::Credentials(error.to_string());
-        let tls = KeyPair::generate().map_err(unusable)?;
-        let mut params = CertificateParams::default();
+    fn new(invitation: &Invitation, before: Option<&Before>) -> Result<Self, NodeError> {
         let subject = Subject::Agency(invitation.consortium.clone(), invitation.agency.clone());
-        let uri = subject.to_string().try_into().map_err(unusable)?;
-        params.subject_alt_names = vec![SanType::URI(uri)];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let request = params
-            .serialize_request(&tls)
-            .map_err(unusable)?
-            .der()
-            .to_vec();
-        let (signing, encryption) = (SigningKey::random()?, DecryptionKey::random()?);
+        let tls = TlsRequest::new(&subject)?;
+        let secret = |seed: &Secret| SecretKey::try_from(seed.0.as_slice());
+        let (signing, encryption) = match before {
+            None => (SigningKey::random()?, DecryptionKey::random()?),
+            Some(Before { identity, .. }) => (
+                SigningKey::from_seed(secret(&identity.signing_seed)?)?,
+                DecryptionKey::from_seed(secret(&identity.encryption_seed)?)?,
+            ),
+        };
         Ok(Self {
             tls,
-            request,
             signing,
             encryption,
         })
@@ -106,24 +135,41 @@ impl Made {
         &self,
         invitation: &Invitation,
         chain: Vec<Vec<u8>>,
+        now: i64,
     ) -> Result<StoredIdentity, NodeError> {
         let leaf = chain
             .first()
             .ok_or(HubError::Protocol("no certificate in the reply"))?;
-        let (_, certificate) = x509_parser::parse_x509_certificate(leaf)
-            .map_err(|_| HubError::Protocol("a malformed certificate"))?;
         Ok(StoredIdentity {
             consortium: invitation.consortium.clone(),
             agency: invitation.agency.clone(),
             hub: invitation.hub.clone(),
             genesis: invitation.genesis,
             root: Blob(invitation.root_certificate.clone()),
-            certificate_expires_at: certificate.validity().not_after.timestamp(),
+            more_roots: Vec::new(),
+            certificate_expires_at: Validity::of(leaf)?.until,
+            issued_at: now,
             chain: chain.into_iter().map(Blob).collect(),
-            tls_key: Secret(self.tls.serialize_der()),
+            tls_key: Secret(self.tls.key().to_vec()),
             signing_seed: Secret(self.signing.seed().expose().to_vec()),
             encryption_seed: Secret(self.encryption.seed().expose().to_vec()),
         })
+    }
+}
+
+/// Refuses a roster that does not go on from the one that is known.
+fn extends(entries: &[SignedEntry], known: &[SignedEntry]) -> Result<(), RosterError> {
+    let Some(last) = known.last() else {
+        return Ok(());
+    };
+    let number = known.len() as u64 - 1;
+    match entries.get(known.len() - 1) {
+        None => Err(RosterError::RolledBack {
+            known: number,
+            offered: (entries.len() as u64).saturating_sub(1),
+        }),
+        Some(entry) if entry.digest() != last.digest() => Err(RosterError::BrokenChain { number }),
+        Some(_) => Ok(()),
     }
 }
 
@@ -132,6 +178,7 @@ async fn redeem(
     hub: &HubClient,
     invitation: &Invitation,
     made: &Made,
+    known: &[SignedEntry],
     clock: &dyn Clock,
 ) -> Result<(Vec<Vec<u8>>, Vec<SignedEntry>), NodeError> {
     let key = invitation.key()?;
@@ -142,6 +189,7 @@ async fn redeem(
     for _ in 0..MAX_TRIES {
         let entries = hub.enrolment_roster(&key.verifying_key()).await?;
         let roster = Roster::verify(&entries, &invitation.genesis)?;
+        extends(&entries, known)?;
         if roster.consortium != invitation.consortium {
             return Err(HubError::Protocol("the roster of another consortium").into());
         }
@@ -153,9 +201,10 @@ async fn redeem(
             &roster.next_body(clock.now(), change),
             &[&key, &made.signing],
         )?;
-        match hub.enrol(entry, made.request.clone()).await {
+        match hub.enrol(entry, made.tls.der.clone()).await {
             Ok((chain, entries)) => {
                 let roster = Roster::verify(&entries, &invitation.genesis)?;
+                extends(&entries, known)?;
                 if roster.enrolled(&invitation.agency).map(|(_, known)| known) != Some(&keys) {
                     return Err(HubError::Protocol("a roster without our keys").into());
                 }

@@ -20,8 +20,18 @@ use crate::hub_client::HubError;
 pub enum NodeError {
     #[error("{0} holds no enrolled node; run `symbolon-node enrol` with your invitation first")]
     NotEnrolled(PathBuf),
-    #[error("{0} already holds an enrolled node; choose another directory with --state")]
+    #[error(
+        "{0} already holds an enrolled node of another agency or consortium than the invitation's; choose another directory with --state"
+    )]
     AlreadyEnrolled(PathBuf),
+    #[error(
+        "the certificate of this node is good from {from} to {until}, and by this machine's clock it is {now}; if the clock is right, ask your administrator for a fresh invitation and run `symbolon-node enrol` with it: records and keys stay"
+    )]
+    CertificateOutOfTime {
+        from: String,
+        until: String,
+        now: String,
+    },
     #[error(
         "wrong passphrase or key file for the vault in {0}; nothing was changed, try again (there is no way to recover a lost passphrase)"
     )]

@@ -61,6 +61,9 @@ impl HubError {
 impl From<tonic::Status> for HubError {
     fn from(status: tonic::Status) -> Self {
         use tonic::Code;
+        if let Some(reason) = told_by_alert(&status) {
+            return Self::NotAccepted(reason.to_owned());
+        }
         let message = status.message().to_owned();
         match status.code() {
             Code::Unauthenticated | Code::PermissionDenied => Self::NotAccepted(message),
@@ -74,6 +77,32 @@ impl From<tonic::Status> for HubError {
             _ => Self::Refused(message),
         }
     }
+}
+
+/// Why TLS ended the connection. With TLS 1.3 a client hears of it with its first request; what the
+/// transport keeps of the alert is its name in a text.
+fn told_by_alert(status: &tonic::Status) -> Option<&'static str> {
+    let mut text = status.message().to_owned();
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        text += &error.to_string();
+        cause = error.source();
+    }
+    let (_, alert) = text.split_once("received fatal alert: ")?;
+    let told = [
+        (
+            "CertificateExpired",
+            "by the hub's clock, the certificate of this node is not good now; compare the clocks",
+        ),
+        (
+            "CertificateRevoked",
+            "the certificate of this node was revoked",
+        ),
+        ("AccessDenied", "this agency is not an active member"),
+        ("", "the hub does not know the certificate of this node"),
+    ];
+    let found = told.iter().find(|(name, _)| alert.starts_with(name));
+    found.map(|(_, words)| *words)
 }
 
 impl From<symbolon_proto::WireError> for HubError {

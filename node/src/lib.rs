@@ -7,10 +7,12 @@
 //! | [`config`], [`csv_file`], [`control`] | settings, files, the control socket |
 //! | [`vault`], [`tables`] | everything the node keeps, sealed |
 //! | [`hub_client`] | the line to the hub |
+//! | [`certificates`] | renewing the TLS certificate, telling how long it lasts |
 //! | [`enrolment`], [`membership`], [`custodian`], [`oracle`] | invitation, roster, agreements, share of the key, evaluations |
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
 //! | [`node`], [`serve`] | the open node, and what keeps it going |
 
+pub mod certificates;
 pub mod cli;
 pub mod clock;
 pub mod command;

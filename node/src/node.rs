@@ -16,13 +16,13 @@ use symbolon_core::roster::SignedEntry;
 use symbolon_core::sealed_file::Unlock;
 use symbolon_core::sealing::DecryptionKey;
 use tokio::sync::Notify;
-use zeroize::Zeroizing;
 
+use crate::certificates;
 use crate::clock::Clock;
 use crate::config::NodeConfig;
 use crate::enrolment::SELF;
 use crate::error::NodeError;
-use crate::hub_client::{self, Credentials, HubClient};
+use crate::hub_client::{Credentials, HubClient};
 use crate::membership::{Membership, load_roster};
 use crate::tables::{StoredIdentity, Tables};
 use crate::vault::Vault;
@@ -37,10 +37,6 @@ pub struct Identity {
     pub signing: SigningKey,
     /// Opens envelopes and agreement keys.
     pub decryption: DecryptionKey,
-    /// For TLS.
-    pub credentials: Credentials,
-    /// Unix seconds.
-    pub certificate_expires_at: i64,
     /// Pinned at enrolment.
     pub genesis: Digest,
     /// `host:port`.
@@ -50,18 +46,11 @@ pub struct Identity {
 impl Identity {
     fn load(stored: &StoredIdentity, config: &NodeConfig) -> Result<Self, NodeError> {
         let secret = |bytes: &[u8]| SecretKey::try_from(bytes);
-        let credentials = Credentials {
-            root: stored.root.0.clone(),
-            chain: stored.chain.iter().map(|der| der.0.clone()).collect(),
-            key: Zeroizing::new(stored.tls_key.0.clone()),
-        };
         Ok(Self {
             agency: stored.agency.clone(),
             consortium: stored.consortium.clone(),
             signing: SigningKey::from_seed(secret(&stored.signing_seed.0)?)?,
             decryption: DecryptionKey::from_seed(secret(&stored.encryption_seed.0)?)?,
-            credentials,
-            certificate_expires_at: stored.certificate_expires_at,
             genesis: stored.genesis,
             hub: config.hub.clone().unwrap_or_else(|| stored.hub.clone()),
         })
@@ -84,6 +73,10 @@ pub struct Node {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) schema: &'static Schema,
     membership: RwLock<Membership>,
+    /// What TLS shows and trusts; exchanged at each renewal.
+    pub(crate) credentials: RwLock<Arc<Credentials>>,
+    /// Why the last renewal failed, if it did.
+    pub(crate) renewal_error: Mutex<Option<String>>,
     pub(crate) line: Mutex<Line>,
     /// Why keys wait, if they do.
     pub(crate) waiting_reason: Mutex<Option<String>>,
@@ -101,6 +94,8 @@ pub struct Node {
     pub(crate) lost_rows: std::sync::atomic::AtomicU64,
     /// How many let their rows wait for others to be mixed with.
     pub(crate) gathering: std::sync::atomic::AtomicUsize,
+    /// Lines to the hub since this process began; moving over to a renewed certificate makes none.
+    pub(crate) lines_begun: std::sync::atomic::AtomicU64,
     /// Whether `serve` keeps this node going.
     pub(crate) serving: std::sync::atomic::AtomicBool,
 }
@@ -128,6 +123,7 @@ impl Node {
             custody_missing: Some("not yet asked the hub".to_owned()),
             agreements: BTreeMap::new(),
         };
+        let credentials = certificates::credentials(&stored)?;
         let node = Self {
             vault,
             tables,
@@ -136,6 +132,8 @@ impl Node {
             clock,
             schema: Schema::default_schema(),
             membership: RwLock::new(membership),
+            credentials: RwLock::new(Arc::new(credentials)),
+            renewal_error: Mutex::default(),
             line: Mutex::default(),
             waiting_reason: Mutex::default(),
             work: tokio::sync::Mutex::default(),
@@ -145,6 +143,7 @@ impl Node {
             outbox_waits: Notify::new(),
             lost_rows: 0.into(),
             gathering: 0.into(),
+            lines_begun: 0.into(),
             serving: false.into(),
         };
         node.load_agreements()?;
@@ -160,6 +159,11 @@ impl Node {
     /// Registered rows that the hub turned out to have lost, since this process began.
     pub fn lost_rows(&self) -> u64 {
         self.lost_rows.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// How often this process had to make its line to the hub anew.
+    pub fn lines_begun(&self) -> u64 {
+        self.lines_begun.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Reads the membership.
@@ -190,10 +194,6 @@ impl Node {
         self.set_line(Ok(client.clone()));
         self.sync_membership(&client).await?;
         Ok(client)
-    }
-
-    pub(crate) async fn dial(&self) -> Result<HubClient, NodeError> {
-        Ok(hub_client::connect(&self.identity.hub, &self.identity.credentials).await?)
     }
 
     pub(crate) fn current_line(&self) -> Option<HubClient> {

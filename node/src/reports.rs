@@ -168,6 +168,15 @@ pub struct AgreementView {
     pub digest: String,
 }
 
+/// Whether everything lasts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthReport {
+    /// `green`, or `red` while there is still time to act.
+    pub state: String,
+    /// What is wrong and what to do.
+    pub reasons: Vec<String>,
+}
+
 /// How the node is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusReport {
@@ -185,6 +194,8 @@ pub struct StatusReport {
     pub connection_error: Option<String>,
     /// When the certificate ends, RFC 3339.
     pub certificate_expires: String,
+    /// Red before the certificate, its issuer or the root ends.
+    pub health: HealthReport,
     /// Records held.
     pub records: u64,
     /// Rows registered at the hub.
@@ -216,4 +227,6 @@ pub struct EnrolReport {
     pub certificate_expires: String,
     /// Where the node keeps its state.
     pub state: String,
+    /// The node was enrolled before: its records and keys stay, only the certificate is new.
+    pub healed: bool,
 }

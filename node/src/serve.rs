@@ -1,22 +1,25 @@
 //! Serving: keeps a node connected, takes in what the hub has for it, works off what waits.
 //!
-//! One loop holds the line; while it holds, four tasks run side by side: deliveries, waiting rows,
-//! the outbox, and the custodian's line. The first that fails ends the line, and the loop dials again
-//! with back-off. Everything is resumed from the vault, so that a node that was away for a week
+//! One loop holds the line; while it holds, five tasks run side by side: deliveries, waiting rows,
+//! the outbox, the custodian's line, and the certificate. The first that fails ends the line, and the
+//! loop dials again with back-off. When the certificate is renewed the others move to the connection
+//! that shows the new one, each between two steps of its work. Everything is resumed from the vault, so that a node that was away for a week
 //! catches up from its cursor.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use futures::{Stream, StreamExt as _};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::rfc3339;
 use crate::command::Command;
 use crate::control::{CommandError, CommandHandler};
 use crate::error::NodeError;
-use crate::hub_client::{Backoff, Delivered, Delivery, Hint, HubClient};
+use crate::hub_client::{Backoff, Delivered, Delivery, Hint, HubClient, HubError};
 use crate::node::Node;
 use crate::reports::{ProgressSink, StatusReport};
 use crate::tokenise::silent;
@@ -59,6 +62,7 @@ impl Node {
 
     async fn hold_line(self: &Arc<Self>, backoff: &mut Backoff) -> Result<(), NodeError> {
         let hub = self.dial().await?;
+        self.lines_begun.fetch_add(1, Ordering::Relaxed);
         let became_usable = self.sync_membership(&hub).await?;
         self.begin_custody()?;
         self.finish_custody(&hub).await?;
@@ -73,30 +77,54 @@ impl Node {
         self.first_try.notify_one();
         backoff.reset();
         tracing::info!(hub = %self.identity.hub, "connected");
+        let (lines, line) = watch::channel(hub);
         tokio::select! {
-            ended = self.take_deliveries(&hub) => ended,
-            ended = self.keep_working(&hub) => ended,
-            ended = self.keep_sending(&hub) => ended,
-            ended = self.keep_attending(&hub) => ended,
+            ended = self.take_deliveries(line.clone()) => ended,
+            ended = self.keep_working(line.clone()) => ended,
+            ended = self.keep_sending(line.clone()) => ended,
+            ended = self.keep_attending(line) => ended,
+            ended = self.keep_certificate(&lines) => ended,
         }
     }
 
     /// Everything that the hub has for us, in order, each piece once.
-    async fn take_deliveries(self: &Arc<Self>, hub: &HubClient) -> Result<(), NodeError> {
+    async fn take_deliveries(
+        self: &Arc<Self>,
+        mut line: watch::Receiver<HubClient>,
+    ) -> Result<(), NodeError> {
+        let mut hub = line.borrow_and_update().clone();
+        let mut chunks = Box::pin(self.open_deliveries(&hub).await?);
+        loop {
+            tokio::select! {
+                moved = line.changed() => {
+                    moved.map_err(|_| NodeError::Internal("the line has no holder"))?;
+                    hub = line.borrow_and_update().clone();
+                    // The new stream is open before the old one goes. What the old one still had is
+                    // after the cursor and comes again.
+                    chunks = Box::pin(self.open_deliveries(&hub).await?);
+                }
+                chunk = chunks.next() => match chunk {
+                    Some(chunk) => self.take_chunk(&hub, chunk).await?,
+                    None => return Err(NodeError::Waiting("the hub ended the line".to_owned())),
+                },
+            }
+        }
+    }
+
+    async fn open_deliveries(
+        &self,
+        hub: &HubClient,
+    ) -> Result<impl Stream<Item = Vec<Result<Delivered, HubError>>> + use<>, NodeError> {
         let cursor = self.tables.numbers.get(&CURSOR.to_owned())?.unwrap_or(0);
         let stream = hub.receive(cursor).await?;
-        let mut chunks = std::pin::pin!(stream.ready_chunks(DELIVERIES_AT_ONCE));
-        while let Some(chunk) = chunks.next().await {
-            self.take_chunk(hub, chunk).await?;
-        }
-        Err(NodeError::Waiting("the hub ended the line".to_owned()))
+        Ok(stream.ready_chunks(DELIVERIES_AT_ONCE))
     }
 
     /// Takes deliveries in; writes the cursor; only then acknowledges.
     async fn take_chunk(
         self: &Arc<Self>,
         hub: &HubClient,
-        chunk: Vec<Result<Delivered, crate::hub_client::HubError>>,
+        chunk: Vec<Result<Delivered, HubError>>,
     ) -> Result<(), NodeError> {
         let mut last = 0;
         let mut broken = None;
@@ -164,7 +192,10 @@ impl Node {
     }
 
     /// Works off what waits, whenever it is rung and every few seconds.
-    async fn keep_working(self: &Arc<Self>, hub: &HubClient) -> Result<(), NodeError> {
+    async fn keep_working(
+        self: &Arc<Self>,
+        line: watch::Receiver<HubClient>,
+    ) -> Result<(), NodeError> {
         let mut sync = tokio::time::interval(SYNC);
         sync.tick().await;
         loop {
@@ -172,7 +203,8 @@ impl Node {
                 () = self.work_waits.notified() => {}
                 () = tokio::time::sleep(RETRY) => {}
                 _ = sync.tick() => {
-                    self.take_hint(hub, Hint::Roster).await?;
+                    let hub = line.borrow().clone();
+                    self.take_hint(&hub, Hint::Roster).await?;
                 }
             }
             let gathering = self.gathering.load(Ordering::Relaxed) > 0;
@@ -180,7 +212,8 @@ impl Node {
                 continue;
             }
             let _work = self.work.lock().await;
-            match self.work_off(hub, &silent()).await {
+            let hub = line.borrow().clone();
+            match self.work_off(&hub, &silent()).await {
                 Ok(done) if done != Default::default() => {
                     tracing::info!(
                         registered = done.registered,
@@ -195,28 +228,57 @@ impl Node {
         }
     }
 
-    async fn keep_sending(self: &Arc<Self>, hub: &HubClient) -> Result<(), NodeError> {
+    async fn keep_sending(
+        self: &Arc<Self>,
+        line: watch::Receiver<HubClient>,
+    ) -> Result<(), NodeError> {
         loop {
-            self.empty_outbox(hub).await?;
+            let hub = line.borrow().clone();
+            self.empty_outbox(&hub).await?;
             self.outbox_waits.notified().await;
         }
     }
 
     /// Stands on the custodian's line while the roster appoints us and we hold a share.
-    async fn keep_attending(self: &Arc<Self>, hub: &HubClient) -> Result<(), NodeError> {
+    ///
+    /// Over a new connection it stands there at once; the hub ends the old line when the answers that
+    /// are under way on it are in.
+    async fn keep_attending(
+        self: &Arc<Self>,
+        mut line: watch::Receiver<HubClient>,
+    ) -> Result<(), NodeError> {
+        let mut standing = FuturesUnordered::new();
+        let (mut last, mut attends) = (0_u64, false);
         loop {
-            let ready = match self.own_custody() {
-                Some((custody, _)) => self.tables.shares.contains(&custody.epoch)?,
-                None => false,
-            };
-            if ready && self.config.custody.evaluate {
-                self.attend(hub).await?;
+            if !attends && self.may_attend()? {
+                (last, attends) = (last + 1, true);
+                let (node, number) = (Arc::clone(self), last);
+                let hub = line.borrow_and_update().clone();
+                standing.push(async move { (number, node.attend(&hub).await) });
             }
             tokio::select! {
+                moved = line.changed() => {
+                    moved.map_err(|_| NodeError::Internal("the line has no holder"))?;
+                    attends = false;
+                }
+                Some((number, ended)) = standing.next() => {
+                    if number == last {
+                        ended?;
+                        attends = false;
+                        tokio::time::sleep(RETRY).await;
+                    }
+                }
                 () = self.share_made.notified() => {}
                 () = tokio::time::sleep(RETRY) => {}
             }
         }
+    }
+
+    fn may_attend(&self) -> Result<bool, NodeError> {
+        let Some((custody, _)) = self.own_custody() else {
+            return Ok(false);
+        };
+        Ok(self.config.custody.evaluate && self.tables.shares.contains(&custody.epoch)?)
     }
 
     /// How the node is.
@@ -260,7 +322,8 @@ impl Node {
             serving: self.serving.load(Ordering::Relaxed),
             connected,
             connection_error: line_error,
-            certificate_expires: rfc3339(self.identity.certificate_expires_at),
+            certificate_expires: rfc3339(self.credentials().validity.until),
+            health: self.health(),
             records: self.tables.records.len() as u64,
             rows,
             waiting,

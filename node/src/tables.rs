@@ -46,7 +46,13 @@ pub struct StoredIdentity {
     pub hub: String,
     pub genesis: Digest,
     pub root: Blob,
+    /// Further roots, during a rotation.
+    #[serde(default)]
+    pub more_roots: Vec<Blob>,
     pub chain: Vec<Blob>,
+    /// When the certificate came, by this node's clock.
+    #[serde(default)]
+    pub issued_at: i64,
     pub certificate_expires_at: i64,
     pub tls_key: Secret,
     pub signing_seed: Secret,

@@ -4,6 +4,7 @@
 //! field, so that a new field breaks the build until somebody has thought about it. Bytes of a peer
 //! never panic anything here: what does not fit is a [`WireError`].
 
+pub mod certificates;
 pub mod custody;
 pub mod enrolment;
 pub mod mailbox;

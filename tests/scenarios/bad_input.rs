@@ -141,6 +141,9 @@ async fn wrong_expired_used_and_foreign_invitations_are_refused() {
     // Positive control: the right one is taken, once.
     try_enrol(&fresh, system.as_ref()).await.unwrap();
     let error = try_enrol(&fresh, system.as_ref()).await.unwrap_err();
+    assert!(error.contains("already used"), "{error}");
+    let another = invite(&consortium, "council").await;
+    let error = try_enrol(&another, system.as_ref()).await.unwrap_err();
     assert!(error.contains("already holds an enrolled node"), "{error}");
     let second = here.path().join("second");
     let error = enrol(&second, &fresh, &unlock(), system.as_ref())
@@ -209,7 +212,7 @@ async fn wrong_passphrase_second_process_and_port_in_use_say_so() {
     let squatter = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = squatter.local_addr().unwrap().to_string();
     let error = start(HubConfig {
-        listen: taken.clone(),
+        listen: taken.clone().into(),
         ..config
     })
     .await

@@ -6,7 +6,7 @@ const HUB: &str = env!("CARGO_BIN_EXE_hub-process");
 const NODE: &str = env!("CARGO_BIN_EXE_node-process");
 
 /// Every command with a help page: the words before `--help`.
-const HUB_COMMANDS: [&str; 25] = [
+const HUB_COMMANDS: [&str; 39] = [
     "",
     "init",
     "serve",
@@ -27,11 +27,25 @@ const HUB_COMMANDS: [&str; 25] = [
     "admin propose",
     "admin pending",
     "admin approve",
+    "admin certificate",
+    "admin certificate list",
+    "admin certificate revoke",
+    "admin key",
+    "admin key new",
+    "admin key renew",
+    "admin key install",
     "admin roster",
     "admin roster show",
     "admin roster verify",
     "admin roster export",
     "admin log checkpoint",
+    "ca",
+    "ca init",
+    "ca new-issuer",
+    "ca sign-issuer",
+    "ca install-issuer",
+    "ca trust-root",
+    "ca sign-administrator",
 ];
 const NODE_COMMANDS: [&str; 13] = [
     "",

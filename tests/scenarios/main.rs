@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod canaries;
+mod certificates;
 mod full_disk;
 mod help;
 mod kill;

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use symbolon_core::agreement::Document;
@@ -82,8 +83,37 @@ impl Places {
     }
 }
 
+/// The system's clock with a hand on it; hub, nodes and administrator of a consortium share one.
+#[derive(Debug, Default)]
+pub struct SharedClock(AtomicI64);
+
+impl SharedClock {
+    /// Sets it forward, or back.
+    pub fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    fn shifted(&self) -> i64 {
+        symbolon_node::clock::Clock::now(&clock::SystemClock) + self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl symbolon_hub::Clock for SharedClock {
+    fn now(&self) -> i64 {
+        self.shifted()
+    }
+}
+
+impl symbolon_node::clock::Clock for SharedClock {
+    fn now(&self) -> i64 {
+        self.shifted()
+    }
+}
+
 /// A running consortium.
 pub struct Consortium {
+    /// What time it is.
+    pub clock: Arc<SharedClock>,
     /// Where everybody keeps their state.
     pub places: Places,
     /// The administrator's hands.
@@ -159,10 +189,13 @@ impl Consortium {
             },
             symbolon_hub::clock::system().as_ref(),
         )?;
-        let hub = start_hub(&places, addresses, program.as_deref(), observer.clone()).await?;
-        let admin = Admin::open(&places.admin(), &unlock())?;
+        let clock = Arc::new(SharedClock::default());
+        let here = (Arc::clone(&clock), observer.clone());
+        let hub = start_hub(&places, addresses, program.as_deref(), here).await?;
+        let admin = Admin::open(&places.admin(), &unlock())?.with_clock(clock.clone());
         let (nodes, hub) = (BTreeMap::new(), Some(hub));
         Ok(Self {
+            clock,
             places,
             admin,
             nodes,
@@ -185,11 +218,17 @@ impl Consortium {
             .admin
             .invite(name.parse()?, kind, title, 3600, QUOTA)
             .await?;
-        let unlock = (self.unlock)();
+        self.redeem(name, &invitation).await?;
         let state = self.places.node(name);
-        enrolment::enrol(&state, &invitation, &unlock, &clock::SystemClock).await?;
         std::fs::write(state.join(config::FILE_NAME), NODE_TOML)?;
         self.start_node(name).await
+    }
+
+    /// Enrols a node that is not running; gives whether it was enrolled before.
+    pub async fn redeem(&self, name: &str, invitation: &str) -> Result<bool, Failure> {
+        let (state, unlock) = (self.places.node(name), (self.unlock)());
+        let report = enrolment::enrol(&state, invitation, &unlock, self.clock.as_ref()).await?;
+        Ok(report.healed)
     }
 
     /// Starts the node of an enrolled agency.
@@ -197,9 +236,8 @@ impl Consortium {
         let state = self.places.node(name);
         let config = NodeConfig::load(&state)?;
         let (path, unlock) = (state.clone(), (self.unlock)());
-        let node = tokio::task::spawn_blocking(move || {
-            Node::open(&path, config, &unlock, clock::system())
-        });
+        let clock = self.clock.clone();
+        let node = tokio::task::spawn_blocking(move || Node::open(&path, config, &unlock, clock));
         let node = node.await??;
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn(Arc::clone(&node).serve(shutdown.clone()));
@@ -250,8 +288,8 @@ impl Consortium {
     /// Starts the hub again where it was.
     pub async fn start_hub(&mut self) -> Result<(), Failure> {
         let program = self.program.as_deref();
-        self.hub =
-            Some(start_hub(&self.places, self.addresses, program, self.observer.clone()).await?);
+        let here = (Arc::clone(&self.clock), self.observer.clone());
+        self.hub = Some(start_hub(&self.places, self.addresses, program, here).await?);
         Ok(())
     }
 
@@ -398,7 +436,7 @@ async fn start_hub(
     places: &Places,
     addresses: (SocketAddr, SocketAddr),
     program: Option<&Path>,
-    observer: Option<Observer>,
+    (clock, observer): (Arc<SharedClock>, Option<Observer>),
 ) -> Result<HubHandle, Failure> {
     if let Some(program) = program {
         let log = std::fs::File::options()
@@ -423,10 +461,9 @@ async fn start_hub(
         return Ok(handle);
     }
     let mut config = HubConfig::load(&places.hub().join("hub.toml"))?;
-    config.listen = addresses.0.to_string();
+    config.listen = addresses.0.to_string().into();
     config.enrolment_listen = addresses.1.to_string();
     let shutdown = CancellationToken::new();
-    let clock = symbolon_hub::clock::system();
     let hub = Hub::start_observed(&places.hub(), config, clock, shutdown.clone(), observer).await?;
     Ok(HubHandle::Here(hub, shutdown))
 }

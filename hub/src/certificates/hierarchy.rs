@@ -1,13 +1,19 @@
-//! The certificates that founding makes: root, issuer, and the first two leaves.
+//! Roots, issuers, and the leaves of the hub and its first administrator.
+
+use std::net::IpAddr;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PublicKey, SanType,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use symbolon_core::identity::{Name, Subject};
+use x509_parser::extensions::GeneralName;
 use zeroize::Zeroizing;
 
-use super::{CertificateError, dated_params, leaf_params, serial};
+use super::{Authority, CertificateError, dated_params, leaf_params, serial};
+use crate::clock::rfc3339;
 
 const DAY_S: i64 = 86_400;
 /// The root outlives several issuers.
@@ -52,8 +58,7 @@ impl Hierarchy {
         hosts: &[String],
         now: i64,
     ) -> Result<Self, CertificateError> {
-        let name = format!("Symbolon {consortium} root");
-        let params = authority_params(&name, now, now + ROOT_LIFE_S, 1)?;
+        let params = root_params(consortium, now)?;
         let root: Signer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
         let name = format!("Symbolon {consortium} issuer");
         let ends = now + ISSUER_LIFE_S;
@@ -80,6 +85,142 @@ impl Hierarchy {
             administrator,
         })
     }
+}
+
+/// A root by itself.
+pub struct Root {
+    /// The certificate.
+    pub pem: String,
+    /// PKCS #8.
+    pub key_pem: Zeroizing<String>,
+    /// Unix seconds.
+    pub expires_at: i64,
+}
+
+/// A root whose key is open, for signing one issuer.
+pub struct OpenRoot {
+    issuer: Issuer<'static, KeyPair>,
+    consortium: String,
+    expires_at: i64,
+}
+
+impl Root {
+    /// Makes a fresh one.
+    pub fn make(consortium: &Name, now: i64) -> Result<Self, CertificateError> {
+        let key = KeyPair::generate()?;
+        let certificate = root_params(consortium, now)?.self_signed(&key)?;
+        Ok(Self {
+            pem: certificate.pem(),
+            key_pem: Zeroizing::new(key.serialize_pem()),
+            expires_at: now + ROOT_LIFE_S,
+        })
+    }
+
+    /// Reads one with its key.
+    pub fn open(pem: &str, key_pem: &str) -> Result<OpenRoot, CertificateError> {
+        let der = CertificateDer::from_pem_slice(pem.as_bytes())
+            .map_err(|_| CertificateError::Malformed)?;
+        let (_, parsed) =
+            x509_parser::parse_x509_certificate(&der).map_err(|_| CertificateError::Malformed)?;
+        let name = parsed.subject().iter_common_name().next();
+        let name = name.and_then(|name| name.as_str().ok());
+        let consortium = name
+            .and_then(|name| name.strip_prefix("Symbolon ")?.strip_suffix(" root"))
+            .ok_or(CertificateError::Malformed)?
+            .to_owned();
+        let expires_at = parsed.validity().not_after.timestamp();
+        let key = KeyPair::from_pem(key_pem)?;
+        if !super::fits(&der, &key) {
+            return Err(CertificateError::Key);
+        }
+        let issuer = Issuer::from_ca_cert_der(&der, key)?;
+        Ok(OpenRoot {
+            issuer,
+            consortium,
+            expires_at,
+        })
+    }
+
+    /// Whether a PEM file is one root certificate, signed by itself; says when it ends.
+    pub fn check(pem: &str) -> Result<i64, CertificateError> {
+        let malformed = CertificateError::Malformed;
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| malformed)?;
+        let parsed = x509_parser::parse_x509_certificate(&der);
+        let (_, parsed) = parsed.map_err(|_| CertificateError::Malformed)?;
+        let one = CertificateDer::pem_slice_iter(pem.as_bytes()).count() == 1;
+        if !one || !parsed.is_ca() || !super::is_signed_by_one_of(&der, pem) {
+            return Err(CertificateError::Malformed);
+        }
+        Ok(parsed.validity().not_after.timestamp())
+    }
+}
+
+impl OpenRoot {
+    /// Signs an issuer, which never outlives the root; PEM.
+    pub fn sign_issuer(
+        &self,
+        key: &PublicKey,
+        now: i64,
+        life_s: i64,
+    ) -> Result<String, CertificateError> {
+        let ends = now.saturating_add(life_s).min(self.expires_at);
+        // A name of its own: lists of revoked certificates are found by the name of their issuer.
+        let name = format!("Symbolon {} issuer {}", self.consortium, rfc3339(now));
+        let mut params = authority_params(&name, now, ends, 0)?;
+        params.use_authority_key_identifier_extension = true;
+        Ok(params.signed_by(key, &self.issuer)?.pem())
+    }
+}
+
+/// The hub's own certificate by another issuer, for the names that stand in the present one.
+pub fn server_leaf(
+    authority: &Authority,
+    present_pem: &str,
+    now: i64,
+) -> Result<MadeLeaf, CertificateError> {
+    let present = CertificateDer::from_pem_slice(present_pem.as_bytes())
+        .map_err(|_| CertificateError::Malformed)?;
+    let (_, parsed) =
+        x509_parser::parse_x509_certificate(&present).map_err(|_| CertificateError::Malformed)?;
+    let names = parsed
+        .subject_alternative_name()
+        .ok()
+        .flatten()
+        .ok_or(CertificateError::Malformed)?;
+    let hosts: Vec<String> = names.value.general_names.iter().filter_map(host).collect();
+    let first = hosts.first().map_or("hub", String::as_str).to_owned();
+    let sans = CertificateParams::new(hosts)?.subject_alt_names;
+    let (key, serial) = (KeyPair::generate()?, serial()?);
+    let mut params = leaf_params(&first, now, authority.expires_at, &serial)?;
+    params.subject_alt_names = sans;
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let certificate = params.signed_by(&key, &authority.issuer)?;
+    let issuer = super::pem("CERTIFICATE", &authority.certificate);
+    Ok(MadeLeaf {
+        chain_pem: format!("{}{issuer}", certificate.pem()),
+        key_pem: Zeroizing::new(key.serialize_pem()),
+        serial: data_encoding::HEXLOWER.encode(&serial),
+        expires_at: authority.expires_at,
+    })
+}
+
+fn host(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => {
+            let address = match bytes.len() {
+                4 => IpAddr::from(<[u8; 4]>::try_from(*bytes).ok()?),
+                _ => IpAddr::from(<[u8; 16]>::try_from(*bytes).ok()?),
+            };
+            Some(address.to_string())
+        }
+        _ => None,
+    }
+}
+
+fn root_params(consortium: &Name, now: i64) -> Result<CertificateParams, CertificateError> {
+    let name = format!("Symbolon {consortium} root");
+    authority_params(&name, now, now + ROOT_LIFE_S, 1)
 }
 
 fn authority_params(

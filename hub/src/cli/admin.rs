@@ -1,5 +1,7 @@
 //! `admin`: what an administrator does, with the directory that founding made for one.
 
+mod certificate;
+mod key;
 mod member;
 mod roster;
 
@@ -45,6 +47,12 @@ enum Command {
     /// Member agencies: list them, shut one out, let it in again, change its quota.
     #[command(subcommand)]
     Member(MemberCommand),
+    /// Certificates of agencies and administrators.
+    #[command(subcommand)]
+    Certificate(certificate::CertificateCommand),
+    /// This administrator's own keys.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// The signed list of members: show it, verify it, export it.
     #[command(subcommand)]
     Roster(RosterCommand),
@@ -185,12 +193,15 @@ struct Propose {
     schema_digest: Digest,
 }
 
-fn digest(text: &str) -> Result<Digest, &'static str> {
+pub(super) fn digest(text: &str) -> Result<Digest, &'static str> {
     Digest::parse(text).ok_or("not a SHA-256 digest: 64 hexadecimal digits")
 }
 
 impl Admin {
     pub fn run(self, output: Output) -> Result<(), Failure> {
+        if let Command::Key(command) = self.command {
+            return command.run(self.admin.as_deref(), &self.passphrase, output);
+        }
         let dir = self.admin.ok_or_else(|| {
             Failure("give the administrator's directory with --admin or SYMBOLON_ADMIN".to_owned())
         })?;
@@ -241,6 +252,8 @@ async fn carry_out(admin: &admin::Admin, command: Command, output: Output) -> Re
         Command::Propose(options) => roster::propose(admin, &options, output).await,
         Command::Pending => roster::pending(admin, output).await,
         Command::Approve(options) => roster::approve(admin, &options, output).await,
+        Command::Certificate(command) => command.carry_out(admin, output).await,
+        Command::Key(_) => Ok(()), // Carried out before the directory was opened.
         Command::Log(LogCommand::Checkpoint) => {
             let checkpoint = admin.checkpoint().await?;
             output.answer(&checkpoint, |checkpoint| {

@@ -58,11 +58,5 @@ pub fn moment(seconds: i64) -> String {
     if seconds == 0 {
         return "-".to_owned();
     }
-    time::OffsetDateTime::from_unix_timestamp(seconds)
-        .ok()
-        .and_then(|at| {
-            at.format(&time::format_description::well_known::Rfc3339)
-                .ok()
-        })
-        .unwrap_or_else(|| seconds.to_string())
+    crate::clock::rfc3339(seconds)
 }

@@ -19,8 +19,8 @@ Examples:
   symbolon-hub serve --state /srv/symbolon/hub
   RUST_LOG=debug symbolon-hub serve --state ./hub
 
-SIGTERM or ctrl-c stops the hub: what is under way gets ten seconds. SIGHUP reads root.pem,
-server.pem and server.key again. The configuration is hub.toml in the state directory.";
+SIGTERM or ctrl-c stops the hub: what is under way gets ten seconds. SIGHUP reads
+roots, issuers, the server certificate and administrators.json again. The configuration is hub.toml in the state directory.";
 
 /// Serve members until told to stop.
 #[derive(Args)]
@@ -45,7 +45,11 @@ async fn serve(state: &Path, config: HubConfig, output: Output) -> Result<(), Fa
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let hub = Hub::start(state, config, clock::system(), shutdown.clone()).await?;
-    let addresses = json!({ "listen": hub.listen, "enrolment_listen": hub.enrolment });
+    let addresses = json!({
+        "listen": hub.listen,
+        "also": hub.also,
+        "enrolment_listen": hub.enrolment,
+    });
     output.answer(&addresses, |_| {
         let RunningHub {
             listen, enrolment, ..
@@ -58,7 +62,7 @@ async fn serve(state: &Path, config: HubConfig, output: Output) -> Result<(), Fa
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = &mut ended => break,
-            _ = hang_up.recv() => match hub.reload_certificates() {
+            _ = hang_up.recv() => match hub.reload_certificates().await {
                 Ok(()) => info!("certificates were read again"),
                 Err(error) => error!(%error, "certificates stay as they are"),
             },

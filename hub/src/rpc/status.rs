@@ -8,7 +8,7 @@ use tonic::Status;
 use tracing::{error, info, warn};
 
 use crate::caller::NotAllowed;
-use crate::certificates::Peer;
+use crate::certificates::{CertificateError, CertificatesError, Peer};
 use crate::custody::CustodyError;
 use crate::enrolment::EnrolmentError;
 use crate::mailbox::MailboxError;
@@ -129,15 +129,43 @@ impl From<EnrolmentError> for Status {
             EnrolmentError::NotAnEnrolment | EnrolmentError::Roster(_) => {
                 Status::invalid_argument("the entry is not a valid enrolment")
             }
-            EnrolmentError::Certificate(
-                crate::certificates::CertificateError::IssuerExpired
-                | crate::certificates::CertificateError::Make(_)
-                | crate::certificates::CertificateError::Crypto(_),
-            ) => Status::unavailable("unavailable"),
-            EnrolmentError::Certificate(_) => {
-                Status::invalid_argument("the certificate request is not valid")
-            }
+            EnrolmentError::Certificate(error) => certificate(&error),
             EnrolmentError::Store(error) => store(&error),
+        }
+    }
+}
+
+fn certificate(error: &CertificateError) -> Status {
+    match error {
+        CertificateError::IssuerExpired
+        | CertificateError::Make(_)
+        | CertificateError::Crypto(_) => {
+            error!(%error, "no certificate can be issued");
+            Status::unavailable("unavailable")
+        }
+        _ => Status::invalid_argument("the certificate request is not valid"),
+    }
+}
+
+impl From<CertificatesError> for Status {
+    fn from(error: CertificatesError) -> Self {
+        match error {
+            CertificatesError::NotAllowed(error) => not_allowed(error),
+            CertificatesError::Store(error) => store(&error),
+            CertificatesError::Certificate(error) => {
+                warn!(%error, "a certificate was not renewed");
+                certificate(&error)
+            }
+            refused @ CertificatesError::TooMany(_) => {
+                warn!(error = %refused, "a certificate was not renewed");
+                Status::resource_exhausted("there are too many certificates of this agency")
+            }
+            refused @ CertificatesError::Unknown(_) => Status::not_found(refused.to_string()),
+            refused @ CertificatesError::Reason => Status::invalid_argument(refused.to_string()),
+            CertificatesError::File(_) | CertificatesError::Tls(_) => {
+                error!(%error, "the list of revoked certificates could not be published");
+                Status::unavailable("unavailable")
+            }
         }
     }
 }

@@ -12,11 +12,14 @@
 //! | `mailboxes` | member | last sequence, items kept |
 //! | `envelopes` | to 0 from 0 id | sequence |
 //! | `waiting` | digest | roster entry that lacks approvals |
-//! | `roster`, `agreements`, `acceptances`, `statements`, `certificates`, `log`, `meta` | | |
+//! | `certificates` | member 0 serial | certificate |
+//! | `revocations` | serial | whom, when, why |
+//! | `roster`, `agreements`, `acceptances`, `statements`, `log`, `meta` | | |
 //!
 //! Names have no zero byte, so that it ends them. Holdings are not recounted on opening, since that
 //! reads every row: [`Store::recount`] does it when asked, and the nodes compare theirs anyway.
 
+mod certificates;
 mod codec;
 mod mail;
 mod registry;
@@ -39,9 +42,10 @@ use symbolon_core::row::{ExpiryMonth, Handle, Holdings};
 
 use self::mail::MailboxState;
 use super::{
-    Batch, Expired, IssuedCertificate, Item, Queried, Registry, Statement, Store, StoreError,
-    Submitted, Withdrawn,
+    Batch, Expired, IssuedCertificate, Item, Queried, Registry, Revocation, Statement, Store,
+    StoreError, Submitted, Withdrawn,
 };
+use crate::certificates::RevocationList;
 use crate::log::LogEntry;
 
 const FORMAT: &[u8] = b"symbolon hub store 1";
@@ -69,6 +73,7 @@ struct Spaces {
     acceptances: SingleWriterTxKeyspace,
     statements: SingleWriterTxKeyspace,
     certificates: SingleWriterTxKeyspace,
+    revocations: SingleWriterTxKeyspace,
     log: SingleWriterTxKeyspace,
     meta: SingleWriterTxKeyspace,
 }
@@ -92,6 +97,7 @@ impl Spaces {
             acceptances: space("acceptances")?,
             statements: space("statements")?,
             certificates: space("certificates")?,
+            revocations: space("revocations")?,
             log: space("log")?,
             meta: space("meta")?,
         })
@@ -280,11 +286,39 @@ impl Store for FjallStore {
         entry: &SignedEntry,
         agency: &AgencyName,
         certificate: &IssuedCertificate,
+        superseded: &[Revocation],
         log: &LogEntry,
     ) -> Result<(), StoreError> {
         self.write(|write| {
             write.append_roster(number, entry)?;
-            write.certify(agency, certificate);
+            write.certify(agency, certificate)?;
+            write.revoke(superseded);
+            write.log(log)
+        })
+    }
+
+    fn certify(
+        &self,
+        agency: &AgencyName,
+        certificate: &IssuedCertificate,
+        log: &LogEntry,
+    ) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.certify(agency, certificate)?;
+            write.log(log)
+        })
+    }
+
+    fn revoke(&self, revocations: &[Revocation], log: &LogEntry) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.revoke(revocations);
+            write.log(log)
+        })
+    }
+
+    fn publish_list(&self, list: &RevocationList, log: &LogEntry) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.publish_list(list)?;
             write.log(log)
         })
     }

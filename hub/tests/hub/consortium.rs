@@ -1,26 +1,28 @@
 //! A founded consortium with a running hub, and members that enrolled by hand.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use rcgen::{CertificateParams, KeyPair, SanType};
 use symbolon_core::agreement::{Acceptance, AcceptanceBody, Document, KeyDelivery, SealedKey};
-use symbolon_core::crypto::{self, SigningKey};
+use symbolon_core::crypto::{self, SecretKey, SigningKey};
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyKeys, AgencyKind, AgencyName, EncryptionKey};
 use symbolon_core::invitation::Invitation;
 use symbolon_core::roster::{Change, Quota, Roster, SignedEntry};
 use symbolon_core::row::AgreementEpoch;
-use symbolon_core::sealed_file::Unlock;
+use symbolon_core::sealed_file::{self, Unlock};
 use symbolon_hub::admin::Admin;
 use symbolon_hub::client::{self, ClientCertificate};
+use symbolon_hub::config::Addresses;
 use symbolon_hub::founding::{self, FoundingOptions};
 use symbolon_hub::{Clock, Hub, HubConfig, RunningHub};
 use symbolon_proto::enrolment::enrolment_client::EnrolmentClient;
 use symbolon_proto::enrolment::{EnrolReply, EnrolRequest, RosterRequest};
-use symbolon_proto::membership::AcceptRequest;
 use symbolon_proto::membership::membership_client::MembershipClient;
+use symbolon_proto::membership::{AcceptRequest, AppendRequest};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -144,10 +146,46 @@ impl Consortium {
     }
 
     pub async fn connect(&self, chain_pem: &str, key_pem: &str) -> Result<Channel, String> {
+        self.connect_to(self.hub.listen, chain_pem, key_pem).await
+    }
+
+    pub async fn connect_to(
+        &self,
+        address: SocketAddr,
+        chain_pem: &str,
+        key_pem: &str,
+    ) -> Result<Channel, String> {
         let certificate = ClientCertificate { chain_pem, key_pem };
         let tls = client::tls_config(&self.root_pem(), Some(certificate)).unwrap();
-        let channel = client::connect(&self.hub.listen.to_string(), tls).await;
+        let channel = client::connect(&address.to_string(), tls).await;
         channel.map_err(|error| error.to_string())
+    }
+
+    /// The second address on which the hub listens.
+    pub fn other_listener(&self) -> SocketAddr {
+        self.hub.also[0]
+    }
+
+    /// Appends a change of the roster, with the administrator's approval.
+    pub async fn change(&self, change: Change) {
+        let dir = self.dir.path().join("admin");
+        let sealed = std::fs::read(dir.join("approval.key")).unwrap();
+        let seed = sealed_file::open(&unlock(), founding::APPROVAL_LABEL, &sealed).unwrap();
+        let key = SigningKey::from_seed(SecretKey::try_from(seed.as_slice()).unwrap()).unwrap();
+        let body = self.admin.roster().await.unwrap().next_body(1, change);
+        let entry = SignedEntry::new(&body, &[&key]).unwrap();
+        let read = |name| std::fs::read_to_string(dir.join("tls").join(name)).unwrap();
+        let channel = self.connect(&read("admin.pem"), &read("admin.key")).await;
+        let mut service = MembershipClient::new(channel.unwrap());
+        let entry = Some(entry.into());
+        service.append(AppendRequest { entry }).await.unwrap();
+    }
+
+    /// The serial number of the certificate that an agency was given last.
+    pub async fn serial(&self, name: &str) -> String {
+        let members = self.admin.members().await.unwrap();
+        let member = members.into_iter().find(|member| member.agency == name);
+        member.unwrap().certificate_serial
     }
 
     pub async fn invite(&self, name: &str) -> Invitation {
@@ -161,7 +199,12 @@ impl Consortium {
     }
 
     pub async fn enrol(&self, name: &str) -> Member {
-        let invitation = self.invite(name).await;
+        self.redeem(self.invite(name).await).await
+    }
+
+    /// Redeems an invitation.
+    pub async fn redeem(&self, invitation: Invitation) -> Member {
+        let name = invitation.agency.as_str();
         let attempt = Attempt::new(&invitation);
         let mut service = self.enrolment().await;
         let entry = attempt.entry(&mut service).await.unwrap();
@@ -199,7 +242,8 @@ impl Consortium {
 }
 
 async fn start(state: PathBuf, clock: &Arc<TestClock>) -> (RunningHub, CancellationToken) {
-    let config = HubConfig::load(&state.join("hub.toml")).unwrap();
+    let mut config = HubConfig::load(&state.join("hub.toml")).unwrap();
+    config.listen = Addresses(vec!["127.0.0.1:0".to_owned(); 2]);
     let shutdown = CancellationToken::new();
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let hub = Hub::start(&state, config, clock, shutdown.clone()).await;

@@ -32,7 +32,7 @@ async fn appointed(consortium: &Consortium) -> (Member, Member) {
     (harbour, police)
 }
 
-fn request(requester: &str) -> EvaluateRequest {
+pub fn request(requester: &str) -> EvaluateRequest {
     EvaluateRequest {
         custodian: "harbour".into(),
         request: encoding::parts(&[b"id", requester.as_bytes(), b"", b"", b"", &[0; 64]]),

@@ -11,7 +11,7 @@ async fn one_invitation_used_by_many_at_once_gives_one_certificate() {
     let consortium = Consortium::found().await;
     let invitation = consortium.invite("harbour").await;
     let mut ready = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..100 {
         let attempt = Attempt::new(&invitation);
         let mut service = consortium.enrolment().await;
         let entry = attempt.entry(&mut service).await.unwrap();

@@ -2,8 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod approvals;
+mod authorities;
+mod clocks;
 mod consortium;
 mod custody;
+mod doors;
 mod enrolment;
+mod openssl;
+mod renewal;
+mod revocation;
 mod services;
 mod transport;

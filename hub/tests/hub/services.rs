@@ -105,10 +105,9 @@ async fn rows_are_joined_delivered_withdrawn_and_survive_a_restart() {
         line.message().await.map_or(true, |end| end.is_none()),
         "lines end at shutdown"
     );
-    assert_eq!(
-        consortium.admin.checkpoint().await.unwrap().root,
-        before.root
-    );
+    let after = consortium.admin.checkpoint().await.unwrap();
+    // At its start the hub publishes its list of revoked certificates anew.
+    assert_eq!(after.size, before.size + 1);
     let channel = consortium
         .connect(&harbour.chain_pem, &harbour.key_pem)
         .await;

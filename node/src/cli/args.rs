@@ -71,7 +71,13 @@ pub(super) enum Task {
     /// Makes this agency's keys, redeems the invitation and creates the vault, the encrypted store
     /// for your records. You choose the passphrase that opens it: it cannot be recovered. Compare
     /// the printed roster digest with the administrator, by telephone.
-    #[command(after_help = "Example:\n  symbolon-node enrol --invitation-file invitation.txt")]
+    #[command(after_help = "\
+Example:
+  symbolon-node enrol --invitation-file invitation.txt
+
+On the state directory of an enrolled node of the same agency, a fresh invitation keeps records and
+keys and takes a new certificate: for a node whose certificate ended while it was off, or was
+revoked. Stop the node first if it serves.")]
     Enrol(EnrolArgs),
     /// Run the node: stay connected, find matches as they come
     ///

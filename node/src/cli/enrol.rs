@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::passphrase::{self, Purpose};
 use super::{Launcher, output};
 use crate::config::NodeConfig;
+use crate::vault::Vault;
 
 /// An invitation is a line of two or three kilobytes.
 const MAX_INVITATION_BYTES: u64 = 64 * 1024;
@@ -22,7 +23,13 @@ pub(super) async fn enrol(
 ) -> Result<(), Failure> {
     let config = NodeConfig::load(&global.state)?;
     let (invitation, input_is_taken) = invitation(args, console)?;
-    let unlock = passphrase::unlock(global, console, Purpose::Create, input_is_taken)?;
+    // A vault that is there keeps its passphrase: enrolling again heals its certificate.
+    let purpose = if Vault::exists(&global.state) {
+        Purpose::Open
+    } else {
+        Purpose::Create
+    };
+    let unlock = passphrase::unlock(global, console, purpose, input_is_taken)?;
     let report = launcher.enrol(config, invitation, unlock).await?;
     output::enrolled(console, global.json, &report)
 }

@@ -10,12 +10,13 @@ use symbolon_core::identity::AgencyName;
 use symbolon_core::oprf::custodian::Evaluation;
 use symbolon_core::roster::SignedEntry;
 use symbolon_core::row::{Handle, Holdings, Row, SealedPayload};
+use symbolon_proto::certificates::certificates_client::CertificatesClient;
 use symbolon_proto::custody::custody_client::CustodyClient;
 use symbolon_proto::enrolment::enrolment_client::EnrolmentClient;
 use symbolon_proto::mailbox::mailbox_client::MailboxClient;
 use symbolon_proto::matching::matching_client::MatchingClient;
 use symbolon_proto::membership::membership_client::MembershipClient;
-use symbolon_proto::{custody, enrolment, mailbox, matching, membership};
+use symbolon_proto::{certificates, custody, enrolment, mailbox, matching, membership};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
@@ -135,6 +136,23 @@ impl HubClient {
         } = reply;
         let roster = roster.ok_or(HubError::Protocol("no roster in the reply"))?;
         Ok((certificate_chain, entries(roster)?))
+    }
+
+    /// A fresh certificate: its chain, and the roots that the hub takes.
+    pub async fn renew(
+        &self,
+        certificate_request: Vec<u8>,
+    ) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>), HubError> {
+        let request = certificates::RenewRequest {
+            certificate_request,
+        };
+        let mut service = CertificatesClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let certificates::RenewReply {
+            certificate_chain,
+            roots,
+        } = service.renew(request).await?.into_inner();
+        Ok((certificate_chain, roots))
     }
 
     /// Roster entries from a number on.

@@ -4,22 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 use zeroize::Zeroizing;
 
 use super::{HubClient, HubError};
+use crate::certificates::Validity;
+use crate::clock::{Clock, rfc3339};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// What this node shows, and whom it trusts.
 pub struct Credentials {
-    /// The consortium's root certificate, DER.
-    pub root: Vec<u8>,
+    /// Of the leaf.
+    pub validity: Validity,
+    /// When it came, by our clock.
+    pub issued_at: i64,
+    /// The consortium's root certificates, DER.
+    pub roots: Vec<Vec<u8>>,
     /// Our chain, leaf first, DER.
     pub chain: Vec<Vec<u8>>,
     /// Our private key, PKCS #8 DER.
@@ -27,14 +34,19 @@ pub struct Credentials {
 }
 
 /// Connects with our certificate.
-pub async fn connect(address: &str, credentials: &Credentials) -> Result<HubClient, HubError> {
+pub async fn connect(
+    address: &str,
+    credentials: &Credentials,
+    clock: &Arc<dyn Clock>,
+) -> Result<HubClient, HubError> {
     let chain = credentials
         .chain
         .iter()
         .map(|der| CertificateDer::from(der.clone()))
         .collect();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(credentials.key.to_vec()));
-    let config = builder(&credentials.root)?
+    let time = Arc::new(NodeTime(Arc::clone(clock)));
+    let config = builder(&credentials.roots, time)?
         .with_client_auth_cert(chain, key)
         .map_err(|error| HubError::Credentials(error.to_string()))?;
     open(address, config).await
@@ -42,18 +54,37 @@ pub async fn connect(address: &str, credentials: &Credentials) -> Result<HubClie
 
 /// Connects without a certificate, to the enrolment port.
 pub async fn connect_for_enrolment(address: &str, root: &[u8]) -> Result<HubClient, HubError> {
-    open(address, builder(root)?.with_no_client_auth()).await
+    let config = builder(&[root.to_vec()], Arc::new(DefaultTimeProvider))?;
+    open(address, config.with_no_client_auth()).await
 }
 
 type Builder = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>;
 
-fn builder(root: &[u8]) -> Result<Builder, HubError> {
+/// This node's clock, as the library wants it.
+struct NodeTime(Arc<dyn Clock>);
+
+impl std::fmt::Debug for NodeTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NodeTime")
+    }
+}
+
+impl TimeProvider for NodeTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = u64::try_from(self.0.now()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
+}
+
+fn builder(trusted: &[Vec<u8>], time: Arc<dyn TimeProvider>) -> Result<Builder, HubError> {
     let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from(root.to_vec()))
-        .map_err(|error| HubError::Credentials(error.to_string()))?;
+    for root in trusted {
+        roots
+            .add(CertificateDer::from(root.clone()))
+            .map_err(|error| HubError::Credentials(error.to_string()))?;
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let versions = ClientConfig::builder_with_provider(provider)
+    let versions = ClientConfig::builder_with_details(provider, time)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| HubError::Credentials(error.to_string()))?;
     Ok(versions.with_root_certificates(roots))
@@ -94,10 +125,34 @@ async fn open(address: &str, mut config: ClientConfig) -> Result<HubClient, HubE
 }
 
 /// The innermost reason: what tonic wraps says more than its wrapping.
-fn root_cause(error: &dyn std::error::Error) -> String {
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    cause.to_string()
+    let io = cause.downcast_ref::<std::io::Error>();
+    let wrapped = io.and_then(|io| io.get_ref()?.downcast_ref::<rustls::Error>());
+    match wrapped.or_else(|| cause.downcast_ref()) {
+        Some(rustls::Error::InvalidCertificate(reason)) => out_of_time(reason),
+        _ => None,
+    }
+    .unwrap_or_else(|| cause.to_string())
+}
+
+/// A wrong clock is the usual reason why a sound certificate is refused: both times are told.
+fn out_of_time(reason: &CertificateError) -> Option<String> {
+    let moment = |time: &UnixTime| rfc3339(i64::try_from(time.as_secs()).unwrap_or(i64::MAX));
+    match reason {
+        CertificateError::ExpiredContext { time, not_after } => Some(format!(
+            "the hub's certificate ended {}, and by this machine's clock it is {}",
+            moment(not_after),
+            moment(time)
+        )),
+        CertificateError::NotValidYetContext { time, not_before } => Some(format!(
+            "the hub's certificate is good from {} on, and by this machine's clock it is {}: set the clock",
+            moment(not_before),
+            moment(time)
+        )),
+        _ => None,
+    }
 }

@@ -13,7 +13,9 @@ use symbolon_node::cli::{Console, Launcher, Ready, SchemaInfo, Serving, run_on};
 use symbolon_node::command::Command;
 use symbolon_node::config::NodeConfig;
 use symbolon_node::control::{CommandError, CommandHandler};
-use symbolon_node::reports::{AgreementView, EnrolReport, MatchView, ProgressSink, StatusReport};
+use symbolon_node::reports::{
+    AgreementView, EnrolReport, HealthReport, MatchView, ProgressSink, StatusReport,
+};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
@@ -49,6 +51,7 @@ impl Launcher for FakeLauncher {
             genesis: "0f0f".to_owned(),
             certificate_expires: "2026-03-01T09:04:00Z".to_owned(),
             state: config.state.display().to_string(),
+            healed: false,
         })
     }
 
@@ -283,6 +286,10 @@ pub fn status() -> StatusReport {
         connected: false,
         connection_error: Some("connection refused".to_owned()),
         certificate_expires: "2026-03-01T09:04:00Z".to_owned(),
+        health: HealthReport {
+            state: "green".to_owned(),
+            reasons: Vec::new(),
+        },
         records: 349,
         rows: 2048,
         waiting: 7,

@@ -1,6 +1,4 @@
-//! Roster, agreements, certificates and statements: small, and read whole at start.
-
-use std::collections::BTreeMap;
+//! Roster, agreements and statements: small, and read whole at start.
 
 use fjall::Readable;
 use symbolon_core::agreement::{Acceptance, Proposal};
@@ -9,10 +7,9 @@ use symbolon_core::encoding::{self, Digest};
 use symbolon_core::identity::AgencyName;
 use symbolon_core::roster::SignedEntry;
 
-use super::codec::parse_name;
-use super::{Fault, Spaces, Write};
+use super::{Fault, Spaces, Write, certificates};
 use crate::log::LogEntry;
-use crate::store::{IssuedCertificate, Registry, Statement, StoreError};
+use crate::store::{Registry, Statement, StoreError};
 
 pub fn read(read: &impl Readable, spaces: &Spaces) -> Result<Registry, Fault> {
     let entries = read
@@ -33,19 +30,13 @@ pub fn read(read: &impl Readable, spaces: &Spaces) -> Result<Registry, Fault> {
             .collect::<Result<Vec<Acceptance>, Fault>>()?;
         agreements.push((proposal, acceptances));
     }
-    let mut certificates = BTreeMap::new();
-    for guard in read.iter(&spaces.certificates) {
-        let (key, value) = guard.into_inner()?;
-        let damaged = || Fault::Damaged("a certificate is malformed");
-        let agency = parse_name(&key).ok_or_else(damaged)?;
-        let certificate = parse_certificate(&value).ok_or_else(damaged)?;
-        certificates.insert(agency, certificate);
-    }
     Ok(Registry {
         entries,
         waiting,
         agreements,
-        certificates,
+        certificates: certificates::certificates(read, spaces)?,
+        revocations: certificates::revocations(read, spaces)?,
+        list: certificates::list(read, spaces)?,
     })
 }
 
@@ -72,30 +63,6 @@ fn parse_statement(bytes: &[u8]) -> Result<Statement, Fault> {
     Ok(Statement {
         body: body.to_vec(),
         signature: Signature::try_from(*signature).map_err(|_| DAMAGED)?,
-    })
-}
-
-fn certificate_value(certificate: &IssuedCertificate) -> Vec<u8> {
-    let expires_at = certificate.expires_at.to_be_bytes();
-    let mut fields: Vec<&[u8]> = vec![
-        certificate.serial.as_bytes(),
-        &expires_at,
-        &certificate.request.0,
-    ];
-    fields.extend(certificate.chain.iter().map(Vec::as_slice));
-    encoding::parts(&fields)
-}
-
-fn parse_certificate(bytes: &[u8]) -> Option<IssuedCertificate> {
-    let fields = encoding::split_parts(bytes)?;
-    let [serial, expires_at, request, chain @ ..] = fields.as_slice() else {
-        return None;
-    };
-    Some(IssuedCertificate {
-        serial: std::str::from_utf8(serial).ok()?.to_owned(),
-        expires_at: i64::from_be_bytes((*expires_at).try_into().ok()?),
-        request: Digest((*request).try_into().ok()?),
-        chain: chain.iter().map(|der| der.to_vec()).collect(),
     })
 }
 
@@ -132,14 +99,6 @@ impl Write<'_> {
         self.tx
             .insert(&self.spaces.waiting, entry.digest().0, value);
         Ok(())
-    }
-
-    pub fn certify(&mut self, agency: &AgencyName, certificate: &IssuedCertificate) {
-        self.tx.insert(
-            &self.spaces.certificates,
-            agency.as_str(),
-            certificate_value(certificate),
-        );
     }
 
     pub fn propose(&mut self, proposal: &Proposal) -> Result<(), Fault> {

@@ -12,10 +12,16 @@ pub(super) fn enrolled(console: &mut Console, report: &EnrolReport) -> Result<()
         genesis,
         certificate_expires,
         state,
+        healed,
     } = report;
     console.say(&format!(
         "Enrolled {agency} in {consortium}. The node's state is in {state}."
     ))?;
+    if *healed {
+        console.say(
+            "The node was enrolled before: its records and keys stay, its certificate is new.",
+        )?;
+    }
     console.say(&format!("Roster digest: {genesis}"))?;
     console.say("Compare it with the administrator's, by telephone, before you share anything.")?;
     console.say(&format!(
@@ -34,6 +40,7 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         connected,
         connection_error,
         certificate_expires,
+        health,
         records,
         rows,
         waiting,
@@ -54,6 +61,10 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
     } else {
         "no; start it with: symbolon-node serve"
     };
+    let health = match health.reasons.as_slice() {
+        [] => health.state.clone(),
+        reasons => format!("{}: {}", health.state, reasons.join("; ")),
+    };
     let agreements: Vec<String> = agreements
         .iter()
         .map(|agreement| format!("{} ({})", agreement.id, agreement.standing))
@@ -68,6 +79,7 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         ("serving", serving.to_owned()),
         ("hub", format!("{hub}, {connection}")),
         ("certificate ends", moment(certificate_expires)),
+        ("health", health),
         ("roster entries", roster_length.to_string()),
         ("custody of the key", custody.clone()),
         ("agreements", agreements),

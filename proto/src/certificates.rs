@@ -1,0 +1,3 @@
+//! Certificates: renewing and revoking.
+
+pub use crate::wire::certificates::v1::*;
