@@ -29,6 +29,7 @@ impl Node {
         options: &ImportOptions,
         progress: &ProgressSink,
     ) -> Result<ImportReport, NodeError> {
+        self.config.role.refuse_records()?;
         // Agreements are checked against the hub if it can be reached; the import itself needs none.
         let line = self.hub().await;
         let _work = self.work.lock().await;

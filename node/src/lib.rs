@@ -7,7 +7,7 @@
 //! | [`config`], [`csv_file`], [`control`] | settings, files, the control socket |
 //! | [`vault`], [`tables`] | everything the node keeps, sealed |
 //! | [`hub_client`] | the line to the hub |
-//! | [`enrolment`], [`membership`], [`custodian`], [`oracle`] | invitation, roster, agreements, share of the key, evaluations |
+//! | [`enrolment`], [`membership`], [`custodian`], [`custody`], [`oracle`] | invitation, roster, agreements, share of the key and its life, evaluations |
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
 //! | [`node`], [`serve`] | the open node, and what keeps it going |
 
@@ -18,6 +18,7 @@ pub mod config;
 pub mod control;
 pub mod csv_file;
 pub mod custodian;
+pub mod custody;
 pub mod enrolment;
 pub mod error;
 pub mod heal;
@@ -28,9 +29,12 @@ pub mod matches;
 pub mod membership;
 pub mod node;
 pub mod oracle;
+mod pauses;
 pub mod query;
 pub mod records;
+mod replacement;
 pub mod reports;
+mod roots;
 pub mod serve;
 pub mod tables;
 pub mod tokenise;

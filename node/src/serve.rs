@@ -61,6 +61,7 @@ impl Node {
         let hub = self.dial().await?;
         let became_usable = self.sync_membership(&hub).await?;
         self.begin_custody()?;
+        self.resume_runs()?;
         self.finish_custody(&hub).await?;
         {
             let _work = self.work.lock().await;
@@ -175,6 +176,10 @@ impl Node {
                     self.take_hint(hub, Hint::Roster).await?;
                 }
             }
+            {
+                let _work = self.work.lock().await;
+                self.further_replacement()?;
+            }
             if self.waiting_rows() == 0 {
                 continue;
             }
@@ -188,7 +193,9 @@ impl Node {
                     );
                 }
                 Ok(_) => {}
-                Err(NodeError::Waiting(reason)) => tracing::info!(%reason, "keys wait"),
+                Err(reason @ (NodeError::Waiting(_) | NodeError::OverQuota { .. })) => {
+                    tracing::info!(%reason, "keys wait");
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -204,11 +211,7 @@ impl Node {
     /// Stands on the custodian's line while the roster appoints us and we hold a share.
     async fn keep_attending(self: &Arc<Self>, hub: &HubClient) -> Result<(), NodeError> {
         loop {
-            let ready = match self.own_custody() {
-                Some((custody, _)) => self.tables.shares.contains(&custody.epoch)?,
-                None => false,
-            };
-            if ready && self.config.custody.evaluate {
+            if self.holds_a_share()? && self.config.custody.evaluate {
                 self.attend(hub).await?;
             }
             tokio::select! {
@@ -294,6 +297,7 @@ impl CommandHandler for Commands {
             Command::Status => json(node.fresh_status().await),
             Command::Agreements => json(node.fresh_agreements().await),
             Command::Accept { agreement } => json(node.accept(&agreement).await),
+            Command::Custody(command) => Ok(node.custody(command).await?),
         }
     }
 }
