@@ -95,6 +95,11 @@ impl Node {
         Ok(false)
     }
 
+    /// Whether we hold a share of this custody epoch, of any generation.
+    pub fn holds_share_of(&self, epoch: u32) -> Result<bool, NodeError> {
+        Ok(self.newest_share(epoch)?.is_some())
+    }
+
     /// Puts a letter into the outbox; it goes when the hub takes it.
     pub(crate) fn post(&self, to: &AgencyName, letter: &Letter) -> Result<(), NodeError> {
         let message = serde_json::to_vec(letter)
@@ -144,6 +149,9 @@ impl Node {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::warn!(%from, %error, "envelope refused");
+                self.note_custody_fault(format!(
+                    "an envelope that claims to be from {from} was refused: {error}"
+                ));
                 return Ok(());
             }
         };

@@ -19,7 +19,7 @@ use crate::error::NodeError;
 use crate::hub_client::{Backoff, Delivered, Delivery, Hint, HubClient};
 use crate::node::Node;
 use crate::reports::{ProgressSink, StatusReport};
-use crate::tokenise::silent;
+use crate::tokenise::{Done, silent};
 
 const CURSOR: &str = "cursor";
 /// Deliveries that are written down together before they are acknowledged.
@@ -184,15 +184,17 @@ impl Node {
                 continue;
             }
             let _work = self.work.lock().await;
-            match self.work_off(hub, &silent()).await {
-                Ok(done) if done != Default::default() => {
-                    tracing::info!(
-                        registered = done.registered,
-                        withdrawn = done.withdrawn,
-                        "worked off what waited"
-                    );
-                }
-                Ok(_) => {}
+            let mut done = Done::default();
+            let worked = self.work_off(hub, &silent(), &mut done).await;
+            if done != Done::default() {
+                tracing::info!(
+                    registered = done.registered,
+                    withdrawn = done.withdrawn,
+                    "worked off what waited"
+                );
+            }
+            match worked {
+                Ok(()) => {}
                 Err(reason @ (NodeError::Waiting(_) | NodeError::OverQuota { .. })) => {
                     tracing::info!(%reason, "keys wait");
                 }

@@ -53,19 +53,20 @@ pub fn silent() -> ProgressSink {
 }
 
 impl Node {
-    /// Carries out everything that waits; stops with the reason at what cannot be done now.
+    /// Carries out everything that waits; stops with the reason at what cannot be done now, and says
+    /// in `done` what was.
     ///
     /// The caller holds the work lock.
     pub(crate) async fn work_off(
         self: &Arc<Self>,
         hub: &HubClient,
         progress: &ProgressSink,
-    ) -> Result<Done, NodeError> {
-        let mut done = Done::default();
-        let result = self.work_off_into(hub, progress, &mut done).await;
+        done: &mut Done,
+    ) -> Result<(), NodeError> {
+        let result = self.work_off_into(hub, progress, done).await;
         self.set_waiting(result.as_ref().err().map(NodeError::to_string));
         self.vault.flush()?;
-        result.map(|()| done)
+        result
     }
 
     async fn work_off_into(

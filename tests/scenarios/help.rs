@@ -24,7 +24,7 @@ const HUB_COMMANDS: [&str; 16] = [
     "admin roster show",
     "admin log checkpoint",
 ];
-const NODE_COMMANDS: [&str; 13] = [
+const NODE_COMMANDS: [&str; 20] = [
     "",
     "enrol",
     "serve",
@@ -36,6 +36,13 @@ const NODE_COMMANDS: [&str; 13] = [
     "status",
     "agreement",
     "agreement accept",
+    "custody",
+    "custody status",
+    "custody log",
+    "custody refresh",
+    "custody repair",
+    "custody backup",
+    "custody restore",
     "schema",
     "default-config",
 ];

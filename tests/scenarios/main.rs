@@ -6,9 +6,12 @@
 
 mod bad_input;
 mod canaries;
+mod custody;
 mod help;
 mod kill;
+mod malicious_hub;
 mod matching;
+mod oracle;
 mod outages;
 mod support;
 mod walk;

@@ -451,9 +451,16 @@ fn everything_survives(make: Make<'_>, dir: &Path) {
     assert_eq!(rebuilt, frontier, "the log is what the tree is over");
     let events: Vec<Event> = entries.iter().map(|entry| entry.event).collect();
     let submission = Event::Submission;
+    let statement = Event::Statement;
     assert_eq!(
         events,
-        [Event::Enrolment, Event::Statement, submission, submission]
+        [
+            Event::Enrolment,
+            statement,
+            statement,
+            submission,
+            submission
+        ]
     );
     submit(&store, "c", vec![row(1, 3)]);
     assert_eq!(mail(&store, "a").len(), 2, "the join goes on");
