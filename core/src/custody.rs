@@ -3,6 +3,12 @@
 //! A request is signed by the asking agency's roster key, so that the hub that relays it can neither
 //! make one nor change one. After a key generation each custodian signs what it saw; a node uses a
 //! key only when *every* custodian that the roster appoints has signed the very same statement.
+//!
+//! A key has *generations* of shares: 0 from the key generation, higher ones from refreshes, which
+//! leave the group key as it is. A generation counts when all custodians have stated it, and a request
+//! names the one that it wants, so that shares of two generations never meet in one answer.
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -29,6 +35,8 @@ pub struct Request {
     pub requester: AgencyName,
     /// Which key.
     pub epoch: u32,
+    /// Which shares of it.
+    pub generation: u32,
     /// Who answers; decides the Lagrange coefficients.
     pub quorum: Quorum,
     /// Unix seconds after which it is void.
@@ -50,6 +58,7 @@ impl Request {
             &self.id,
             self.requester.as_str().as_bytes(),
             &self.epoch.to_be_bytes(),
+            &self.generation.to_be_bytes(),
             &quorum,
             &self.expires_at.to_be_bytes(),
             &self.elements,
@@ -61,61 +70,97 @@ impl Request {
         key.sign(REQUEST_CONTEXT, &encoding::parts(&[&genesis.0, encoded]))
     }
 
+    /// Elements that are to be evaluated: what the quota counts.
+    pub fn count(&self) -> u64 {
+        (self.elements.len() / ELEMENT_BYTES) as u64
+    }
+
     /// Reads and checks a request as a custodian must before it computes anything: signature and
-    /// standing of the requester, expiry, epoch, quorum.
+    /// standing of the requester, expiry, epoch, quorum, size. Replay and quota are the custodian's
+    /// own to keep.
     pub fn verify(
         encoded: &[u8],
         signature: &Signature,
         roster: &Roster,
-        custody: &Custody,
         now: i64,
     ) -> Result<Self, Refusal> {
-        let request = Self::parse(encoded, custody.threshold).ok_or(Refusal::Malformed)?;
+        let fields = Fields::parse(encoded).ok_or(Refusal::Malformed)?;
         let (_, keys) = roster
-            .active(&request.requester)
+            .active(&fields.requester)
             .ok_or(Refusal::NotAMember)?;
         let signed = encoding::parts(&[&roster.genesis.0, encoded]);
         keys.signing
             .verify(REQUEST_CONTEXT, &signed, signature)
             .map_err(|_| Refusal::BadSignature)?;
-        if now > request.expires_at || request.expires_at > now + MAX_REQUEST_LIFE_S {
+        if now > fields.expires_at || fields.expires_at > now.saturating_add(MAX_REQUEST_LIFE_S) {
             return Err(Refusal::Expired);
         }
-        if request.epoch != custody.epoch {
-            return Err(Refusal::OtherEpoch);
-        }
+        let custody = roster.custody_of(fields.epoch).ok_or(Refusal::OtherEpoch)?;
+        let quorum = Quorum::new(fields.quorum, custody.threshold);
+        let quorum = quorum.map_err(|_| Refusal::Malformed)?;
         let appointed = |&index: &u16| custody.custodian(index).is_some();
-        if !request.quorum.indices().iter().all(appointed) {
+        if !quorum.indices().iter().all(appointed) {
             return Err(Refusal::Malformed);
         }
-        Ok(request)
-    }
-
-    fn parse(encoded: &[u8], threshold: u16) -> Option<Self> {
-        if encoded.len() > MAX_BATCH * ELEMENT_BYTES + 1024 {
-            return None;
-        }
-        let fields = encoding::split_parts(encoded)?;
-        let [id, requester, epoch, quorum, expires_at, elements] = fields.as_slice() else {
-            return None;
-        };
-        let (indices, rest) = quorum.as_chunks::<2>();
-        if !rest.is_empty() {
-            return None;
-        }
-        let indices = indices.iter().map(|index| u16::from_be_bytes(*index));
-        Some(Self {
-            id: (*id).try_into().ok()?,
-            requester: std::str::from_utf8(requester).ok()?.parse().ok()?,
-            epoch: u32::from_be_bytes((*epoch).try_into().ok()?),
-            quorum: Quorum::new(indices, threshold).ok()?,
-            expires_at: i64::from_be_bytes((*expires_at).try_into().ok()?),
-            elements: elements.to_vec(),
+        Ok(Self {
+            id: fields.id,
+            requester: fields.requester,
+            epoch: fields.epoch,
+            generation: fields.generation,
+            quorum,
+            expires_at: fields.expires_at,
+            elements: fields.elements.to_vec(),
         })
     }
 }
 
-/// Why a custodian does not answer. Travels as one word and tells no more than that.
+/// A request as it stands on the wire; the quorum is one only for a custody that is known.
+struct Fields<'a> {
+    id: [u8; 16],
+    requester: AgencyName,
+    epoch: u32,
+    generation: u32,
+    quorum: Vec<u16>,
+    expires_at: i64,
+    elements: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    fn parse(encoded: &'a [u8]) -> Option<Self> {
+        if encoded.len() > MAX_BATCH * ELEMENT_BYTES + 1024 {
+            return None;
+        }
+        let fields = encoding::split_parts(encoded)?;
+        let [
+            id,
+            requester,
+            epoch,
+            generation,
+            quorum,
+            expires_at,
+            elements,
+        ] = fields.as_slice()
+        else {
+            return None;
+        };
+        let (indices, rest) = quorum.as_chunks::<2>();
+        let whole = !elements.is_empty() && elements.len().is_multiple_of(ELEMENT_BYTES);
+        if !rest.is_empty() || !whole || elements.len() > MAX_BATCH * ELEMENT_BYTES {
+            return None;
+        }
+        Some(Self {
+            id: (*id).try_into().ok()?,
+            requester: std::str::from_utf8(requester).ok()?.parse().ok()?,
+            epoch: u32::from_be_bytes((*epoch).try_into().ok()?),
+            generation: u32::from_be_bytes((*generation).try_into().ok()?),
+            quorum: indices.iter().map(|i| u16::from_be_bytes(*i)).collect(),
+            expires_at: i64::from_be_bytes((*expires_at).try_into().ok()?),
+            elements,
+        })
+    }
+}
+
+/// Why a custodian does not answer. Travels as one word, and for a quota a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[allow(missing_docs)]
 pub enum Refusal {
@@ -127,19 +172,34 @@ pub enum Refusal {
     BadSignature,
     #[error("expired")]
     Expired,
+    /// The custodian holds no share of this epoch and generation, any more or yet.
     #[error("other-epoch")]
     OtherEpoch,
     #[error("repeated")]
     Repeated,
     #[error("not-ready")]
     NotReady,
+    /// It has not lately confirmed its roster with the hub.
+    #[error("stale-roster")]
+    StaleRoster,
+    /// It remembers as many requests of this agency as it can.
+    #[error("busy")]
+    Busy,
+    /// The agency's quota is used up.
+    #[error("over-quota")]
+    OverQuota {
+        /// Unix seconds from which on this much is allowed; `None` if never under this quota.
+        retry_at: Option<i64>,
+    },
     #[error("unknown")]
     Unknown,
 }
 
 impl Refusal {
-    /// Reads the word; one that this version does not know becomes `Unknown`.
-    pub fn parse(word: &str) -> Self {
+    /// Reads the word and the time that goes with it (0 for none); a word that this version does not
+    /// know becomes `Unknown`.
+    pub fn parse(word: &str, retry_at: i64) -> Self {
+        let retry_at = Some(retry_at).filter(|at| *at > 0);
         let known = [
             Self::Malformed,
             Self::NotAMember,
@@ -148,11 +208,22 @@ impl Refusal {
             Self::OtherEpoch,
             Self::Repeated,
             Self::NotReady,
+            Self::StaleRoster,
+            Self::Busy,
+            Self::OverQuota { retry_at },
         ];
         known
             .into_iter()
             .find(|refusal| refusal.to_string() == word)
             .unwrap_or(Self::Unknown)
+    }
+
+    /// The time that travels with the word; 0 for none.
+    pub fn retry_at(&self) -> i64 {
+        match self {
+            Self::OverQuota { retry_at } => retry_at.unwrap_or(0),
+            _ => 0,
+        }
     }
 }
 
@@ -166,6 +237,9 @@ pub struct StatementBody {
     pub entry: Digest,
     /// Custody epoch.
     pub epoch: u32,
+    /// Generation of the shares: 0 from the key generation, higher from refreshes.
+    #[serde(default)]
+    pub generation: u32,
     /// Digest of all first-round packages.
     pub transcript: Digest,
     /// Group key and public shares.
@@ -190,7 +264,8 @@ impl Statement {
         Ok(Self { body, signature })
     }
 
-    fn verify(&self, roster: &Roster) -> Result<StatementBody, CustodyError> {
+    /// The statement's content, if it is signed by the custodian that it names.
+    pub fn verify(&self, roster: &Roster) -> Result<StatementBody, CustodyError> {
         let body: StatementBody =
             serde_json::from_slice(&self.body).map_err(|_| CustodyError::Malformed)?;
         let forged = || CustodyError::Forged(body.custodian.clone());
@@ -220,23 +295,78 @@ pub enum CustodyError {
         "custodian {0} states another key than the others: the key generation was tampered with"
     )]
     Differs(AgencyName),
+    #[error(
+        "the custodians state another group key after a refresh than before it: what was made under it would never match"
+    )]
+    OtherGroup,
 }
 
-/// The key that all custodians of `custody` state; an error while one is missing or differs.
+/// A key that every custodian has stated, and the newest generation of shares of which that holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgreedKey {
+    /// Generation of the shares.
+    pub generation: u32,
+    /// Digest of the first-round packages that made them.
+    pub transcript: Digest,
+    /// Group key and public shares.
+    pub key: CustodyKey,
+}
+
+/// The key that all custodians of `custody` state, with the newest generation of shares that all of
+/// them have; an error while one is missing or differs.
+///
+/// A generation that not all have stated yet does not count, and does not stand in the way of the one
+/// before it.
 pub fn agreed_key(
     roster: &Roster,
     custody: &Custody,
     statements: &[Statement],
-) -> Result<CustodyKey, CustodyError> {
-    let bodies = statements
+) -> Result<AgreedKey, CustodyError> {
+    let mut bodies = statements
         .iter()
         .map(|statement| statement.verify(roster))
         .collect::<Result<Vec<_>, _>>()?;
+    bodies.retain(|body| body.entry == custody.entry);
+    let generations: BTreeSet<u32> = bodies.iter().map(|body| body.generation).collect();
+    let mut newest: Option<AgreedKey> = None;
+    let mut missing = None;
+    for &generation in generations.iter().rev() {
+        match (agreed_generation(custody, &bodies, generation), &newest) {
+            (Ok((key, transcript)), None) => {
+                newest = Some(AgreedKey {
+                    generation,
+                    transcript,
+                    key,
+                });
+            }
+            (Ok((older, _)), Some(newest)) if older.group != newest.key.group => {
+                return Err(CustodyError::OtherGroup);
+            }
+            (Ok(_), Some(_)) => {}
+            (Err(error), _) => missing = Some(error),
+        }
+    }
+    let nobody = || {
+        custody
+            .custodians
+            .first()
+            .cloned()
+            .map(CustodyError::Missing)
+    };
+    let missing = missing.or_else(nobody).unwrap_or(CustodyError::Malformed);
+    newest.ok_or(missing)
+}
+
+fn agreed_generation(
+    custody: &Custody,
+    bodies: &[StatementBody],
+    generation: u32,
+) -> Result<(CustodyKey, Digest), CustodyError> {
     let mut agreed: Option<(CustodyKey, Digest)> = None;
     for custodian in &custody.custodians {
         let body = bodies
             .iter()
-            .find(|body| body.custodian == *custodian && body.entry == custody.entry)
+            .find(|body| body.custodian == *custodian && body.generation == generation)
             .ok_or_else(|| CustodyError::Missing(custodian.clone()))?;
         let stated = (body.key.clone(), body.transcript);
         let sound = body.epoch == custody.epoch
@@ -252,7 +382,7 @@ pub fn agreed_key(
         }
         agreed = Some(stated);
     }
-    agreed.map(|(key, _)| key).ok_or(CustodyError::Malformed)
+    agreed.ok_or(CustodyError::Malformed)
 }
 
 /// Digest of a request, for replay records and the log.

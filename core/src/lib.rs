@@ -22,6 +22,7 @@
 //! | [`envelope`] | the outside of a message from node to node |
 //! | `sealing` | its inside: HPKE, padding |
 //! | `custody` | requests to custodians and their statements of the key |
+//! | `quota` | the token bucket that a custodian keeps for each agency |
 //! | `linkage` | normalising, linkage keys, score |
 
 pub mod agreement;
@@ -43,6 +44,8 @@ pub mod linkage;
 pub mod oprf;
 #[cfg(feature = "node")]
 pub mod payload;
+#[cfg(feature = "node")]
+pub mod quota;
 #[cfg(feature = "node")]
 pub mod sealing;
 #[cfg(feature = "node")]

@@ -11,7 +11,8 @@
 //! 3. The node checks that the public shares of `Q` interpolate to the group key, verifies every
 //!    proof, adds the points, takes the blind off and hashes ([`client`], [`threshold`]).
 //!
-//! Key generation is FROST's DKG ([`dkg`]). The output for an input is the RFC's `Finalize` output
+//! Key generation and the refresh of shares are FROST's DKG ([`dkg`]); a lost share is made again by
+//! others ([`repair`]). The output for an input is the RFC's `Finalize` output
 //! under the joint key, equal to that of a single server which held it.
 //!
 //! The blind is additive, `B = H(x) + r*G`, taken off as `k*B - r*K`: both multiplications are by
@@ -22,6 +23,8 @@ pub mod client;
 pub mod custodian;
 pub mod dkg;
 pub mod dleq;
+mod frost_keys;
+pub mod repair;
 pub mod suite;
 pub mod threshold;
 #[cfg(test)]

@@ -84,6 +84,8 @@ pub struct Roster {
     pub members: BTreeMap<AgencyName, Member>,
     /// The custodians, once appointed.
     pub custody: Option<Custody>,
+    /// Custodians who were replaced, oldest first: they answer until every row has been made anew.
+    pub past_custodies: Vec<Custody>,
     /// Digest of the genesis.
     pub genesis: Digest,
     /// Digest of the last entry.
@@ -140,6 +142,7 @@ impl Roster {
             log_key,
             members: BTreeMap::new(),
             custody: None,
+            past_custodies: Vec::new(),
             genesis: actual,
             head: actual,
             length: 1,
@@ -229,6 +232,16 @@ impl Roster {
     pub fn enrolled(&self, agency: &AgencyName) -> Option<(&Member, &AgencyKeys)> {
         let member = self.members.get(agency)?;
         Some((member, member.keys.as_ref()?))
+    }
+
+    /// The custodians of this epoch, present or replaced.
+    pub fn custody_of(&self, epoch: u32) -> Option<&Custody> {
+        self.custodies().find(|custody| custody.epoch == epoch)
+    }
+
+    /// The present custodians, then those before, newest first.
+    pub fn custodies(&self) -> impl Iterator<Item = &Custody> {
+        self.custody.iter().chain(self.past_custodies.iter().rev())
     }
 
     /// The body of the next entry.

@@ -5,6 +5,7 @@
 
 mod admin;
 mod ca;
+mod custody;
 mod init;
 mod logging;
 mod output;

@@ -1,8 +1,9 @@
 //! Custody: the relay between nodes and custodians, and the custodians' statements.
 //!
-//! Each custodian holds one line, on which requests come down and answers go up. The hub reads no
-//! more of a request than who asks and how many elements it has; signature, quota and replay are the
-//! custodian's to check. Statements are kept as they came: only nodes can verify them.
+//! Each custodian holds one line, on which requests come down and answers go up. Custodians who were
+//! replaced keep theirs while nodes make their rows anew. The hub reads no more of a request than who
+//! asks and how many elements it has; signature, quota and replay are the custodian's to check.
+//! Statements are kept as they came: only nodes can verify them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +29,9 @@ use crate::store::{Statement, Store, StoreError, blocking};
 const MAX_REQUEST_BYTES: usize = 256 * 1024;
 /// Largest statement in bytes: 32 public shares take about 4 KiB.
 const MAX_STATEMENT_BYTES: usize = 64 * 1024;
+/// How many generations of shares may be stated beyond the last one that all custodians have stated:
+/// refreshes that failed. Bounds what a custodian can make the hub keep.
+const MAX_GENERATIONS_AHEAD: u32 = 16;
 /// Longest refusal word; others become `unknown`.
 const MAX_WORD_BYTES: usize = 32;
 
@@ -52,8 +56,13 @@ pub enum Outcome {
         /// 64 bytes.
         proof: Vec<u8>,
     },
-    /// One word.
-    Refused(String),
+    /// One word, and when the quota allows it; 0 for no time.
+    Refused {
+        /// Its word.
+        word: String,
+        /// Unix seconds.
+        retry_at: i64,
+    },
 }
 
 /// Why there is no evaluation, or a statement is not taken.
@@ -62,8 +71,8 @@ pub enum CustodyError {
     /// Not for this caller.
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
-    /// Only the present custodians may.
-    #[error("{0} is not a custodian at present")]
+    /// Only custodians may, the present ones and those who were replaced.
+    #[error("{0} is not a custodian")]
     NotACustodian(AgencyName),
     /// It is not on the line, or went off it.
     #[error("custodian {0} is not connected")]
@@ -71,14 +80,6 @@ pub enum CustodyError {
     /// It did not answer in time.
     #[error("custodian {0} did not answer in time")]
     Late(AgencyName),
-    /// It said no.
-    #[error("custodian {custodian} refused: {word}")]
-    Refused {
-        /// Who.
-        custodian: AgencyName,
-        /// Its word.
-        word: String,
-    },
     /// Too many evaluations are under way.
     #[error("too many evaluations are under way for {0}")]
     Busy(AgencyName),
@@ -286,14 +287,14 @@ impl Custody {
         names
     }
 
-    /// Has one custodian evaluate a batch; gives elements and proof.
+    /// Has one custodian evaluate a batch; gives what it says.
     pub async fn evaluate(
         &self,
         caller: &Caller,
         custodian: &AgencyName,
         request: Vec<u8>,
         signature: Vec<u8>,
-    ) -> Result<(Vec<u8>, Vec<u8>), CustodyError> {
+    ) -> Result<Outcome, CustodyError> {
         let asking = caller.agency()?;
         let size = batch_size(&request, asking).ok_or(CustodyError::Malformed)?;
         if signature.len() != 64 {
@@ -309,7 +310,7 @@ impl Custody {
             Err(_) => return Err(CustodyError::Late(custodian.clone())),
         };
         match outcome {
-            Outcome::Evaluated { elements, proof } => {
+            evaluated @ Outcome::Evaluated { .. } => {
                 let log = LogEntry {
                     at: self.clock.now(),
                     event: Event::Evaluation,
@@ -319,31 +320,29 @@ impl Custody {
                 };
                 let store = Arc::clone(&self.store);
                 blocking(move || store.note(&log)).await?;
-                Ok((elements, proof))
+                Ok(evaluated)
             }
-            Outcome::Refused(word) => Err(CustodyError::Refused {
-                custodian: custodian.clone(),
+            Outcome::Refused { word, retry_at } => Ok(Outcome::Refused {
                 word: known_word(word),
+                retry_at,
             }),
         }
     }
 
     /// Keeps the caller's statement of the key of the present custody; the same again changes nothing.
     pub async fn publish(&self, caller: &Caller, statement: Statement) -> Result<(), CustodyError> {
-        #[derive(Deserialize)]
-        struct Head {
-            custodian: AgencyName,
-            epoch: u32,
-        }
         let agency = self.custodian(caller.agency()?)?;
         if statement.body.len() > MAX_STATEMENT_BYTES {
             return Err(CustodyError::Malformed);
         }
-        let head: Head =
-            serde_json::from_slice(&statement.body).map_err(|_| CustodyError::Malformed)?;
+        let head = Head::of(&statement).ok_or(CustodyError::Malformed)?;
         let state = self.directory.state();
         let epoch = state.roster.custody.as_ref().map(|custody| custody.epoch);
         if head.custodian != agency || Some(head.epoch) != epoch {
+            return Err(CustodyError::Malformed);
+        }
+        let agreed = self.agreed_generation(&self.all_statements(head.epoch).await?);
+        if head.generation > agreed.saturating_add(MAX_GENERATIONS_AHEAD) {
             return Err(CustodyError::Malformed);
         }
         let log = LogEntry {
@@ -354,8 +353,8 @@ impl Custody {
             digest: Some(crypto::sha256(&statement.body)),
         };
         let store = Arc::clone(&self.store);
-        let stated = agency.clone();
-        let kept = blocking(move || store.publish(head.epoch, &stated, &statement, &log)).await?;
+        let (stated, key) = (agency.clone(), (head.epoch, head.generation));
+        let kept = blocking(move || store.publish(key, &stated, &statement, &log)).await?;
         if !kept {
             return Err(CustodyError::StatedOtherwise(agency));
         }
@@ -363,18 +362,45 @@ impl Custody {
         Ok(())
     }
 
-    /// All statements of one epoch.
+    /// Statements of one epoch that still matter: a reply holds no more than the bounds say.
     pub async fn statements(&self, epoch: u32) -> Result<Vec<Statement>, CustodyError> {
+        let mut statements = self.all_statements(epoch).await?;
+        let agreed = self.agreed_generation(&statements);
+        statements.retain(|s| Head::of(s).is_some_and(|head| head.generation >= agreed));
+        Ok(statements)
+    }
+
+    async fn all_statements(&self, epoch: u32) -> Result<Vec<Statement>, CustodyError> {
         let store = Arc::clone(&self.store);
         blocking(move || store.statements(epoch).map_err(Into::into)).await
     }
 
+    /// The newest generation that every custodian of these statements' epoch has stated; 0 if none.
+    /// Nodes decide by the signatures; here it only bounds what is kept and sent.
+    fn agreed_generation(&self, statements: &[Statement]) -> u32 {
+        let heads: Vec<Head> = statements.iter().filter_map(Head::of).collect();
+        let state = self.directory.state();
+        let epoch = heads.first().map(|head| head.epoch);
+        let Some(custody) = epoch.and_then(|epoch| state.roster.custody_of(epoch)) else {
+            return 0;
+        };
+        let stated_by_all = |generation: u32| {
+            custody.custodians.iter().all(|custodian| {
+                let mut own = heads.iter().filter(|head| head.custodian == *custodian);
+                own.any(|head| head.generation == generation)
+            })
+        };
+        let generations = heads.iter().map(|head| head.generation);
+        generations.filter(|g| stated_by_all(*g)).max().unwrap_or(0)
+    }
+
     fn custodian(&self, agency: &AgencyName) -> Result<AgencyName, CustodyError> {
         let state = self.directory.state();
-        let custody = state.roster.custody.as_ref();
-        match custody.and_then(|custody| custody.index_of(agency)) {
-            Some(_) => Ok(agency.clone()),
-            None => Err(CustodyError::NotACustodian(agency.clone())),
+        let mut custodies = state.roster.custodies();
+        if custodies.any(|custody| custody.index_of(agency).is_some()) {
+            Ok(agency.clone())
+        } else {
+            Err(CustodyError::NotACustodian(agency.clone()))
         }
     }
 
@@ -435,14 +461,29 @@ fn hang_up(relay: &Relay, custodian: &AgencyName, line: u64) {
     board.waiting.retain(|_, waiting| waiting.line != line);
 }
 
+/// What the hub reads of a statement.
+#[derive(Deserialize)]
+struct Head {
+    custodian: AgencyName,
+    epoch: u32,
+    #[serde(default)]
+    generation: u32,
+}
+
+impl Head {
+    fn of(statement: &Statement) -> Option<Self> {
+        serde_json::from_slice(&statement.body).ok()
+    }
+}
+
 /// Elements in a request, if it is one and the caller asks in its own name. Its fields are id,
-/// requester, epoch, quorum, expiry and elements.
+/// requester, epoch, generation, quorum, expiry and elements.
 fn batch_size(request: &[u8], asking: &AgencyName) -> Option<u64> {
     if request.len() > MAX_REQUEST_BYTES {
         return None;
     }
     let fields = encoding::split_parts(request)?;
-    let [_, requester, _, _, _, elements] = fields.as_slice() else {
+    let [_, requester, _, _, _, _, elements] = fields.as_slice() else {
         return None;
     };
     (*requester == asking.as_str().as_bytes()).then_some(elements.len() as u64 / 32)

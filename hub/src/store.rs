@@ -281,15 +281,16 @@ pub trait Store: Send + Sync {
         log: &LogEntry,
     ) -> Result<(), StoreError>;
 
-    /// Keeps a custodian's statement; false if a different one is already there.
+    /// Keeps a custodian's statement of a custody epoch and a generation of its shares; false if a
+    /// different one is already there.
     fn publish(
         &self,
-        epoch: u32,
+        key: (u32, u32),
         custodian: &AgencyName,
         statement: &Statement,
         log: &LogEntry,
     ) -> Result<bool, StoreError>;
-    /// All statements of one custody epoch.
+    /// All statements of one custody epoch, of every generation.
     fn statements(&self, epoch: u32) -> Result<Vec<Statement>, StoreError>;
 
     /// Stores new rows and joins each with the stored rows of other members.

@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod console;
+mod custody;
 mod enrol;
 mod failure;
 mod logging;
@@ -175,6 +176,7 @@ async fn carry_out(
         }
         Task::Schema(_) => output::schema(console, global.json, &launcher.schema()),
         Task::DefaultConfig => output::default_config(console, global.json),
+        Task::Custody(task) => custody::carry_out(&global, task, console, &*launcher).await,
         task => commands::carry_out(&global, task, console, &*launcher).await,
     }
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::custody::CustodyCommand;
+
 /// A command to a node whose vault is open.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
@@ -43,6 +45,8 @@ pub enum Command {
         /// Its id.
         agreement: String,
     },
+    /// About the custody of the key.
+    Custody(CustodyCommand),
 }
 
 /// How a file is imported.
@@ -73,6 +77,7 @@ impl std::fmt::Debug for Command {
             Self::Status => "status",
             Self::Agreements => "agreements",
             Self::Accept { .. } => "accept",
+            Self::Custody(_) => "custody",
         })
     }
 }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use thiserror::Error;
 
+use crate::error::NodeError;
+
 /// Name of the file in the state directory.
 pub const FILE_NAME: &str = "node.toml";
 
@@ -31,6 +33,8 @@ pub struct NodeConfig {
     /// The state directory that the command line named; not in the file.
     #[serde(skip)]
     pub state: PathBuf,
+    /// Whether this node keeps records or only holds a share of the key.
+    pub role: Role,
     /// Address of the hub, `host:port`, instead of the invitation's.
     #[serde(deserialize_with = "hub_address")]
     pub hub: Option<String>,
@@ -42,6 +46,29 @@ pub struct NodeConfig {
     pub custody: Custody,
     /// What the serving node writes down about itself.
     pub log: Log,
+}
+
+/// What a node is there for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// It keeps an agency's records; it holds a share of the key too, if it is appointed.
+    #[default]
+    Member,
+    /// It holds a share of the key and nothing else: no records, no queries.
+    Custodian,
+}
+
+impl Role {
+    /// Refuses what only a node with records does.
+    pub(crate) fn refuse_records(self) -> Result<(), NodeError> {
+        match self {
+            Self::Member => Ok(()),
+            Self::Custodian => Err(NodeError::Request(
+                "this node is a custodian only (role = \"custodian\" in node.toml) and keeps no records; use the agency's own node for them, or change the role and start it again".into(),
+            )),
+        }
+    }
 }
 
 /// How identifiers are turned into tokens.

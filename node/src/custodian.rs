@@ -1,21 +1,31 @@
 //! The custodian's role: takes part in key generations, holds a share, evaluates for members.
 //!
-//! A key generation begins by itself when the roster appoints this agency. Its messages travel as
-//! envelopes between the custodians; its state lies sealed in the vault, so that a restart in between
-//! loses nothing. Secrets of a finished run are deleted.
+//! | Module | Room |
+//! |---|---|
+//! | [`gate`] | each request once, within the quota, written down |
+//! | `generation` | key generations and refreshes |
+//! | `repair` | a lost share, made again by others |
+//!
+//! What custodians say to each other travels as envelopes; its state lies sealed in the vault, so
+//! that a restart in between loses nothing. Secrets of a finished run are deleted.
 
-use std::collections::BTreeMap;
+pub mod gate;
+mod generation;
+mod repair;
+
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use rand_core::OsRng;
 use serde::{Deserialize, Serialize};
-use symbolon_core::crypto;
-use symbolon_core::custody::{Refusal, Request, Statement, StatementBody};
+use symbolon_core::crypto::{self, Signature};
+use symbolon_core::custody::{AgreedKey, Refusal, Request};
 use symbolon_core::envelope::Envelope;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::oprf::custodian::{Evaluation, evaluate};
-use symbolon_core::oprf::dkg::{Dkg, Message, Outgoing};
+use symbolon_core::oprf::dkg::{DkgError, Message};
 use symbolon_core::oprf::threshold::KeyShare;
 use symbolon_core::roster::Custody;
 use tokio::sync::mpsc;
@@ -24,7 +34,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::error::NodeError;
 use crate::hub_client::{Answer, HubClient, Task};
 use crate::node::Node;
-use crate::tables::{KeyTag, Secret, StoredEnvelope, StoredShare};
+use crate::tables::{KeyTag, Secret, StoredEnvelope};
+
+/// Oldest confirmation of the roster with which a custodian still evaluates, in seconds. Whoever was
+/// suspended is refused after this at the latest, if the hub tells of it.
+pub const ROSTER_FRESH_S: i64 = 60;
+/// How long a custodian waits for the hub to confirm its roster before it refuses.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
 
 /// What envelopes between nodes carry.
 #[derive(Serialize, Deserialize)]
@@ -32,22 +48,26 @@ use crate::tables::{KeyTag, Secret, StoredEnvelope, StoredShare};
 pub enum Letter {
     /// A message of a key generation.
     Dkg(Message),
-}
-
-/// Request ids that were answered, until they expire; refuses a repeated request.
-#[derive(Default)]
-pub struct Answered(BTreeMap<[u8; 16], i64>);
-
-impl Answered {
-    /// Bounded by what can be asked within a request's life; beyond it, nothing is answered.
-    const MOST: usize = 100_000;
-
-    fn first_time(&mut self, id: [u8; 16], expires_at: i64, now: i64) -> bool {
-        if self.0.len() >= Self::MOST {
-            self.0.retain(|_, expiry| *expiry >= now);
-        }
-        self.0.len() < Self::MOST && self.0.insert(id, expires_at).is_none()
-    }
+    /// A message of a refresh of shares.
+    Refresh {
+        /// Custody epoch.
+        epoch: u32,
+        /// Generation of the shares that it starts from.
+        base: u32,
+        /// Generation that it makes.
+        generation: u32,
+        /// The message.
+        message: Message,
+    },
+    /// A message of a repair.
+    Repair(repair::RepairMessage),
+    /// All rows of the sender are made under this custody epoch.
+    RowsMade {
+        /// Custody epoch.
+        epoch: u32,
+        /// The sender wants to know whether the recipient's are too.
+        answer: bool,
+    },
 }
 
 impl Node {
@@ -58,45 +78,26 @@ impl Node {
         Some((custody, index))
     }
 
-    /// Starts the key generation that the roster asks for, unless it runs or is done.
-    pub(crate) fn begin_custody(&self) -> Result<(), NodeError> {
-        let Some((custody, index)) = self.own_custody() else {
-            return Ok(());
-        };
-        let done = self.tables.shares.contains(&custody.epoch)?;
-        if done || self.tables.dkg.contains(&custody.entry)? {
-            return Ok(());
-        }
-        if custody.custodians.len() == 1 {
-            let (share, key) = KeyShare::single(&mut OsRng);
-            let transcript = crypto::digest("symbolon single custodian", &[&custody.entry.0]);
-            let stored = StoredShare {
-                index,
-                secret: Secret(share.expose().as_bytes().to_vec()),
-                transcript,
-                key,
-            };
-            self.tables.shares.put(&custody.epoch, &stored)?;
-            return self.vault.flush();
-        }
-        let size = custody.custodians.len() as u16;
-        let (dkg, outgoing) =
-            Dkg::start(custody.entry, index, custody.threshold, size, &mut OsRng)?;
-        // The messages first: repeated ones change nothing, lost ones would.
-        self.post_dkg(&custody, outgoing)?;
-        self.tables.dkg.put(&custody.entry, &dkg)?;
-        tracing::info!(epoch = custody.epoch, index, "key generation begun");
-        self.vault.flush()
+    /// The key of an epoch that every custodian has stated, as far as we have been told.
+    pub(crate) fn agreed(&self, epoch: u32) -> Option<AgreedKey> {
+        self.membership(|m| m.custody_keys.get(&epoch).cloned())
     }
 
-    fn post_dkg(&self, custody: &Custody, outgoing: Outgoing) -> Result<(), NodeError> {
-        for (index, message) in outgoing {
-            let to = custody
-                .custodian(index)
-                .ok_or(NodeError::Internal("a message for a custodian who is none"))?;
-            self.post(to, &Letter::Dkg(message))?;
+    /// Whether we hold a share of any key that the roster knows.
+    pub(crate) fn holds_a_share(&self) -> Result<bool, NodeError> {
+        let epochs: Vec<u32> =
+            self.membership(|m| m.roster.custodies().map(|custody| custody.epoch).collect());
+        for epoch in epochs {
+            if self.newest_share(epoch)?.is_some() {
+                return Ok(true);
+            }
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// Whether we hold a share of this custody epoch, of any generation.
+    pub fn holds_share_of(&self, epoch: u32) -> Result<bool, NodeError> {
+        Ok(self.newest_share(epoch)?.is_some())
     }
 
     /// Puts a letter into the outbox; it goes when the hub takes it.
@@ -148,11 +149,25 @@ impl Node {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::warn!(%from, %error, "envelope refused");
+                self.note_custody_fault(format!(
+                    "an envelope that claims to be from {from} was refused: {error}"
+                ));
                 return Ok(());
             }
         };
         match serde_json::from_slice(&opened) {
             Ok(Letter::Dkg(message)) => self.dkg_message(hub, from, message).await,
+            Ok(Letter::Refresh {
+                epoch,
+                base,
+                generation,
+                message,
+            }) => {
+                let which = (epoch, base, generation);
+                self.refresh_message(hub, from, which, message).await
+            }
+            Ok(Letter::Repair(message)) => self.repair_message(from, message),
+            Ok(Letter::RowsMade { epoch, answer }) => self.rows_made_at(from, epoch, answer),
             Err(_) => {
                 tracing::warn!(%from, "envelope with a letter that this version does not know");
                 Ok(())
@@ -160,101 +175,86 @@ impl Node {
         }
     }
 
-    async fn dkg_message(
-        &self,
-        hub: &HubClient,
-        from: &AgencyName,
-        message: Message,
-    ) -> Result<(), NodeError> {
-        let (Message::Round1 { run, .. } | Message::Round2 { run, .. }) = &message;
-        let run = *run;
-        if self
-            .own_custody()
-            .is_none_or(|(custody, _)| custody.entry != run)
-        {
-            // The sender may have seen a roster entry that we have not.
-            self.sync_roster(hub).await?;
-        }
-        let current = self
-            .own_custody()
-            .filter(|(custody, _)| custody.entry == run);
-        let Some((custody, _)) = current else {
-            tracing::warn!(%from, "message of a key generation that the roster does not ask for");
-            return Ok(());
-        };
-        self.begin_custody()?;
-        let (Some(mut dkg), Some(sender)) = (self.tables.dkg.get(&run)?, custody.index_of(from))
-        else {
-            return Ok(()); // Finished already, or from somebody who is no custodian.
-        };
-        match dkg.receive(sender, message) {
-            Ok(outgoing) => {
-                self.post_dkg(&custody, outgoing)?;
-                self.tables.dkg.put(&run, &dkg)?;
-                self.vault.flush()?;
-            }
-            Err(error) => {
-                tracing::error!(%from, %error, "key generation: message refused");
-                return Ok(());
-            }
-        }
-        self.finish_custody(hub).await
+    /// What a person should know of a fault in making shares.
+    pub(crate) fn note_custody_fault(&self, fault: String) {
+        self.set_custody_fault(Some(fault));
     }
 
-    /// Ends a run whose messages are all there; publishes our statement of the key.
-    pub(crate) async fn finish_custody(&self, hub: &HubClient) -> Result<(), NodeError> {
-        let Some((custody, index)) = self.own_custody() else {
-            return Ok(());
-        };
-        if let Some(dkg) = self.tables.dkg.get(&custody.entry)? {
-            match dkg.outcome() {
-                Ok(None) => return Ok(()),
-                Ok(Some(outcome)) => {
-                    let stored = StoredShare {
-                        index,
-                        secret: Secret(outcome.share.expose().as_bytes().to_vec()),
-                        transcript: outcome.transcript,
-                        key: outcome.key,
-                    };
-                    self.tables.shares.put(&custody.epoch, &stored)?;
-                    self.tables.dkg.remove(&custody.entry)?;
-                    self.vault.flush()?;
-                    tracing::info!(epoch = custody.epoch, index, "key generation done");
-                }
-                Err(error) => {
-                    tracing::error!(%error, "key generation failed; a new one must be appointed");
-                    return Ok(());
-                }
-            }
-        }
-        let Some(share) = self.tables.shares.get(&custody.epoch)? else {
-            return Ok(());
-        };
-        let stated = format!("stated custody epoch {}", custody.epoch);
-        if self.tables.numbers.contains(&stated)? {
-            return Ok(());
-        }
-        let body = StatementBody {
-            custodian: self.identity.agency.clone(),
-            entry: custody.entry,
-            epoch: custody.epoch,
-            transcript: share.transcript,
-            key: share.key,
-        };
-        self.share_made.notify_one();
-        let statement = Statement::new(&body, &self.identity.signing)?;
-        hub.publish(statement).await?;
-        self.tables.numbers.put(&stated, &1)
+    /// Shares were made: what went wrong before no longer matters.
+    pub(crate) fn forget_custody_fault(&self) {
+        self.set_custody_fault(None);
     }
 
-    /// Evaluates with our own share, if we hold one of this epoch.
+    fn set_custody_fault(&self, fault: Option<String>) {
+        let known = self.custody_fault.lock();
+        *known.unwrap_or_else(std::sync::PoisonError::into_inner) = fault;
+    }
+
+    fn name_culprit(&self, custody: &Custody, error: &DkgError) -> String {
+        let culprit = match error {
+            DkgError::BadPackage { index }
+            | DkgError::Equivocated { index }
+            | DkgError::TranscriptDiffers { index } => custody.custodian(*index),
+            _ => None,
+        };
+        culprit.map_or_else(
+            || error.to_string(),
+            |name| format!("{error} (custodian {name})"),
+        )
+    }
+
+    /// Evaluates with our own share, if we hold one of this epoch and generation.
     pub(crate) fn evaluate_here(&self, request: &Request) -> Result<Evaluation, Refusal> {
-        let stored = self.tables.shares.get(&request.epoch).ok().flatten();
-        let stored = stored.ok_or(Refusal::NotReady)?;
+        let place = (request.epoch, request.generation);
+        let stored = self.tables.shares.get(&place).map_err(|error| {
+            tracing::error!(%error, "the share cannot be read");
+            Refusal::NotReady
+        })?;
+        let stored = stored.ok_or(Refusal::OtherEpoch)?;
         let share =
             KeyShare::from_bytes(stored.index, &stored.secret.0).map_err(|_| Refusal::NotReady)?;
         evaluate(&share, &request.quorum, &request.elements, &mut OsRng)
             .map_err(|_| Refusal::Malformed)
+    }
+
+    /// Whether the hub has lately said that our roster is all of it.
+    fn roster_is_fresh(&self, now: i64) -> bool {
+        let confirmed = self.roster_confirmed_at.load(Ordering::Relaxed);
+        // One in the future is a clock that was set back: no confirmation either.
+        confirmed <= now && now.saturating_sub(confirmed) <= ROSTER_FRESH_S
+    }
+
+    /// Answers one request as a custodian: everything is checked and written down before anything is
+    /// computed.
+    pub fn answer(&self, request: &[u8], signature: &Signature) -> Result<Evaluation, Refusal> {
+        let now = self.clock.now();
+        if !self.roster_is_fresh(now) {
+            return Err(Refusal::StaleRoster);
+        }
+        let (request, quota, index) = self.membership(|m| {
+            let request = Request::verify(request, signature, &m.roster, now)?;
+            let (member, _) = m
+                .roster
+                .active(&request.requester)
+                .ok_or(Refusal::NotAMember)?;
+            let custody = m.roster.custody_of(request.epoch);
+            let index = custody.and_then(|custody| custody.index_of(&self.identity.agency));
+            let quota = member.quota;
+            Ok((request, quota, index.ok_or(Refusal::OtherEpoch)?))
+        })?;
+        if !request.quorum.contains(index) {
+            return Err(Refusal::Malformed);
+        }
+        // What cannot be answered costs nothing.
+        let place = (request.epoch, request.generation);
+        if !self.tables.shares.contains(&place).unwrap_or(false) {
+            return Err(Refusal::OtherEpoch);
+        }
+        self.gate
+            .admit((&self.vault, &self.tables), &request, quota, now)?;
+        let elements = request.count();
+        tracing::info!(requester = %request.requester, elements, "evaluation");
+        self.evaluate_here(&request)
     }
 
     /// Stands on the line and answers until it breaks.
@@ -262,51 +262,29 @@ impl Node {
         // One answer at a time is computed; a few may wait to be sent.
         let (answers, receiver) = mpsc::channel(8);
         let mut tasks = std::pin::pin!(hub.attend(ReceiverStream::new(receiver)).await?);
-        let mut answered = Answered::default();
         while let Some(task) = tasks.next().await {
             let Task {
                 number,
                 request,
                 signature,
             } = task?;
-            let checked = self.check_task(&request, &signature, &mut answered);
-            let outcome = match checked {
-                Ok(request) => {
-                    tracing::info!(
-                        requester = %request.requester,
-                        elements = request.elements.len() / 32,
-                        "evaluation"
-                    );
-                    let node = Arc::clone(self);
-                    let computed =
-                        tokio::task::spawn_blocking(move || node.evaluate_here(&request)).await;
-                    computed.unwrap_or(Err(Refusal::NotReady))
+            if !self.roster_is_fresh(self.clock.now()) {
+                let confirmed = tokio::time::timeout(CONFIRM_WITHIN, self.sync_roster(hub)).await;
+                if !matches!(confirmed, Ok(Ok(()))) {
+                    tracing::warn!("the hub does not confirm the roster; nothing is evaluated");
                 }
-                Err(refusal) => {
-                    tracing::warn!(%refusal, "evaluation refused");
-                    Err(refusal)
-                }
-            };
+            }
+            let node = Arc::clone(self);
+            let answered =
+                tokio::task::spawn_blocking(move || node.answer(&request, &signature)).await;
+            let outcome = answered.unwrap_or(Err(Refusal::NotReady));
+            if let Err(refusal) = &outcome {
+                tracing::warn!(%refusal, "evaluation refused");
+            }
             if answers.send(Answer { number, outcome }).await.is_err() {
                 break;
             }
         }
         Ok(())
-    }
-
-    fn check_task(
-        &self,
-        request: &[u8],
-        signature: &symbolon_core::crypto::Signature,
-        answered: &mut Answered,
-    ) -> Result<Request, Refusal> {
-        let (custody, _) = self.own_custody().ok_or(Refusal::OtherEpoch)?;
-        let now = self.clock.now();
-        let request =
-            self.membership(|m| Request::verify(request, signature, &m.roster, &custody, now))?;
-        if !answered.first_time(request.id, request.expires_at, now) {
-            return Err(Refusal::Repeated);
-        }
-        Ok(request)
     }
 }

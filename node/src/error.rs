@@ -73,6 +73,15 @@ pub enum NodeError {
     Payload(#[from] PayloadError),
     #[error(transparent)]
     Csv(#[from] crate::csv_file::CsvError),
+    #[error("repair of the share failed: {0}")]
+    Repair(#[from] symbolon_core::oprf::repair::RepairError),
+    /// A custodian evaluates no more for us for a while.
+    #[error("{}", over_quota(custodian, *retry_at))]
+    OverQuota {
+        custodian: symbolon_core::identity::AgencyName,
+        /// Unix seconds; `None` if the quota as it is never allows it.
+        retry_at: Option<i64>,
+    },
     /// Work that goes on by itself once the reason is gone.
     #[error("{0}")]
     Waiting(String),
@@ -92,6 +101,18 @@ pub fn advice(error: &std::io::Error) -> &'static str {
             "; check who owns the directory and may write there"
         }
         _ => "",
+    }
+}
+
+fn over_quota(custodian: &symbolon_core::identity::AgencyName, retry_at: Option<i64>) -> String {
+    match retry_at {
+        Some(at) => format!(
+            "the quota of this agency at custodian {custodian} is used up until {}; the keys wait and go on by themselves then",
+            crate::clock::rfc3339(at)
+        ),
+        None => format!(
+            "the quota of this agency at custodian {custodian} is used up and no time fills it; ask your administrator for a larger one, the keys wait"
+        ),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::error::NodeError;
 use crate::node::Node;
 use crate::records::Crossed;
 use crate::reports::{FileProblem, ImportReport, Progress, ProgressSink, WithdrawReport};
+use crate::tokenise::Done;
 
 const IMPORTING: &str = "importing";
 /// Records between two steps of progress.
@@ -29,6 +30,7 @@ impl Node {
         options: &ImportOptions,
         progress: &ProgressSink,
     ) -> Result<ImportReport, NodeError> {
+        self.config.role.refuse_records()?;
         // Agreements are checked against the hub if it can be reached; the import itself needs none.
         let line = self.hub().await;
         let work = self.work.lock().await;
@@ -40,24 +42,21 @@ impl Node {
         };
         let few = self.few_pending()?;
         let _work = self.wait_for_company(work).await?;
-        let done = match line {
-            Ok(hub) => self.work_off(&hub, progress).await,
+        let mut done = Done::default();
+        let worked = match line {
+            Ok(hub) => self.work_off(&hub, progress, &mut done).await,
             Err(error) => Err(error),
         };
-        match done {
-            Ok(done) => {
-                // A few rows may have gone with another import's; what counts is that they are there.
-                report.rows_registered = match (before, few) {
-                    (Some(before), Some(few)) => self.registered(few.difference(&before))?,
-                    _ => done.registered,
-                };
-                report.rows_withdrawn = done.withdrawn;
-            }
-            Err(error) => {
-                self.set_waiting(Some(error.to_string()));
-                report.waiting_reason = Some(error.to_string());
-                self.work_waits.notify_one();
-            }
+        // A few rows may have gone with another import's; what counts is that they are there.
+        report.rows_registered = match (before, few) {
+            (Some(before), Some(few)) => self.registered(few.difference(&before))?,
+            _ => done.registered,
+        };
+        report.rows_withdrawn = done.withdrawn;
+        if let Err(error) = worked {
+            self.set_waiting(Some(error.to_string()));
+            report.waiting_reason = Some(error.to_string());
+            self.work_waits.notify_one();
         }
         report.waiting = self.waiting_rows();
         Ok(report)
@@ -319,15 +318,13 @@ impl Node {
         let audiences = self.audiences();
         self.reconcile_crossed(&crossed, &audiences)?;
         self.vault.flush()?;
-        let line = self.hub().await;
-        let done = match line {
-            Ok(hub) => self.work_off(&hub, progress).await,
-            Err(error) => Err(error),
-        };
-        if let Ok(done) = done {
-            report.rows_withdrawn = done.withdrawn;
-            report.notices_cancelled = done.cancelled;
+        let mut done = Done::default();
+        if let Ok(hub) = self.hub().await {
+            // What could not be done waits, and the report says how much.
+            let _ = self.work_off(&hub, progress, &mut done).await;
         }
+        report.rows_withdrawn = done.withdrawn;
+        report.notices_cancelled = done.cancelled;
         report.waiting = self.tables.withdrawals.len() as u64;
         Ok(report)
     }

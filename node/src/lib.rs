@@ -8,7 +8,7 @@
 //! | [`vault`], [`tables`] | everything the node keeps, sealed |
 //! | [`hub_client`] | the line to the hub |
 //! | [`certificates`] | renewing the TLS certificate, telling how long it lasts |
-//! | [`enrolment`], [`membership`], [`custodian`], [`oracle`] | invitation, roster, agreements, share of the key, evaluations |
+//! | [`enrolment`], [`membership`], [`custodian`], [`custody`], [`oracle`] | invitation, roster, agreements, share of the key and its life, evaluations |
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
 //! | [`node`], [`serve`] | the open node, and what keeps it going |
 
@@ -20,6 +20,7 @@ pub mod config;
 pub mod control;
 pub mod csv_file;
 pub mod custodian;
+pub mod custody;
 pub mod enrolment;
 pub mod error;
 pub mod heal;
@@ -30,9 +31,12 @@ pub mod matches;
 pub mod membership;
 pub mod node;
 pub mod oracle;
+mod pauses;
 pub mod query;
 pub mod records;
+mod replacement;
 pub mod reports;
+mod roots;
 pub mod serve;
 pub mod tables;
 pub mod tokenise;

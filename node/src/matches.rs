@@ -37,6 +37,10 @@ impl Node {
         if self.tables.withdrawals.contains(&foreign.own_handle)? {
             return Ok(());
         }
+        // A notice may come late, for a row under a custody key whose roots are deleted.
+        if !self.tables.roots.contains(&(row.custody, row.tag))? {
+            return Ok(());
+        }
         let agreement = self.agreement_of(&row.agreement)?;
         let (token, lock) = self.token_of(&row)?;
         let opened = payload::open(&foreign.payload, &lock, &row.epoch, &token, &foreign.handle);

@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use symbolon_core::agreement::{Acceptance, AcceptanceBody, KeyDelivery, SealedKey, Standing};
 use symbolon_core::crypto::SecretKey;
-use symbolon_core::custody::agreed_key;
+use symbolon_core::custody::{AgreedKey, CustodyError, agreed_key};
 use symbolon_core::encoding::{self, Digest};
 use symbolon_core::identity::{AgencyName, Name};
 use symbolon_core::linkage::schema::Schema;
-use symbolon_core::oprf::threshold::CustodyKey;
 use symbolon_core::roster::{Roster, RosterError, SignedEntry};
 use symbolon_core::sealing;
 use symbolon_core::token::AgreementKey;
@@ -27,8 +27,8 @@ use crate::tables::{Secret, StoredAgreement};
 pub struct Membership {
     /// The verified roster.
     pub roster: Roster,
-    /// The key of the present custody epoch, once every custodian has stated it.
-    pub custody_key: Option<CustodyKey>,
+    /// The key of each custody epoch in use, once every custodian has stated it.
+    pub custody_keys: BTreeMap<u32, AgreedKey>,
     /// Why there is no custody key yet.
     pub custody_missing: Option<String>,
     /// Agreements that name this agency, by id.
@@ -75,7 +75,7 @@ impl Node {
     /// Takes one page of entries; gives whether there was anything new.
     async fn extend_roster(&self, hub: &HubClient) -> Result<bool, NodeError> {
         let mut roster = self.membership(|m| m.roster.clone());
-        let known = roster.length;
+        let (known, asked_at) = (roster.length, self.clock.now());
         // The last known entry is asked for again: a hub that was rolled back or forked shows here.
         let offered = hub.roster(known - 1).await?;
         let Some((overlap, new)) = offered.split_first() else {
@@ -96,6 +96,12 @@ impl Node {
                 m.roster = roster;
             }
         });
+        if new.is_empty() {
+            // By the hub's word, nothing has changed until we asked.
+            self.roster_confirmed_at.store(asked_at, Ordering::Relaxed);
+        } else {
+            self.pauses.clear();
+        }
         Ok(!new.is_empty())
     }
 
@@ -105,19 +111,45 @@ impl Node {
             self.change_membership(|m| m.custody_missing = Some("no custodians appointed".into()));
             return Ok(());
         };
-        let statements = hub.statements(custody.epoch).await?;
+        let epoch = custody.epoch;
+        let statements = hub.statements(epoch).await?;
         let agreed = agreed_key(&roster, custody, &statements);
-        if let (Ok(key), Some(share)) = (&agreed, self.tables.shares.get(&custody.epoch)?)
-            && share.key != *key
-        {
+        if let Ok(agreed) = &agreed {
+            self.check_agreed(epoch, agreed)?;
+        }
+        let newest = match agreed {
+            Ok(agreed) => {
+                self.change_membership(|m| {
+                    m.custody_keys.insert(epoch, agreed.clone());
+                    m.custody_missing = None;
+                });
+                self.settle_shares(epoch, &agreed)?;
+                Some(epoch)
+            }
+            Err(error) => {
+                self.change_membership(|m| m.custody_missing = Some(error.to_string()));
+                None
+            }
+        };
+        let past = self.sync_past_key(hub).await?;
+        if let Some(newest) = newest.or(past) {
+            self.note_custody_key(newest, past.filter(|past| *past < newest))?;
+        }
+        self.delete_old_shares()
+    }
+
+    /// A key that all custodians state must be the one that we helped to make, and the one before.
+    fn check_agreed(&self, epoch: u32, agreed: &AgreedKey) -> Result<(), NodeError> {
+        let held = self.tables.shares.get(&(epoch, agreed.generation))?;
+        if held.is_some_and(|share| share.key != agreed.key) {
             return Err(NodeError::Request(
                 "the custodians state another key than the one this node took part in making; do not go on, tell your administrator".into(),
             ));
         }
-        self.change_membership(|m| match agreed {
-            Ok(key) => (m.custody_key, m.custody_missing) = (Some(key), None),
-            Err(error) => m.custody_missing = Some(error.to_string()),
-        });
+        let known = self.agreed(epoch);
+        if known.is_some_and(|known| known.key.group != agreed.key.group) {
+            return Err(NodeError::Custody(CustodyError::OtherGroup));
+        }
         Ok(())
     }
 

@@ -20,10 +20,12 @@ use tokio::sync::Notify;
 use crate::certificates;
 use crate::clock::Clock;
 use crate::config::NodeConfig;
+use crate::custodian::gate::Gate;
 use crate::enrolment::SELF;
 use crate::error::NodeError;
 use crate::hub_client::{Credentials, HubClient};
 use crate::membership::{Membership, load_roster};
+use crate::pauses::Pauses;
 use crate::tables::{StoredIdentity, Tables};
 use crate::vault::Vault;
 
@@ -88,6 +90,14 @@ pub struct Node {
     pub(crate) share_made: Notify,
     /// Rung when the first attempt to connect has ended, well or badly.
     pub(crate) first_try: Notify,
+    /// What this custodian has answered, and what each agency has left.
+    pub(crate) gate: Gate,
+    /// Custodians who will not evaluate for us until a time.
+    pub(crate) pauses: Pauses,
+    /// What went wrong in making shares, for a person to read.
+    pub(crate) custody_fault: Mutex<Option<String>>,
+    /// When the hub last confirmed that our roster is its whole roster, Unix seconds.
+    pub(crate) roster_confirmed_at: std::sync::atomic::AtomicI64,
     /// Rung when an envelope waits to be sent.
     pub(crate) outbox_waits: Notify,
     /// Registered rows that the hub turned out to have lost; stays 0 unless its store was damaged.
@@ -119,12 +129,17 @@ impl Node {
         let entries: Vec<SignedEntry> = entries.into_values().collect();
         let membership = Membership {
             roster: load_roster(&entries, &identity.genesis)?,
-            custody_key: None,
+            custody_keys: BTreeMap::new(),
             custody_missing: Some("not yet asked the hub".to_owned()),
             agreements: BTreeMap::new(),
         };
         let credentials = certificates::credentials(&stored)?;
+        let gate = Gate::open(&tables)?;
         let node = Self {
+            gate,
+            pauses: Pauses::default(),
+            custody_fault: Mutex::default(),
+            roster_confirmed_at: i64::MIN.into(),
             vault,
             tables,
             identity,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use rand_core::OsRng;
 use symbolon_core::crypto;
-use symbolon_core::custody::Request;
+use symbolon_core::custody::{Refusal, Request};
 use symbolon_core::identity::AgencyName;
 use symbolon_core::oprf::OprfError;
 use symbolon_core::oprf::client::{BlindedBatch, Evaluator};
@@ -29,64 +29,71 @@ const REQUEST_LIFE_S: i64 = 120;
 /// A quorum that is ready to be asked.
 pub(crate) struct Oracle {
     custody: Custody,
+    generation: u32,
     evaluator: Evaluator,
     members: BTreeMap<u16, AgencyName>,
 }
 
 impl Node {
-    /// Chooses a quorum among those who can be reached; says who is missing if there are too few.
-    pub(crate) async fn oracle(&self, hub: &HubClient) -> Result<Oracle, NodeError> {
-        let (custody, key, missing) = self.membership(|m| {
+    /// Chooses a quorum of an epoch among those who can be reached; says who is missing if there are
+    /// too few.
+    pub(crate) async fn oracle(&self, hub: &HubClient, epoch: u32) -> Result<Oracle, NodeError> {
+        let (custody, missing) = self.membership(|m| {
             (
-                m.roster.custody.clone(),
-                m.custody_key.clone(),
+                m.roster.custody_of(epoch).cloned(),
                 m.custody_missing.clone(),
             )
         });
-        let (Some(custody), Some(key)) = (custody, key) else {
+        let (Some(custody), Some(agreed)) = (custody, self.agreed(epoch)) else {
             let reason = missing.unwrap_or_default();
             return Err(NodeError::Waiting(format!(
                 "there is no custody key yet ({reason}); the keys wait and go on by themselves"
             )));
         };
         let mut reachable: BTreeMap<u16, AgencyName> = BTreeMap::new();
-        let own = custody.index_of(&self.identity.agency);
-        if let Some(index) =
-            own.filter(|_| self.tables.shares.contains(&custody.epoch).unwrap_or(false))
+        let place = (custody.epoch, agreed.generation);
+        if let Some(index) = custody.index_of(&self.identity.agency)
+            && self.tables.shares.contains(&place)?
         {
             reachable.insert(index, self.identity.agency.clone());
         }
         let needed = usize::from(custody.threshold);
+        let paused = self.pauses.now(self.clock.now());
+        let mut left_alone = Vec::new();
         if reachable.len() < needed {
             let mut present = hub.attendance().await?;
             present.retain(|name| *name != self.identity.agency);
             shuffle(&mut present)?;
             for name in present {
-                if let Some(index) = custody.index_of(&name)
-                    && reachable.len() < needed
-                {
-                    reachable.insert(index, name);
+                let Some(index) = custody.index_of(&name) else {
+                    continue;
+                };
+                match paused.get(&name) {
+                    Some(pause) => left_alone.push((name, *pause)),
+                    None if reachable.len() < needed => {
+                        reachable.insert(index, name);
+                    }
+                    None => {}
                 }
             }
         }
         if reachable.len() < needed {
-            let absent: Vec<&str> = custody
-                .custodians
-                .iter()
-                .filter(|name| !reachable.values().any(|present| present == *name))
-                .map(AgencyName::as_str)
-                .collect();
-            return Err(NodeError::Waiting(format!(
-                "{needed} of {} custodians are needed and {} can be reached (not connected: {}); the keys wait and go on by themselves",
-                custody.custodians.len(),
-                reachable.len(),
-                absent.join(", ")
-            )));
+            // With those whose quota is used up there would be enough: then it is they we wait for.
+            let short = needed - reachable.len();
+            left_alone.sort_by_key(|(_, pause)| pause.until);
+            return Err(match left_alone.into_iter().nth(short - 1) {
+                Some((custodian, pause)) => NodeError::OverQuota {
+                    custodian,
+                    retry_at: pause.retry_at,
+                },
+                None => too_few(&custody, &reachable),
+            });
         }
         let quorum = Quorum::new(reachable.keys().copied(), custody.threshold)?;
-        let evaluator = Evaluator::new(&key, &quorum)?;
+        let evaluator = Evaluator::new(&agreed.key, &quorum)?;
         Ok(Oracle {
             custody,
+            generation: agreed.generation,
             evaluator,
             members: reachable,
         })
@@ -106,6 +113,7 @@ impl Node {
             id: crypto::random()?,
             requester: self.identity.agency.clone(),
             epoch: oracle.custody.epoch,
+            generation: oracle.generation,
             quorum: oracle.evaluator.quorum().clone(),
             expires_at: self.clock.now() + REQUEST_LIFE_S,
             elements: batch.wire(),
@@ -142,16 +150,58 @@ impl Node {
         }
         let encoded = request.encode();
         let signature = Request::sign(&encoded, &self.identity.genesis, &self.identity.signing);
-        hub.evaluate(name, encoded, &signature).await.map_err(|error| match error {
-            HubError::Refused(word) => NodeError::Waiting(format!(
-                "custodian {name} does not evaluate for this agency ({word}); tell your administrator, the keys wait"
-            )),
-            HubError::Unavailable(reason) => NodeError::Waiting(format!(
+        match hub.evaluate(name, encoded, &signature).await {
+            Ok(Ok(evaluation)) => Ok(evaluation),
+            Ok(Err(refusal)) => Err(self.refused(name, refusal)),
+            Err(HubError::Unavailable(reason)) => Err(NodeError::Waiting(format!(
                 "custodian {name} cannot be reached ({reason}); the keys wait and go on by themselves"
-            )),
-            other => other.into(),
-        })
+            ))),
+            Err(other) => Err(other.into()),
+        }
     }
+
+    /// What a custodian's refusal means for the keys that wait.
+    fn refused(&self, name: &AgencyName, refusal: Refusal) -> NodeError {
+        match refusal {
+            Refusal::OverQuota { retry_at } => {
+                let custodian = name.clone();
+                NodeError::OverQuota {
+                    custodian,
+                    retry_at,
+                }
+            }
+            Refusal::OtherEpoch
+            | Refusal::StaleRoster
+            | Refusal::NotReady
+            | Refusal::Busy
+            | Refusal::Repeated => NodeError::Waiting(format!(
+                "custodian {name} does not evaluate just now ({refusal}); the keys wait and go on by themselves"
+            )),
+            Refusal::Malformed
+            | Refusal::NotAMember
+            | Refusal::BadSignature
+            | Refusal::Expired
+            | Refusal::Unknown => NodeError::Waiting(format!(
+                "custodian {name} does not evaluate for this agency ({refusal}); tell your administrator, the keys wait"
+            )),
+        }
+    }
+}
+
+fn too_few(custody: &Custody, reachable: &BTreeMap<u16, AgencyName>) -> NodeError {
+    let absent: Vec<&str> = custody
+        .custodians
+        .iter()
+        .filter(|name| !reachable.values().any(|present| present == *name))
+        .map(AgencyName::as_str)
+        .collect();
+    NodeError::Waiting(format!(
+        "{} of {} custodians are needed and {} can be reached (not connected: {}); the keys wait and go on by themselves",
+        custody.threshold,
+        custody.custodians.len(),
+        reachable.len(),
+        absent.join(", ")
+    ))
 }
 
 /// Says which custodian answered wrongly, by name.

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use symbolon_core::crypto;
-use symbolon_core::linkage::derive::derive;
+use symbolon_core::linkage::derive::{LinkageKey, derive};
 use symbolon_core::linkage::record::Record;
 use symbolon_core::payload::{self, Payload, RecordReference, Urgency};
 use symbolon_core::row::{Handle, PAYLOAD_BYTES, Row, SealedPayload, Token};
+use symbolon_core::token::Root;
 
 use crate::error::NodeError;
+use crate::hub_client::HubClient;
 use crate::node::Node;
 use crate::reports::QueryReport;
 
@@ -26,6 +28,7 @@ impl Node {
         columns: &BTreeMap<String, String>,
         agreement: Option<&str>,
     ) -> Result<QueryReport, NodeError> {
+        self.config.role.refuse_records()?;
         let hub = self.hub().await?;
         let agreement = self.agreement(agreement)?;
         let key = agreement.usable_key().cloned().ok_or_else(|| {
@@ -40,7 +43,7 @@ impl Node {
         let cells = cells.chain([("record_id", "(query)")]);
         let (record, issues) =
             Record::from_cells(cells).map_err(|issue| NodeError::Request(issue.to_string()))?;
-        let warnings: Vec<String> = issues
+        let mut warnings: Vec<String> = issues
             .iter()
             .map(|issue| format!("{} \"{}\" {}", issue.column, issue.value, issue.reason))
             .collect();
@@ -50,12 +53,11 @@ impl Node {
                 "these values give no linkage key; ask with a strong identifier, or with a name and a date of birth".into(),
             ));
         }
-        let roots = self.roots_of(&hub, &keys).await?;
         let reference = RecordReference::random()?;
         let epoch = agreement.standing.epoch_id();
         let (mut rows, mut asked) = (Vec::new(), BTreeMap::new());
-        for (linkage, root) in keys.iter().zip(&roots) {
-            let (token, lock) = key.derive(root);
+        for (linkage, root) in self.query_roots(&hub, &keys, &mut warnings).await? {
+            let (token, lock) = key.derive(&root);
             let handle = Handle::random()?;
             let payload = Payload {
                 agency: self.identity.agency.clone(),
@@ -85,6 +87,29 @@ impl Node {
             warnings,
             matches: self.read_hits(&agreement, &asked, &hits),
         })
+    }
+}
+
+impl Node {
+    /// Each key with its root under the custody key in use, and while custodians are being replaced
+    /// under the one before too: some members have their rows only under that.
+    async fn query_roots<'a>(
+        self: &Arc<Self>,
+        hub: &HubClient,
+        keys: &'a [LinkageKey],
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<(&'a LinkageKey, Root)>, NodeError> {
+        let mut all = Vec::new();
+        for (position, epoch) in self.row_epochs()?.into_iter().enumerate() {
+            match self.roots_of(hub, epoch, keys).await {
+                Ok(roots) => all.extend(keys.iter().zip(roots)),
+                Err(error) if position == 0 => return Err(error),
+                Err(error) => warnings.push(format!(
+                    "records that were not yet made anew under the new custody key were not asked: {error}"
+                )),
+            }
+        }
+        Ok(all)
     }
 }
 

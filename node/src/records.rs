@@ -25,8 +25,8 @@ use crate::tables::{KeyTag, Secret, StoredRecord, StoredRow};
 /// Keys whose frequency crossed the schema's cap, one way or the other: other records are affected.
 pub(crate) type Crossed = BTreeSet<KeyTag>;
 
-/// A row that a record should have: agreement, kind and linkage key.
-type WantedRow = (Digest, u16, KeyTag);
+/// A row that a record should have: agreement, kind, linkage key and custody epoch.
+type WantedRow = (Digest, u16, KeyTag, u32);
 
 /// An agreement under which rows can be made now.
 pub(crate) struct Audience {
@@ -189,13 +189,15 @@ impl Node {
         audiences: &[Audience],
     ) -> Result<BTreeSet<WantedRow>, NodeError> {
         let mut wanted = BTreeSet::new();
+        let epochs = self.row_epochs()?;
         for audience in audiences {
             if !stored.agreements.contains(&audience.id) {
                 continue;
             }
             for (kind, tag) in &stored.keys {
                 if !self.is_suppressed(*kind, tag)? {
-                    wanted.insert((audience.agreement, *kind, *tag));
+                    let custodies = epochs.iter();
+                    wanted.extend(custodies.map(|c| (audience.agreement, *kind, *tag, *c)));
                 }
             }
         }
@@ -216,7 +218,7 @@ impl Node {
             let Some(row) = self.tables.rows.get(handle)? else {
                 continue;
             };
-            let place = (row.agreement, row.kind, row.tag);
+            let place = (row.agreement, row.kind, row.tag, row.custody);
             let still = row.urgency == urgency && wanted.remove(&place);
             // Rows of agreements that are not known just now (before the hub's first answer) stay.
             if still || !known.contains(&row.agreement) {
@@ -241,7 +243,7 @@ impl Node {
             .map(|key| (self.tag(&key), key))
             .collect();
         let mut new = Vec::new();
-        for (agreement, kind, tag) in wanted {
+        for (agreement, kind, tag, custody) in wanted {
             let Some(audience) = audiences.iter().find(|a| a.agreement == agreement) else {
                 continue;
             };
@@ -255,6 +257,7 @@ impl Node {
                 record_id: Some(id.to_owned()),
                 agreement,
                 epoch: audience.epoch,
+                custody,
                 kind,
                 tag,
                 urgency: urgency(&stored.record),

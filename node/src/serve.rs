@@ -22,7 +22,7 @@ use crate::error::NodeError;
 use crate::hub_client::{Backoff, Delivered, Delivery, Hint, HubClient, HubError};
 use crate::node::Node;
 use crate::reports::{ProgressSink, StatusReport};
-use crate::tokenise::silent;
+use crate::tokenise::{Done, silent};
 
 const CURSOR: &str = "cursor";
 /// Deliveries that are written down together before they are acknowledged.
@@ -65,6 +65,7 @@ impl Node {
         self.lines_begun.fetch_add(1, Ordering::Relaxed);
         let became_usable = self.sync_membership(&hub).await?;
         self.begin_custody()?;
+        self.resume_runs()?;
         self.finish_custody(&hub).await?;
         {
             let _work = self.work.lock().await;
@@ -207,22 +208,30 @@ impl Node {
                     self.take_hint(&hub, Hint::Roster).await?;
                 }
             }
+            {
+                let _work = self.work.lock().await;
+                self.further_replacement()?;
+            }
             let gathering = self.gathering.load(Ordering::Relaxed) > 0;
             if self.waiting_rows() == 0 || gathering {
                 continue;
             }
             let _work = self.work.lock().await;
             let hub = line.borrow().clone();
-            match self.work_off(&hub, &silent()).await {
-                Ok(done) if done != Default::default() => {
-                    tracing::info!(
-                        registered = done.registered,
-                        withdrawn = done.withdrawn,
-                        "worked off what waited"
-                    );
+            let mut done = Done::default();
+            let worked = self.work_off(&hub, &silent(), &mut done).await;
+            if done != Done::default() {
+                tracing::info!(
+                    registered = done.registered,
+                    withdrawn = done.withdrawn,
+                    "worked off what waited"
+                );
+            }
+            match worked {
+                Ok(()) => {}
+                Err(reason @ (NodeError::Waiting(_) | NodeError::OverQuota { .. })) => {
+                    tracing::info!(%reason, "keys wait");
                 }
-                Ok(_) => {}
-                Err(NodeError::Waiting(reason)) => tracing::info!(%reason, "keys wait"),
                 Err(error) => return Err(error),
             }
         }
@@ -275,10 +284,7 @@ impl Node {
     }
 
     fn may_attend(&self) -> Result<bool, NodeError> {
-        let Some((custody, _)) = self.own_custody() else {
-            return Ok(false);
-        };
-        Ok(self.config.custody.evaluate && self.tables.shares.contains(&custody.epoch)?)
+        Ok(self.config.custody.evaluate && self.holds_a_share()?)
     }
 
     /// How the node is.
@@ -358,6 +364,7 @@ impl CommandHandler for Commands {
             Command::Status => json(node.fresh_status().await),
             Command::Agreements => json(node.fresh_agreements().await),
             Command::Accept { agreement } => json(node.accept(&agreement).await),
+            Command::Custody(command) => Ok(node.custody(command).await?),
         }
     }
 }

@@ -10,13 +10,15 @@ use symbolon_core::agreement::{Acceptance, Proposal};
 use symbolon_core::encoding::{self, Digest};
 use symbolon_core::identity::{AgencyName, Name};
 use symbolon_core::linkage::record::Record;
-use symbolon_core::oprf::dkg::Dkg;
+use symbolon_core::oprf::dkg::{Bytes, Dkg, Outgoing};
 use symbolon_core::oprf::threshold::CustodyKey;
 use symbolon_core::payload::{RecordReference, Urgency};
+use symbolon_core::quota::Bucket;
 use symbolon_core::roster::SignedEntry;
 use symbolon_core::row::{AgreementEpoch, Handle, Token};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::custodian::gate::LedgerEntry;
 use crate::error::NodeError;
 use crate::vault::{Table, Vault};
 
@@ -68,6 +70,30 @@ pub struct StoredShare {
     pub key: CustodyKey,
 }
 
+/// A key generation or a refresh that is under way.
+#[derive(Serialize, Deserialize)]
+pub struct StoredRun {
+    /// For a refresh: the generation of shares that it starts from.
+    pub base: u32,
+    pub dkg: Dkg,
+    /// Messages that may not be in the outbox yet. Kept with the state that made them: a state that
+    /// was lost after its messages went would be drawn anew and look like a cheat.
+    pub unsent: Outgoing,
+}
+
+/// A repair of one custodian's share, from one party's side.
+#[derive(Serialize, Deserialize)]
+pub struct StoredRepair {
+    /// Names the repair; drawn by the one who lost its share.
+    pub run: KeyTag,
+    pub generation: u32,
+    pub helpers: Vec<u16>,
+    /// Values so far, by the sender's share index.
+    pub received: BTreeMap<u16, Bytes>,
+    /// Values that may not be in the outbox yet; kept for the reason that a run's are.
+    pub unsent: Vec<(u16, Bytes)>,
+}
+
 /// A record and what was made of it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct StoredRecord {
@@ -90,6 +116,9 @@ pub struct StoredRow {
     pub record_id: Option<String>,
     pub agreement: Digest,
     pub epoch: AgreementEpoch,
+    /// The custody epoch of the key that its token was, or will be, made with.
+    #[serde(default = "first_custody")]
+    pub custody: u32,
     pub kind: u16,
     pub tag: KeyTag,
     pub urgency: Urgency,
@@ -99,6 +128,11 @@ pub struct StoredRow {
     pub token: Option<Token>,
     /// The hub has acknowledged it.
     pub registered: bool,
+}
+
+/// The custody epoch of rows from before rows named one.
+fn first_custody() -> u32 {
+    1
 }
 
 /// Which match: one own record, one record of another agency, under one agreement.
@@ -142,8 +176,18 @@ pub struct Tables {
     pub roster: Table<u64, SignedEntry>,
     pub agreements: Table<Name, StoredAgreement>,
     pub agreement_keys: Table<Digest, Secret>,
-    pub shares: Table<u32, StoredShare>,
-    pub dkg: Table<Digest, Dkg>,
+    /// By custody epoch and generation.
+    pub shares: Table<(u32, u32), StoredShare>,
+    /// By custody epoch and generation; 0 is the key generation.
+    pub runs: Table<(u32, u32), StoredRun>,
+    /// By custody epoch and the share index that is repaired.
+    pub repairs: Table<(u32, u16), StoredRepair>,
+    /// Requests that this custodian has answered, and until when each is remembered.
+    pub answered: Table<(AgencyName, KeyTag), i64>,
+    /// What each agency has left under each custody epoch.
+    pub quotas: Table<(u32, AgencyName), Bucket>,
+    /// What this custodian has evaluated; entries are only added.
+    pub ledger: Table<u64, LedgerEntry>,
     pub outbox: Table<KeyTag, StoredEnvelope>,
     pub records: Table<String, StoredRecord>,
     pub rows: Table<Handle, StoredRow>,
@@ -151,7 +195,8 @@ pub struct Tables {
     pub pending: Table<Handle, ()>,
     /// Handles of rows that wait to be deleted at the hub.
     pub withdrawals: Table<Handle, ()>,
-    pub roots: Table<KeyTag, Secret>,
+    /// By custody epoch, so that a root of one key never passes for one of another.
+    pub roots: Table<(u32, KeyTag), Secret>,
     /// How many own records hold a key.
     pub frequency: Table<KeyTag, u32>,
     /// Keys that the hub called common.
@@ -171,7 +216,11 @@ impl Tables {
             agreements: vault.table("agreements")?,
             agreement_keys: vault.table("agreement-keys")?,
             shares: vault.table("shares")?,
-            dkg: vault.table("dkg")?,
+            runs: vault.table("runs")?,
+            repairs: vault.table("repairs")?,
+            answered: vault.table("answered")?,
+            quotas: vault.table("quotas")?,
+            ledger: vault.table("ledger")?,
             outbox: vault.table("outbox")?,
             records: vault.table("records")?,
             rows: vault.table("rows")?,

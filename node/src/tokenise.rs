@@ -12,20 +12,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use symbolon_core::crypto::{self, SecretKey};
-use symbolon_core::linkage::derive::LinkageKey;
 use symbolon_core::payload::{self, Payload, Urgency};
 use symbolon_core::row::{ExpiryMonth, Handle, PAYLOAD_BYTES, Row, SealedPayload, Token};
 use symbolon_core::token::Root;
 use tokio::sync::MutexGuard;
-use zeroize::Zeroizing;
 
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
 use crate::membership::Agreement;
 use crate::node::Node;
-use crate::oracle::Oracle;
 use crate::reports::{Progress, ProgressSink};
-use crate::tables::{KeyTag, Secret, StoredRow};
+use crate::roots::Asking;
+use crate::tables::{KeyTag, StoredRow};
 
 /// What one pass over the waiting rows did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,19 +72,20 @@ pub fn silent() -> ProgressSink {
 }
 
 impl Node {
-    /// Carries out everything that waits; stops with the reason at what cannot be done now.
+    /// Carries out everything that waits; stops with the reason at what cannot be done now, and says
+    /// in `done` what was.
     ///
     /// The caller holds the work lock.
     pub(crate) async fn work_off(
         self: &Arc<Self>,
         hub: &HubClient,
         progress: &ProgressSink,
-    ) -> Result<Done, NodeError> {
-        let mut done = Done::default();
-        let result = self.work_off_into(hub, progress, &mut done).await;
+        done: &mut Done,
+    ) -> Result<(), NodeError> {
+        let result = self.work_off_into(hub, progress, done).await;
         self.set_waiting(result.as_ref().err().map(NodeError::to_string));
         self.vault.flush()?;
-        result.map(|()| done)
+        result
     }
 
     async fn work_off_into(
@@ -96,14 +95,38 @@ impl Node {
         done: &mut Done,
     ) -> Result<(), NodeError> {
         self.withdraw_waiting(hub, progress, done).await?;
+        // Rows under a new custody key first; those under the old one may have nobody left to answer.
+        let mut first_error = None;
+        for epoch in self.row_epochs()? {
+            if let Err(error) = self.work_off_epoch(hub, epoch, progress, done).await {
+                first_error = first_error.or(Some(error));
+            }
+        }
+        first_error.map_or(Ok(()), Err)
+    }
+
+    async fn work_off_epoch(
+        self: &Arc<Self>,
+        hub: &HubClient,
+        epoch: u32,
+        progress: &ProgressSink,
+        done: &mut Done,
+    ) -> Result<(), NodeError> {
         let total = self.tables.pending.len() as u64;
-        let mut oracle = None;
+        let mut asking = Asking::new(epoch, self.config.tokenising.batch as usize);
         loop {
-            let batch = self.next_batch()?;
+            let mut batch = self.next_batch(epoch)?;
             if batch.is_empty() {
                 return Ok(());
             }
-            self.find_roots(hub, &mut oracle, &batch).await?;
+            let found = self.find_roots(hub, &mut asking, &batch).await;
+            if found.is_err() {
+                // What has its root goes all the same.
+                batch = self.with_roots(batch)?;
+                if batch.is_empty() {
+                    return found;
+                }
+            }
             let rows = self.build_rows(&batch)?;
             self.submit(hub, &batch, rows).await?;
             done.registered += batch.len() as u64;
@@ -113,6 +136,7 @@ impl Node {
                 done: done.registered.min(total),
                 total,
             });
+            found?;
         }
     }
 
@@ -164,7 +188,7 @@ impl Node {
 
     /// The next waiting rows of agreements that are usable. Rows that no record names any more are
     /// left over from a crash and dropped.
-    fn next_batch(&self) -> Result<Vec<(Handle, StoredRow)>, NodeError> {
+    fn next_batch(&self, epoch: u32) -> Result<Vec<(Handle, StoredRow)>, NodeError> {
         let usable = self.audiences();
         let mut batch = Vec::new();
         for entry in self.tables.pending.iter() {
@@ -183,9 +207,10 @@ impl Node {
             };
             match row {
                 Some(row) if named => {
-                    if usable
-                        .iter()
-                        .any(|audience| audience.agreement == row.agreement)
+                    if row.custody == epoch
+                        && usable
+                            .iter()
+                            .any(|audience| audience.agreement == row.agreement)
                     {
                         batch.push((handle, row));
                     }
@@ -199,73 +224,9 @@ impl Node {
         Ok(batch)
     }
 
-    /// Evaluates what has no root yet and caches it.
-    async fn find_roots(
-        self: &Arc<Self>,
-        hub: &HubClient,
-        oracle: &mut Option<Arc<Oracle>>,
-        batch: &[(Handle, StoredRow)],
-    ) -> Result<(), NodeError> {
-        let mut missing: BTreeMap<KeyTag, Zeroizing<Vec<u8>>> = BTreeMap::new();
-        for (_, row) in batch {
-            if !missing.contains_key(&row.tag) && !self.tables.roots.contains(&row.tag)? {
-                let input = row.input.as_ref();
-                let input = input.ok_or(NodeError::Internal("a waiting row without input"))?;
-                missing.insert(row.tag, Zeroizing::new(input.0.clone()));
-            }
-        }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let (tags, inputs): (Vec<KeyTag>, Vec<Zeroizing<Vec<u8>>>) = missing.into_iter().unzip();
-        let ready = match oracle {
-            Some(ready) => Arc::clone(ready),
-            None => Arc::clone(oracle.insert(Arc::new(self.oracle(hub).await?))),
-        };
-        let evaluated = self.evaluate(hub, ready, inputs).await;
-        // The next try chooses its quorum anew: this one may have lost a custodian.
-        if evaluated.is_err() {
-            *oracle = None;
-        }
-        let roots: Vec<Secret> = evaluated?
-            .iter()
-            .map(|root| Secret(root.expose().to_vec()))
-            .collect();
-        self.tables.roots.put_many(tags.iter().zip(&roots))
-    }
-
-    /// Roots of linkage keys, cached or evaluated: for a query.
-    pub(crate) async fn roots_of(
-        self: &Arc<Self>,
-        hub: &HubClient,
-        keys: &[LinkageKey],
-    ) -> Result<Vec<Root>, NodeError> {
-        let mut roots: Vec<Option<Root>> = Vec::new();
-        let mut missing = Vec::new();
-        for key in keys {
-            let cached = self.tables.roots.get(&self.tag(key))?;
-            if cached.is_none() {
-                missing.push(key.input(self.schema));
-            }
-            roots.push(cached.map(|root| Root::from_bytes(&root.0)).transpose()?);
-        }
-        if !missing.is_empty() {
-            // What was asked is not cached: a query leaves nothing behind in the vault.
-            let oracle = Arc::new(self.oracle(hub).await?);
-            let mut evaluated = self.evaluate(hub, oracle, missing).await?.into_iter();
-            for root in roots.iter_mut().filter(|root| root.is_none()) {
-                *root = evaluated.next();
-            }
-        }
-        roots
-            .into_iter()
-            .collect::<Option<_>>()
-            .ok_or(NodeError::Internal("fewer roots than linkage keys"))
-    }
-
     /// Token and lock of a row, from its cached root.
     pub(crate) fn token_of(&self, row: &StoredRow) -> Result<(Token, SecretKey), NodeError> {
-        let root = self.tables.roots.get(&row.tag)?;
+        let root = self.tables.roots.get(&(row.custody, row.tag))?;
         let root = root.ok_or(NodeError::Internal("a row without its root"))?;
         let agreement = self.agreement_of(&row.agreement)?;
         let key = agreement
@@ -397,6 +358,7 @@ impl Node {
                 row.agreement
             }),
             epoch: dummy.agreement_epoch,
+            custody: like.map_or(1, |(_, row)| row.custody),
             kind: 0,
             tag: KeyTag([0; 16]),
             urgency: Default::default(),

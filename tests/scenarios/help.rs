@@ -6,7 +6,7 @@ const HUB: &str = env!("CARGO_BIN_EXE_hub-process");
 const NODE: &str = env!("CARGO_BIN_EXE_node-process");
 
 /// Every command with a help page: the words before `--help`.
-const HUB_COMMANDS: [&str; 39] = [
+const HUB_COMMANDS: [&str; 40] = [
     "",
     "init",
     "serve",
@@ -15,6 +15,7 @@ const HUB_COMMANDS: [&str; 39] = [
     "admin invite",
     "admin custody",
     "admin custody appoint",
+    "admin custody replace",
     "admin agreement",
     "admin agreement propose",
     "admin agreement list",
@@ -47,7 +48,7 @@ const HUB_COMMANDS: [&str; 39] = [
     "ca trust-root",
     "ca sign-administrator",
 ];
-const NODE_COMMANDS: [&str; 13] = [
+const NODE_COMMANDS: [&str; 20] = [
     "",
     "enrol",
     "serve",
@@ -59,6 +60,13 @@ const NODE_COMMANDS: [&str; 13] = [
     "status",
     "agreement",
     "agreement accept",
+    "custody",
+    "custody status",
+    "custody log",
+    "custody refresh",
+    "custody repair",
+    "custody backup",
+    "custody restore",
     "schema",
     "default-config",
 ];

@@ -7,11 +7,14 @@
 mod bad_input;
 mod canaries;
 mod certificates;
+mod custody;
 mod full_disk;
 mod help;
 mod kill;
+mod malicious_hub;
 mod matching;
 mod mixing;
+mod oracle;
 mod outages;
 mod support;
 mod walk;

@@ -214,9 +214,20 @@ impl Consortium {
         kind: AgencyKind,
         title: &str,
     ) -> Result<(), Failure> {
+        self.enrol_with_quota(name, kind, title, QUOTA).await
+    }
+
+    /// The same, with another quota of evaluations.
+    pub async fn enrol_with_quota(
+        &mut self,
+        name: &str,
+        kind: AgencyKind,
+        title: &str,
+        quota: Quota,
+    ) -> Result<(), Failure> {
         let (invitation, _) = self
             .admin
-            .invite(name.parse()?, kind, title, 3600, QUOTA)
+            .invite(name.parse()?, kind, title, 3600, quota)
             .await?;
         self.redeem(name, &invitation).await?;
         let state = self.places.node(name);
@@ -270,6 +281,23 @@ impl Consortium {
         Ok(())
     }
 
+    /// Cuts an agency's node off in whatever it is doing: nothing more of it runs.
+    pub async fn kill_node(&mut self, name: &str) -> Result<(), Failure> {
+        let running = self.nodes.remove(name).ok_or("no such node")?;
+        for task in running.tasks {
+            task.abort();
+            // It was cancelled, or had ended.
+            let _ = task.await;
+        }
+        let alive = Arc::downgrade(&running.node);
+        drop(running.node);
+        // What a thread computes cannot be cut off; its vault is open until it is done.
+        eventually("the node being gone", async || {
+            Ok((alive.strong_count() == 0).then_some(()))
+        })
+        .await
+    }
+
     /// Stops the hub; nodes keep trying.
     pub async fn stop_hub(&mut self) -> Result<(), Failure> {
         match self.hub.take().ok_or("the hub is not running")? {
@@ -295,14 +323,21 @@ impl Consortium {
 
     /// Appoints every agency a custodian and waits for the key generation among them.
     pub async fn appoint(&mut self, threshold: u16) -> Result<(), Failure> {
-        let names: Result<Vec<Name>, _> = self.nodes.keys().map(|name| name.parse()).collect();
+        let names = self.names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.appoint_these(threshold, &names).await?;
+        self.everybody_attends().await
+    }
+
+    /// Appoints some agencies and waits until every node has their key.
+    pub async fn appoint_these(&mut self, threshold: u16, names: &[&str]) -> Result<(), Failure> {
+        let names: Result<Vec<Name>, _> = names.iter().map(|name| name.parse()).collect();
         self.admin.appoint_custodians(threshold, names?).await?;
         self.everybody("the key generation", |node| {
             let custody = node.status()?.custody;
             Ok(custody.contains(" of ") && !custody.contains("not ready"))
         })
-        .await?;
-        self.everybody_attends().await
+        .await
     }
 
     /// Waits until every node stands on the custodians' line.

@@ -3,9 +3,11 @@
 //! - [`consortium`]: a hub and nodes in one process, over real sockets.
 //! - [`demo`]: the demo's steps, and the comparison with a join in clear.
 //! - [`logs`]: where the parties of one process log to.
+//! - [`relay`]: what a malicious hub would look like to one node.
 //! - [`sample`]: synthetic casework with the truth of who is who.
 
 pub mod consortium;
 pub mod demo;
 pub mod logs;
+pub mod relay;
 pub mod sample;

@@ -9,19 +9,24 @@
 //!   it to us: whoever showed different commitments to different custodians is found out here, since
 //!   the digests then differ.
 //!
+//! The same two rounds *refresh* the shares of a key ([`Dkg::refresh`]): every polynomial is then zero
+//! at 0, so that what is added to the shares changes each of them and leaves the key as it is. Old
+//! shares go on computing until they are deleted.
+//!
 //! The state is serialisable so that the node can seal it in its vault between messages; it holds
 //! secrets and must be kept nowhere else.
 
 use std::collections::BTreeMap;
 
 use frost::keys::dkg::{self as frost_dkg, round1, round2};
+use frost::keys::refresh;
 use frost_ristretto255 as frost;
 use rand_core::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use zeroize::Zeroizing;
 
-use super::threshold::{CustodyKey, Element, KeyShare};
+use super::threshold::{CustodyKey, KeyShare, Quorum};
+use super::{OprfError, frost_keys};
 use crate::crypto;
 use crate::encoding::{self, Digest};
 
@@ -60,6 +65,25 @@ impl std::fmt::Debug for Message {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bytes(#[serde(with = "encoding::base64")] Vec<u8>);
 
+impl Bytes {
+    /// The bytes.
+    pub(super) fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bytes(redacted)")
+    }
+}
+
 impl Drop for Bytes {
     fn drop(&mut self) {
         zeroize::Zeroize::zeroize(&mut self.0);
@@ -82,8 +106,20 @@ pub enum DkgError {
         "custodian {index} saw other first-round packages than we did: somebody showed different ones to different custodians"
     )]
     TranscriptDiffers { index: u16 },
+    #[error("a key in one hand has no shares that could be refreshed")]
+    SingleShare,
+    #[error("the share does not fit the key that is to be refreshed")]
+    OtherShare,
+    #[error("the refreshed shares do not give the key: somebody's first-round package changes it")]
+    OtherKey,
     #[error("the key generation failed in the library: {0}")]
     Library(String),
+}
+
+impl From<OprfError> for DkgError {
+    fn from(error: OprfError) -> Self {
+        Self::Library(error.to_string())
+    }
 }
 
 /// A run in progress, from one custodian's side.
@@ -94,10 +130,21 @@ pub struct Dkg {
     index: u16,
     threshold: u16,
     custodians: u16,
+    /// What is refreshed; nothing in a key generation.
+    #[serde(default)]
+    refreshed: Option<Held>,
     round1_secret: Option<Bytes>,
     round2_secret: Option<Bytes>,
     round1: BTreeMap<u16, Bytes>,
     round2: BTreeMap<u16, (Digest, Bytes)>,
+}
+
+/// The share and key that a refresh starts from.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Held {
+    secret: Bytes,
+    key: CustodyKey,
 }
 
 /// Messages to send, by recipient's share index.
@@ -125,33 +172,59 @@ impl Dkg {
         if index > custodians {
             return Err(DkgError::NotACustodian { index });
         }
-        let identifier = identifier(index)?;
-        let (secret, package) =
-            frost_dkg::part1(identifier, custodians, threshold, rng).map_err(library)?;
+        let drawn = frost_dkg::part1(identifier(index)?, custodians, threshold, rng);
+        Self::begin(run, index, (threshold, custodians), None, drawn)
+    }
+
+    /// Round 1 of a refresh: draws a polynomial that is zero at 0.
+    pub fn refresh(
+        run: Digest,
+        share: &KeyShare,
+        key: &CustodyKey,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<(Self, Outgoing), DkgError> {
+        let custodians = u16::try_from(key.shares.len()).unwrap_or(0);
+        if key.threshold < 2 || custodians < 2 {
+            return Err(DkgError::SingleShare);
+        }
+        if !share.fits(key) {
+            return Err(DkgError::OtherShare);
+        }
+        let index = share.index();
+        let drawn = refresh::refresh_dkg_part1(identifier(index)?, custodians, key.threshold, rng);
+        let held = Held {
+            secret: Bytes(share.expose().to_bytes().to_vec()),
+            key: key.clone(),
+        };
+        Self::begin(run, index, (key.threshold, custodians), Some(held), drawn)
+    }
+
+    fn begin(
+        run: Digest,
+        index: u16,
+        (threshold, custodians): (u16, u16),
+        refreshed: Option<Held>,
+        drawn: Result<(round1::SecretPackage, round1::Package), frost::Error>,
+    ) -> Result<(Self, Outgoing), DkgError> {
+        let (secret, package) = drawn.map_err(library)?;
         let package = Bytes(package.serialize().map_err(library)?);
         let dkg = Self {
             run,
             index,
             threshold,
             custodians,
+            refreshed,
             round1_secret: Some(Bytes(secret.serialize().map_err(library)?)),
             round2_secret: None,
             round1: BTreeMap::from([(index, package.clone())]),
             round2: BTreeMap::new(),
         };
         let others = (1..=custodians).filter(|&other| other != index);
-        let outgoing = others
-            .map(|other| {
-                (
-                    other,
-                    Message::Round1 {
-                        run,
-                        package: package.clone(),
-                    },
-                )
-            })
-            .collect();
-        Ok((dkg, outgoing))
+        let message = |other| {
+            let package = package.clone();
+            (other, Message::Round1 { run, package })
+        };
+        Ok((dkg, others.map(message).collect()))
     }
 
     /// The roster entry that this run belongs to.
@@ -212,30 +285,41 @@ impl Dkg {
                 .map_err(|_| DkgError::BadPackage { index })?;
             packages.insert(identifier(index)?, package);
         }
-        let (own, public) = frost_dkg::part3(&secret, &self.others_round1()?, &packages)
-            .map_err(|e| self.blame(e))?;
-        let secret = Zeroizing::new(own.signing_share().serialize());
-        let share = KeyShare::from_bytes(self.index, &secret)
-            .map_err(|e| DkgError::Library(e.to_string()))?;
-        let mut shares = BTreeMap::new();
-        for index in 1..=self.custodians {
-            let verifying = public
-                .verifying_shares()
-                .get(&identifier(index)?)
-                .ok_or(DkgError::BadPackage { index })?;
-            shares.insert(index, element(&verifying.serialize().map_err(library)?)?);
-        }
-        let group = element(&public.verifying_key().serialize().map_err(library)?)?;
-        let key = CustodyKey {
-            threshold: self.threshold,
-            group,
-            shares,
-        };
+        let (share, key) = self.last_round(&secret, &packages)?;
         Ok(Some(Outcome {
             share,
             key,
             transcript,
         }))
+    }
+
+    fn last_round(
+        &self,
+        secret: &round2::SecretPackage,
+        packages: &BTreeMap<frost::Identifier, round2::Package>,
+    ) -> Result<(KeyShare, CustodyKey), DkgError> {
+        let round1 = self.others_round1()?;
+        let (own, public) = match &self.refreshed {
+            None => frost_dkg::part3(secret, &round1, packages),
+            Some(held) => {
+                let share = KeyShare::from_bytes(self.index, &held.secret.0)?;
+                let public = frost_keys::public_package(&held.key)?;
+                let own = frost_keys::key_package(&share, &held.key)?;
+                refresh::refresh_dkg_shares(secret, &round1, packages, public, own)
+            }
+        }
+        .map_err(|e| self.blame(e))?;
+        let key = frost_keys::custody_key(&public, self.threshold, self.custodians)?;
+        let share = frost_keys::key_share(&own, self.index)?;
+        // The library adds what it got; whether key and share came out as they must is seen here.
+        if let Some(held) = &self.refreshed {
+            let quorum = Quorum::new(1..=self.threshold, self.threshold)?;
+            let same = key.group == held.key.group && key.verify_quorum(&quorum).is_ok();
+            if !same || !share.fits(&key) {
+                return Err(DkgError::OtherKey);
+            }
+        }
+        Ok((share, key))
     }
 
     /// FROST round 2, as soon as every first-round package is there.
@@ -247,8 +331,12 @@ impl Dkg {
             return Ok(Vec::new());
         };
         let secret = round1::SecretPackage::deserialize(&secret.0).map_err(library)?;
-        let (secret, packages) =
-            frost_dkg::part2(secret, &self.others_round1()?).map_err(|e| self.blame(e))?;
+        let round1 = self.others_round1()?;
+        let (secret, packages) = match &self.refreshed {
+            None => frost_dkg::part2(secret, &round1),
+            Some(_) => refresh::refresh_dkg_part2(secret, &round1),
+        }
+        .map_err(|e| self.blame(e))?;
         self.round2_secret = Some(Bytes(secret.serialize().map_err(library)?));
         self.round1_secret = None;
         let (run, transcript) = (self.run, self.transcript());
@@ -283,7 +371,9 @@ impl Dkg {
         let bad = |_| DkgError::BadPackage { index: from };
         let package = round1::Package::deserialize(&package.0).map_err(bad)?;
         let commitments = package.commitment().serialize().map_err(bad)?.len();
-        if commitments == usize::from(self.threshold) {
+        // The commitment to the constant term of a refresh, which is zero, is left out.
+        let constant = u16::from(self.refreshed.is_none());
+        if commitments == usize::from(self.threshold - 1 + constant) {
             Ok(())
         } else {
             Err(DkgError::BadPackage { index: from })
@@ -335,13 +425,6 @@ fn identifier(index: u16) -> Result<frost::Identifier, DkgError> {
     index
         .try_into()
         .map_err(|_| DkgError::NotACustodian { index })
-}
-
-fn element(bytes: &[u8]) -> Result<Element, DkgError> {
-    let bytes = bytes
-        .try_into()
-        .map_err(|_| DkgError::Library("an element has the wrong length".to_owned()))?;
-    Ok(Element(bytes))
 }
 
 fn library(error: frost::Error) -> DkgError {

@@ -53,6 +53,12 @@ impl KeyShare {
         self.index
     }
 
+    /// Whether it is the secret of the public share that the key has under its index.
+    pub fn fits(&self, key: &CustodyKey) -> bool {
+        let public = (&self.secret * RISTRETTO_BASEPOINT_TABLE).compress();
+        key.shares.get(&self.index) == Some(&Element(public.to_bytes()))
+    }
+
     /// The secret scalar, to seal it or to multiply with it.
     pub fn expose(&self) -> &Scalar {
         &self.secret

@@ -200,12 +200,13 @@ impl Roster {
             return Err("the custody epoch must rise by one");
         }
         let entry = entry.digest();
-        self.custody = Some(Custody {
+        let before = self.custody.replace(Custody {
             epoch,
             threshold,
             custodians,
             entry,
         });
+        self.past_custodies.extend(before);
         Ok(())
     }
 }

@@ -29,6 +29,7 @@ fn request() -> Request {
         id: [1; 16],
         requester: name("school"),
         epoch: 1,
+        generation: 0,
         quorum: Quorum::new([1, 3], 2).unwrap(),
         expires_at: NOW + 60,
         elements: vec![9; 64],
@@ -47,13 +48,7 @@ fn verify(
     now: i64,
 ) -> Result<Request, Refusal> {
     let roster = &consortium.roster;
-    Request::verify(
-        &request.encode(),
-        signature,
-        roster,
-        custody(consortium),
-        now,
-    )
+    Request::verify(&request.encode(), signature, roster, now)
 }
 
 #[test]
@@ -68,7 +63,8 @@ fn a_signed_request_is_read_as_it_was_written() {
 fn each_field_that_is_altered_after_signing_is_refused() {
     let consortium = consortium();
     let signature = sign(&consortium, &request(), "school");
-    let altered: [(Alteration<Request>, Refusal); 9] = [
+    let altered: [(Alteration<Request>, Refusal); 10] = [
+        (("generation", |r| r.generation = 1), Refusal::BadSignature),
         (("id", |r| r.id[15] ^= 1), Refusal::BadSignature),
         (
             ("member", |r| r.requester = name("clinic")),
@@ -85,7 +81,7 @@ fn each_field_that_is_altered_after_signing_is_refused() {
         ),
         (
             ("size", |r| r.quorum = Quorum::new([1, 2, 3], 3).unwrap()),
-            Refusal::Malformed,
+            Refusal::BadSignature,
         ),
         (("expiry", |r| r.expires_at += 1), Refusal::BadSignature),
         (("element", |r| r.elements[40] ^= 1), Refusal::BadSignature),
@@ -176,12 +172,19 @@ fn a_refusal_survives_its_word() {
         Refusal::OtherEpoch,
         Refusal::Repeated,
         Refusal::NotReady,
+        Refusal::StaleRoster,
+        Refusal::Busy,
+        Refusal::OverQuota { retry_at: None },
+        Refusal::OverQuota {
+            retry_at: Some(NOW),
+        },
         Refusal::Unknown,
     ];
     for refusal in all {
-        assert_eq!(Refusal::parse(&refusal.to_string()), refusal);
+        let read = Refusal::parse(&refusal.to_string(), refusal.retry_at());
+        assert_eq!(read, refusal);
     }
-    assert_eq!(Refusal::parse("something newer"), Refusal::Unknown);
+    assert_eq!(Refusal::parse("something newer", 0), Refusal::Unknown);
 }
 
 fn body(consortium: &Consortium, custodian: &str) -> StatementBody {
@@ -190,6 +193,7 @@ fn body(consortium: &Consortium, custodian: &str) -> StatementBody {
         custodian: name(custodian),
         entry: custody(consortium).entry,
         epoch: 1,
+        generation: 0,
         transcript: Digest([6; 32]),
         key,
     }
@@ -201,7 +205,7 @@ fn state(consortium: &Consortium, body: &StatementBody) -> Statement {
 }
 
 fn agreed(consortium: &Consortium, statements: &[Statement]) -> Result<CustodyKey, CustodyError> {
-    agreed_key(&consortium.roster, custody(consortium), statements)
+    agreed_key(&consortium.roster, custody(consortium), statements).map(|agreed| agreed.key)
 }
 
 #[test]

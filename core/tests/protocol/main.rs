@@ -11,6 +11,7 @@ mod custody;
 mod dkg;
 mod hostile;
 mod payload;
+mod refresh;
 mod rejection;
 mod roster;
 mod standing;

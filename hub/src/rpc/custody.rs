@@ -7,8 +7,9 @@ use symbolon_core::identity::AgencyName;
 use symbolon_proto::WireError;
 use symbolon_proto::custody::custody_server::Custody as Service;
 use symbolon_proto::custody::{
-    Answer, AttendanceReply, AttendanceRequest, EvaluateReply, EvaluateRequest, PublishReply,
-    PublishRequest, Statement, StatementsReply, StatementsRequest, Task, answer,
+    Answer, AttendanceReply, AttendanceRequest, EvaluateReply, EvaluateRequest, Evaluation,
+    PublishReply, PublishRequest, Refusal, Statement, StatementsReply, StatementsRequest, Task,
+    answer, evaluate_reply,
 };
 use tonic::{Request, Response, Status, Streaming};
 
@@ -23,12 +24,26 @@ pub struct Handler(pub Arc<Custody>);
 fn answer(answer: Answer) -> Option<(u64, Outcome)> {
     let Answer { number, outcome } = answer;
     let outcome = match outcome? {
-        answer::Outcome::Evaluated(EvaluateReply { elements, proof }) => {
+        answer::Outcome::Evaluated(Evaluation { elements, proof }) => {
             Outcome::Evaluated { elements, proof }
         }
-        answer::Outcome::Refused(word) => Outcome::Refused(word),
+        answer::Outcome::Refused(Refusal { word, retry_at }) => Outcome::Refused { word, retry_at },
     };
     Some((number, outcome))
+}
+
+fn reply(outcome: Outcome) -> EvaluateReply {
+    let outcome = match outcome {
+        Outcome::Evaluated { elements, proof } => {
+            evaluate_reply::Outcome::Evaluated(Evaluation { elements, proof })
+        }
+        Outcome::Refused { word, retry_at } => {
+            evaluate_reply::Outcome::Refused(Refusal { word, retry_at })
+        }
+    };
+    EvaluateReply {
+        outcome: Some(outcome),
+    }
 }
 
 #[tonic::async_trait]
@@ -74,11 +89,11 @@ impl Service for Handler {
         let custodian: AgencyName = custodian
             .parse()
             .map_err(|_| malformed(&WireError::Malformed("custodian")))?;
-        let (elements, proof) = self
+        let outcome = self
             .0
             .evaluate(&caller, &custodian, request, signature)
             .await?;
-        Ok(Response::new(EvaluateReply { elements, proof }))
+        Ok(Response::new(reply(outcome)))
     }
 
     async fn attendance(

@@ -179,9 +179,6 @@ impl From<CustodyError> for Status {
             CustodyError::NotConnected(_) | CustodyError::Late(_) => {
                 Status::unavailable(error.to_string())
             }
-            CustodyError::Refused { word, .. } => {
-                Status::failed_precondition(format!("refused: {word}"))
-            }
             CustodyError::Busy(_) => {
                 Status::resource_exhausted("too many evaluations are under way; try again later")
             }

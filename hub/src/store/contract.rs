@@ -469,9 +469,10 @@ fn everything_survives(make: Make<'_>, dir: &Path) {
         ..statement.clone()
     };
     let stated = log(Event::Statement);
-    assert!(store.publish(1, &member, &statement, &stated).unwrap());
-    assert!(store.publish(1, &member, &statement, &stated).unwrap());
-    assert!(!store.publish(1, &member, &other, &stated).unwrap());
+    assert!(store.publish((1, 0), &member, &statement, &stated).unwrap());
+    assert!(store.publish((1, 0), &member, &statement, &stated).unwrap());
+    assert!(!store.publish((1, 0), &member, &other, &stated).unwrap());
+    assert!(store.publish((1, 1), &member, &other, &stated).unwrap());
     submit(&store, "a", vec![row(1, 1)]);
     submit(&store, "b", vec![row(1, 2)]);
     let (mail_before, frontier) = (mail(&store, "a"), store.frontier().unwrap());
@@ -480,7 +481,7 @@ fn everything_survives(make: Make<'_>, dir: &Path) {
     let store = make(dir);
     let registry = store.registry().unwrap();
     assert_eq!(registry.certificates, [(member.clone(), certificate())]);
-    assert_eq!(store.statements(1).unwrap(), [statement]);
+    assert_eq!(store.statements(1).unwrap(), [statement, other]);
     assert!(store.statements(2).unwrap().is_empty());
     assert_eq!(mail(&store, "a"), mail_before);
     assert_eq!(store.frontier().unwrap(), frontier);
@@ -492,9 +493,16 @@ fn everything_survives(make: Make<'_>, dir: &Path) {
     assert_eq!(rebuilt, frontier, "the log is what the tree is over");
     let events: Vec<Event> = entries.iter().map(|entry| entry.event).collect();
     let submission = Event::Submission;
+    let statement = Event::Statement;
     assert_eq!(
         events,
-        [Event::Enrolment, Event::Statement, submission, submission]
+        [
+            Event::Enrolment,
+            statement,
+            statement,
+            submission,
+            submission
+        ]
     );
     submit(&store, "c", vec![row(1, 3)]);
     assert_eq!(mail(&store, "a").len(), 2, "the join goes on");

@@ -345,12 +345,12 @@ impl Store for FjallStore {
 
     fn publish(
         &self,
-        epoch: u32,
+        key: (u32, u32),
         custodian: &AgencyName,
         statement: &Statement,
         log: &LogEntry,
     ) -> Result<bool, StoreError> {
-        self.write(|write| write.publish(epoch, custodian, statement, log))
+        self.write(|write| write.publish(key, custodian, statement, log))
     }
 
     fn statements(&self, epoch: u32) -> Result<Vec<Statement>, StoreError> {

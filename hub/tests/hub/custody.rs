@@ -3,8 +3,8 @@
 use symbolon_core::encoding;
 use symbolon_proto::custody::custody_client::CustodyClient;
 use symbolon_proto::custody::{
-    Answer, AttendanceRequest, EvaluateReply, EvaluateRequest, PublishRequest, Statement,
-    StatementsRequest, Task, answer,
+    Answer, AttendanceRequest, EvaluateRequest, Evaluation, PublishRequest, Refusal, Statement,
+    StatementsRequest, Task, answer, evaluate_reply,
 };
 use symbolon_proto::mailbox::{Hint, delivery};
 use tokio::sync::mpsc;
@@ -35,7 +35,7 @@ async fn appointed(consortium: &Consortium) -> (Member, Member) {
 pub fn request(requester: &str) -> EvaluateRequest {
     EvaluateRequest {
         custodian: "harbour".into(),
-        request: encoding::parts(&[b"id", requester.as_bytes(), b"", b"", b"", &[0; 64]]),
+        request: encoding::parts(&[b"id", requester.as_bytes(), b"", b"", b"", b"", &[0; 64]]),
         signature: vec![0; 64],
     }
 }
@@ -58,14 +58,18 @@ async fn custodians_are_relayed_to_and_replaced_lines_end() {
     assert!(ended.is_none(), "one line for each custodian");
     let present = asking.attendance(AttendanceRequest {}).await.unwrap();
     assert_eq!(present.into_inner().custodians, ["harbour"]);
-    let evaluated = EvaluateReply {
+    let evaluated = Evaluation {
         elements: vec![1; 64],
         proof: vec![2; 64],
     };
+    let refused = |word: &str, retry_at: i64| {
+        let word = word.to_owned();
+        Refusal { word, retry_at }
+    };
     let outcomes = [
-        answer::Outcome::Evaluated(evaluated),
-        answer::Outcome::Refused("not-ready".into()),
-        answer::Outcome::Refused("Free text of a peer".into()),
+        answer::Outcome::Evaluated(evaluated.clone()),
+        answer::Outcome::Refused(refused("over-quota", 1_900_000_000)),
+        answer::Outcome::Refused(refused("Free text of a peer", 0)),
     ];
     let _stays_on_the_line = tokio::spawn(async move {
         for outcome in outcomes {
@@ -78,11 +82,12 @@ async fn custodians_are_relayed_to_and_replaced_lines_end() {
     let spoofed = asking.evaluate(request("harbour")).await.unwrap_err();
     assert_eq!(spoofed.code(), Code::InvalidArgument);
     let reply = asking.evaluate(request("police")).await.unwrap();
-    assert_eq!(reply.into_inner().elements, vec![1; 64]);
-    for word in ["not-ready", "unknown"] {
-        let refused = asking.evaluate(request("police")).await.unwrap_err();
-        assert_eq!(refused.code(), Code::FailedPrecondition);
-        assert_eq!(refused.message(), format!("refused: {word}"));
+    let expected = evaluate_reply::Outcome::Evaluated(evaluated);
+    assert_eq!(reply.into_inner().outcome, Some(expected));
+    for (word, retry_at) in [("over-quota", 1_900_000_000), ("unknown", 0)] {
+        let reply = asking.evaluate(request("police")).await.unwrap();
+        let expected = evaluate_reply::Outcome::Refused(refused(word, retry_at));
+        assert_eq!(reply.into_inner().outcome, Some(expected));
     }
 }
 
@@ -113,10 +118,17 @@ async fn statements_are_kept_as_they_were_first_made() {
     let early = r#"{"custodian":"harbour","epoch":2,"key":1}"#;
     let early = keeper.publish(statement(early)).await.unwrap_err();
     assert_eq!(early.code(), Code::InvalidArgument);
+    // Refreshed shares are stated beside the ones before, within a bound.
+    let next = r#"{"custodian":"harbour","epoch":1,"generation":1,"key":3}"#;
+    keeper.publish(statement(next)).await.unwrap();
+    let far = r#"{"custodian":"harbour","epoch":1,"generation":18,"key":3}"#;
+    let far = keeper.publish(statement(far)).await.unwrap_err();
+    assert_eq!(far.code(), Code::InvalidArgument);
     let stranger = asking.publish(statement(own)).await.unwrap_err();
     assert_eq!(stranger.code(), Code::PermissionDenied);
     let kept = asking.statements(StatementsRequest { epoch: 1 }).await;
     let kept = kept.unwrap().into_inner().statements;
+    // The only custodian has stated generation 1: the one before no longer matters.
     assert_eq!(kept.len(), 1);
-    assert_eq!(kept[0].body, own.as_bytes());
+    assert_eq!(kept[0].body, next.as_bytes());
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::custody::CustodyTask;
+
 const FIRST_STEPS: &str = "\
 First steps:
   1. symbolon-node enrol INVITATION        once, with the administrator's invitation
@@ -132,6 +134,12 @@ Examples:
         after_help = "Examples:\n  symbolon-node agreement list\n  symbolon-node agreement accept ID"
     )]
     Agreement(AgreementTask),
+    /// Show and tend this agency's share of the consortium's key, if it is a custodian
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  symbolon-node custody status\n  symbolon-node custody log"
+    )]
+    Custody(CustodyTask),
     /// Show the version and digest of the linkage schema, to compare with the administrator's
     #[command(
         after_help = "Examples:\n  symbolon-node schema\n  symbolon-hub admin agreement propose ... $(symbolon-node schema --arguments)"

@@ -42,7 +42,7 @@ pub(super) fn enrolled_config(global: &Global) -> Result<NodeConfig, Failure> {
     Ok(NodeConfig::load(&global.state)?)
 }
 
-async fn ask(
+pub(super) async fn ask(
     global: &Global,
     config: NodeConfig,
     command: Command,
@@ -102,7 +102,7 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         Task::Status => Command::Status,
         Task::Agreement(AgreementTask::List) => Command::Agreements,
         Task::Agreement(AgreementTask::Accept { id }) => Command::Accept { agreement: id },
-        Task::Enrol(_) | Task::Serve | Task::Schema(_) | Task::DefaultConfig => {
+        Task::Enrol(_) | Task::Serve | Task::Schema(_) | Task::DefaultConfig | Task::Custody(_) => {
             return Err(Failure::usage("this command does not need the vault"));
         }
     })

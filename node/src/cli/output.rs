@@ -34,6 +34,7 @@ pub(super) enum Kind {
     Status,
     Agreements,
     Accept,
+    Custody,
 }
 
 impl Kind {
@@ -49,6 +50,7 @@ impl Kind {
             Command::Status => Self::Status,
             Command::Agreements => Self::Agreements,
             Command::Accept { .. } => Self::Accept,
+            Command::Custody(_) => Self::Custody,
         }
     }
 }
@@ -75,6 +77,8 @@ pub(super) fn report(
         Kind::Status => standing::status(console, &parsed(value)?),
         Kind::Agreements => lists::agreements(console, &parsed::<Vec<_>>(value)?),
         Kind::Accept => lists::accepted(console, &parsed(value)?),
+        // Its own module prints these: one word has many reports.
+        Kind::Custody => Ok(()),
     }
 }
 
@@ -172,12 +176,12 @@ pub(super) fn count(number: u64, noun: &str) -> String {
     }
 }
 
-fn print_json(console: &mut Console, value: &impl Serialize) -> Result<(), Failure> {
+pub(super) fn print_json(console: &mut Console, value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(unprintable)?;
     Ok(writeln!(console.out, "{text}")?)
 }
 
-fn print_table(
+pub(super) fn print_table(
     console: &mut Console,
     header: &[&str],
     rows: impl IntoIterator<Item = Vec<String>>,
@@ -205,7 +209,7 @@ fn print_table(
     Ok(console.say(&table.trim_fmt())?)
 }
 
-fn parsed<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
+pub(super) fn parsed<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
     serde_json::from_value(on_one_line(value)).map_err(|error| {
         Failure::failed(format!(
             "the node's report cannot be read: {error}; is the serving node of the same version? \
@@ -233,7 +237,7 @@ fn unprintable(error: serde_json::Error) -> Failure {
 }
 
 /// An RFC 3339 time for people; what is not one stays as it is.
-fn moment(text: &str) -> String {
+pub(super) fn moment(text: &str) -> String {
     OffsetDateTime::parse(text, &Rfc3339)
         .ok()
         .and_then(|time| time.checked_to_offset(time::UtcOffset::UTC))

@@ -89,6 +89,44 @@ fn asked(
     Ok(chosen)
 }
 
+/// The passphrase of a backup, which need not be the vault's: from a file, or asked for.
+pub(super) fn of_backup(
+    file: Option<&Path>,
+    console: &mut Console,
+    purpose: Purpose,
+) -> Result<Zeroizing<String>, Failure> {
+    let failed = |error: io::Error| {
+        Failure::failed(format!(
+            "cannot ask for the backup's passphrase: {error}; give --backup-passphrase-file FILE"
+        ))
+    };
+    let passphrase = match file {
+        Some(file) => passphrase_file(file, console)?,
+        None if !console.input_is_terminal => {
+            return Err(Failure::usage(
+                "the backup needs a passphrase and there is no terminal to ask on; give \
+                 --backup-passphrase-file FILE",
+            ));
+        }
+        None => (console.prompt)("Passphrase of the backup: ").map_err(failed)?,
+    };
+    if purpose == Purpose::Open {
+        return Ok(passphrase);
+    }
+    if passphrase.chars().count() < MIN_PASSPHRASE_CHARS {
+        return Err(Failure::failed(format!(
+            "the passphrase is too short: at least {MIN_PASSPHRASE_CHARS} characters, better four \
+             or five words; nothing was written"
+        )));
+    }
+    if file.is_none() && (console.prompt)("The same again: ").map_err(failed)? != passphrase {
+        return Err(Failure::failed(
+            "the two passphrases differ; nothing was written",
+        ));
+    }
+    Ok(passphrase)
+}
+
 fn check(passphrase: &str) -> Result<(), Failure> {
     if passphrase.chars().count() >= MIN_PASSPHRASE_CHARS {
         return Ok(());

@@ -209,24 +209,33 @@ impl HubClient {
             .map_err(|_| HubError::Protocol("a malformed name"))
     }
 
-    /// Asks one custodian through the hub.
+    /// Asks one custodian through the hub; the inner refusal is the custodian's.
     pub async fn evaluate(
         &self,
         custodian: &AgencyName,
         request: Vec<u8>,
         signature: &Signature,
-    ) -> Result<Evaluation, HubError> {
+    ) -> Result<Result<Evaluation, Refusal>, HubError> {
         let request = custody::EvaluateRequest {
             custodian: custodian.to_string(),
             request,
             signature: signature.0.to_vec(),
         };
         let reply = self.custody().evaluate(request).await?.into_inner();
-        let custody::EvaluateReply { elements, proof } = reply;
-        let proof = proof
-            .try_into()
-            .map_err(|_| HubError::Protocol("a malformed proof"))?;
-        Ok(Evaluation { elements, proof })
+        let custody::EvaluateReply { outcome } = reply;
+        match outcome.ok_or(HubError::Protocol("no outcome in the reply"))? {
+            custody::evaluate_reply::Outcome::Evaluated(evaluated) => {
+                let custody::Evaluation { elements, proof } = evaluated;
+                let proof = proof
+                    .try_into()
+                    .map_err(|_| HubError::Protocol("a malformed proof"))?;
+                Ok(Ok(Evaluation { elements, proof }))
+            }
+            custody::evaluate_reply::Outcome::Refused(refused) => {
+                let custody::Refusal { word, retry_at } = refused;
+                Ok(Err(Refusal::parse(&word, retry_at)))
+            }
+        }
     }
 
     /// Goes on the line as a custodian.
@@ -238,9 +247,12 @@ impl HubClient {
             let outcome = match answer.outcome {
                 Ok(Evaluation { elements, proof }) => {
                     let proof = proof.to_vec();
-                    custody::answer::Outcome::Evaluated(custody::EvaluateReply { elements, proof })
+                    custody::answer::Outcome::Evaluated(custody::Evaluation { elements, proof })
                 }
-                Err(refusal) => custody::answer::Outcome::Refused(refusal.to_string()),
+                Err(refusal) => custody::answer::Outcome::Refused(custody::Refusal {
+                    word: refusal.to_string(),
+                    retry_at: refusal.retry_at(),
+                }),
             };
             custody::Answer {
                 number: answer.number,

@@ -123,12 +123,13 @@ impl Write<'_> {
 
     pub fn publish(
         &mut self,
-        epoch: u32,
+        (epoch, generation): (u32, u32),
         custodian: &AgencyName,
         statement: &Statement,
         log: &LogEntry,
     ) -> Result<bool, Fault> {
         let mut key = epoch.to_be_bytes().to_vec();
+        key.extend_from_slice(&generation.to_be_bytes());
         key.extend_from_slice(custodian.as_str().as_bytes());
         let statements = &self.spaces.statements;
         if let Some(known) = self.tx.get(statements, &key)? {

@@ -1,0 +1,405 @@
+//! The life of a custody key: refresh, kills in the middle of it, repair, backup, replacement.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use prost::Message as _;
+use symbolon_core::oprf::threshold::KeyShare;
+use symbolon_node::custody::{BackupReport, CustodyCommand, CustodyStatus};
+use symbolon_node::tables::{Secret, Tables};
+use symbolon_node::vault::Vault;
+use symbolon_proto::mailbox::{Delivery, delivery};
+use symbolon_tests::consortium::eventually;
+use symbolon_tests::relay::{Way, honest};
+
+use crate::malicious_hub::between;
+use crate::support::{Scene, scene, unlock};
+
+const THREE: [&str; 3] = ["council", "police", "refuge"];
+
+/// A file with one person, and another with the same one recorded elsewhere.
+fn person(scene: &Scene, letter: char) -> PathBuf {
+    let text = format!(
+        "record_id,given_names,surname,date_of_birth,phone\nX{letter},Linh,Nguyen{letter},2008-03-14,07700900{:03}\n",
+        letter as u32
+    );
+    scene.file(&format!("person-{letter}.csv"), &text)
+}
+
+/// Imports the same person at two agencies and waits for the match at the first.
+async fn match_between(scene: &Scene, letter: char, agencies: [&str; 2]) {
+    let file = person(scene, letter);
+    for agency in agencies {
+        let report = scene.import(agency, &file).await;
+        assert_eq!(report.waiting, 0, "{agency}: {:?}", report.waiting_reason);
+    }
+    matched(scene, letter, agencies[0]).await;
+}
+
+async fn matched(scene: &Scene, letter: char, agency: &str) {
+    let id = format!("X{letter}");
+    eventually("the match", async || {
+        let found = scene.consortium.node(agency)?.matches(Some(&id))?;
+        Ok((!found.is_empty()).then_some(()))
+    })
+    .await
+    .unwrap();
+}
+
+async fn status(scene: &Scene, agency: &str) -> CustodyStatus {
+    let node = scene.consortium.node(agency).unwrap();
+    node.custody_status().await.unwrap()
+}
+
+async fn at_generation(scene: &Scene, agencies: &[&str], at_least: u32) {
+    for agency in agencies {
+        eventually("the new generation", async || {
+            let status = scene.consortium.node(agency)?.custody_status().await?;
+            let reached = status.generation.is_some_and(|g| g >= at_least);
+            Ok((reached && status.own_share == "held").then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+}
+
+/// What a stopped custodian has on its disk: every share, each found to fit its own public key.
+fn shares_on_disk(scene: &Scene, agency: &str) -> BTreeMap<(u32, u32), Vec<u8>> {
+    let vault = Vault::open(&scene.consortium.places.node(agency), &unlock()).unwrap();
+    let tables = Tables::open(&vault).unwrap();
+    let mut found = BTreeMap::new();
+    for entry in tables.shares.iter() {
+        let (place, stored) = entry.unwrap();
+        let share = KeyShare::from_bytes(stored.index, &stored.secret.0).unwrap();
+        assert!(share.fits(&stored.key), "{agency} {place:?}");
+        found.insert(place, stored.secret.0.clone());
+    }
+    found
+}
+
+fn lose_shares(scene: &Scene, agency: &str) {
+    let vault = Vault::open(&scene.consortium.places.node(agency), &unlock()).unwrap();
+    let tables = Tables::open(&vault).unwrap();
+    let places: Vec<_> = tables.shares.iter().map(|e| e.unwrap().0).collect();
+    assert!(!places.is_empty());
+    for place in places {
+        tables.shares.remove(&place).unwrap();
+    }
+    vault.flush().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_changes_the_shares_and_no_token() {
+    let mut scene = scene(&THREE, 2).await;
+    let file = person(&scene, 'a');
+    scene.import("police", &file).await;
+    let node = scene.consortium.node("council").unwrap();
+    node.custody(CustodyCommand::Refresh).await.unwrap();
+    at_generation(&scene, &THREE, 1).await;
+    // A row of before the refresh and one of after it have the same tokens.
+    let report = scene.import("refuge", &file).await;
+    assert_eq!(report.waiting, 0, "{:?}", report.waiting_reason);
+    matched(&scene, 'a', "police").await;
+    match_between(&scene, 'b', ["council", "police"]).await;
+    for agency in THREE {
+        scene.consortium.stop_node(agency).await.unwrap();
+        let places: Vec<_> = shares_on_disk(&scene, agency).into_keys().collect();
+        assert_eq!(places, [(1, 1)], "{agency}: the old share is gone");
+    }
+    scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_custodian_killed_in_a_refresh_has_the_old_share_or_the_new_one() {
+    let mut scene = scene(&THREE, 2).await;
+    let node = scene.consortium.node("council").unwrap();
+    node.custody(CustodyCommand::Refresh).await.unwrap();
+    // Each kill falls wherever the last start has got to; the two others go on.
+    for kill in 0..12 {
+        scene.consortium.kill_node("refuge").await.unwrap();
+        let shares = shares_on_disk(&scene, "refuge");
+        let places: Vec<(u32, u32)> = shares.keys().copied().collect();
+        let whole = [vec![(1, 0)], vec![(1, 0), (1, 1)], vec![(1, 1)]];
+        assert!(whole.contains(&places), "kill {kill}: {places:?}");
+        scene.consortium.start_node("refuge").await.unwrap();
+        let node = scene.consortium.node("refuge").unwrap();
+        // A little further each time: so many looks at how it stands.
+        for _ in 0..kill {
+            node.custody_status().await.unwrap();
+        }
+    }
+    at_generation(&scene, &THREE, 1).await;
+    scene.consortium.everybody_attends().await.unwrap();
+    match_between(&scene, 'a', ["police", "refuge"]).await;
+    scene.consortium.stop().await.unwrap();
+}
+
+/// A custodian's node as a process of its own, killed with SIGKILL when dropped.
+struct Process(Child);
+
+impl Process {
+    fn start(scene: &Scene, agency: &str) -> Self {
+        let key = scene.directory.path().join("vault-key");
+        std::fs::write(&key, [7; 32]).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_node-process"))
+            .arg("serve")
+            .arg("--state")
+            .arg(scene.consortium.places.node(agency))
+            .arg("--key-file")
+            .arg(&key)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// What the relay lets through: so many envelopes, and no acknowledgement if it is told to keep them.
+#[derive(Default)]
+struct Gatekeeper {
+    allowed: usize,
+    through: usize,
+    acknowledged: usize,
+    keep_acknowledgements: bool,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigkill_at_each_step_of_a_refresh_leaves_whole_shares() {
+    let mut scene = scene(&THREE, 2).await;
+    let relay = between(&mut scene, "refuge").await;
+    scene.consortium.stop_node("refuge").await.unwrap();
+    let gate: Arc<Mutex<Gatekeeper>> = Arc::default();
+    let asked = Arc::clone(&gate);
+    relay.tell(Box::new(move |path, way, message| {
+        let mut gate = asked.lock().unwrap();
+        if path == "/symbolon.mailbox.v1.Mailbox/Acknowledge" && way == Way::Up {
+            gate.acknowledged += 1;
+            return if gate.keep_acknowledgements {
+                Vec::new()
+            } else {
+                vec![message]
+            };
+        }
+        if path != "/symbolon.mailbox.v1.Mailbox/Receive" || way != Way::Down {
+            return vec![message];
+        }
+        let delivery = Delivery::decode(message.as_slice()).unwrap();
+        if !matches!(delivery.item, Some(delivery::Item::Envelope(_))) {
+            return vec![message];
+        }
+        if gate.through >= gate.allowed {
+            return Vec::new();
+        }
+        gate.through += 1;
+        vec![message]
+    }));
+    let node = scene.consortium.node("council").unwrap();
+    node.custody(CustodyCommand::Refresh).await.unwrap();
+    let whole = [vec![(1, 0)], vec![(1, 0), (1, 1)], vec![(1, 1)]];
+    // Two first-round and two second-round messages come to this custodian. It is killed as soon as
+    // one is delivered, when it is written down and the hub has not heard, and after that.
+    let modes = [(true, false), (true, true), (false, true)];
+    let mut kills = 0;
+    for (keep, wait_for_acknowledgement) in modes.into_iter().cycle() {
+        *gate.lock().unwrap() = Gatekeeper {
+            allowed: 1,
+            keep_acknowledgements: keep,
+            ..Default::default()
+        };
+        let process = Process::start(&scene, "refuge");
+        eventually("the step being reached", async || {
+            let gate = gate.lock().unwrap();
+            let reached = gate.through > 0 && (!wait_for_acknowledgement || gate.acknowledged > 0);
+            Ok(reached.then_some(()))
+        })
+        .await
+        .unwrap();
+        drop(process);
+        kills += 1;
+        let places: Vec<_> = shares_on_disk(&scene, "refuge").into_keys().collect();
+        assert!(whole.contains(&places), "kill {kills}: {places:?}");
+        if places.contains(&(1, 1)) {
+            break;
+        }
+    }
+    assert!(kills >= 4, "one at least for each message: {kills}");
+    relay.tell(honest());
+    scene.consortium.start_node("refuge").await.unwrap();
+    at_generation(&scene, &THREE, 1).await;
+    scene.consortium.everybody_attends().await.unwrap();
+    match_between(&scene, 'a', ["police", "refuge"]).await;
+    scene.consortium.stop_node("refuge").await.unwrap();
+    let places: Vec<_> = shares_on_disk(&scene, "refuge").into_keys().collect();
+    assert_eq!(places, [(1, 1)]);
+    scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_share_is_made_again_by_the_others() {
+    let mut scene = scene(&THREE, 2).await;
+    scene.consortium.stop_node("refuge").await.unwrap();
+    let before = shares_on_disk(&scene, "refuge");
+    lose_shares(&scene, "refuge");
+    scene.consortium.start_node("refuge").await.unwrap();
+    eventually("the loss being told", async || {
+        let status = scene.consortium.node("refuge")?.custody_status().await?;
+        Ok((status.own_share == "lost").then_some(()))
+    })
+    .await
+    .unwrap();
+    let repair = CustodyCommand::Repair;
+    let whole = scene.consortium.node("police").unwrap();
+    let refused = whole.custody(repair.clone()).await.unwrap_err();
+    assert!(refused.to_string().contains("has its share"), "{refused}");
+    let node = scene.consortium.node("refuge").unwrap();
+    eventually("the helpers being there", async || {
+        Ok(node.custody(repair.clone()).await.ok())
+    })
+    .await
+    .unwrap();
+    at_generation(&scene, &["refuge"], 0).await;
+    // It answers: without the council it is needed.
+    scene.consortium.everybody_attends().await.unwrap();
+    scene.consortium.stop_node("council").await.unwrap();
+    match_between(&scene, 'a', ["police", "refuge"]).await;
+    scene.consortium.stop_node("refuge").await.unwrap();
+    assert_eq!(shares_on_disk(&scene, "refuge"), before);
+    scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_restores_a_share_until_a_refresh() {
+    let mut scene = scene(&["police", "refuge"], 2).await;
+    let secret = |text: &str| Secret(text.as_bytes().to_vec());
+    let passphrase = || secret("correct horse battery staple");
+    let node = scene.consortium.node("refuge").unwrap();
+    let made = node.custody(CustodyCommand::Backup {
+        passphrase: passphrase(),
+    });
+    let BackupReport { sealed, index, .. } = serde_json::from_value(made.await.unwrap()).unwrap();
+    assert_eq!(index, 2);
+    let restore = |passphrase: Secret| CustodyCommand::Restore {
+        sealed: sealed.clone(),
+        passphrase,
+    };
+    let held = node.custody(restore(passphrase())).await.unwrap_err();
+    assert!(held.to_string().contains("has its share"), "{held}");
+    // Another custodian's backup is not taken.
+    let other = scene.consortium.node("police").unwrap();
+    let foreign = other.custody(restore(passphrase())).await.unwrap_err();
+    assert!(
+        foreign.to_string().contains("is not this node's"),
+        "{foreign}"
+    );
+
+    scene.consortium.stop_node("refuge").await.unwrap();
+    lose_shares(&scene, "refuge");
+    scene.consortium.start_node("refuge").await.unwrap();
+    let node = scene.consortium.node("refuge").unwrap();
+    let wrong = node.custody(restore(secret("something else"))).await;
+    assert!(wrong.unwrap_err().to_string().contains("wrong passphrase"));
+    // Two of two: nobody else could make it again.
+    let repair = node.custody(CustodyCommand::Repair).await.unwrap_err();
+    assert!(repair.to_string().contains("restore a backup"), "{repair}");
+    node.custody(restore(passphrase())).await.unwrap();
+    scene.consortium.everybody_attends().await.unwrap();
+    match_between(&scene, 'a', ["police", "refuge"]).await;
+
+    let node = scene.consortium.node("police").unwrap();
+    node.custody(CustodyCommand::Refresh).await.unwrap();
+    at_generation(&scene, &["police", "refuge"], 1).await;
+    scene.consortium.stop_node("refuge").await.unwrap();
+    lose_shares(&scene, "refuge");
+    scene.consortium.start_node("refuge").await.unwrap();
+    let node = scene.consortium.node("refuge").unwrap();
+    let old = node.custody(restore(passphrase())).await.unwrap_err();
+    assert!(old.to_string().contains("holds generation 0"), "{old}");
+    scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn custodians_are_replaced_while_matching_goes_on() {
+    let mut scene = scene(&THREE, 2).await;
+    match_between(&scene, 'a', ["police", "council"]).await;
+    let rows = scene
+        .consortium
+        .node("police")
+        .unwrap()
+        .status()
+        .unwrap()
+        .rows;
+    // One member is away: nobody may give the old rows up meanwhile.
+    scene.import("refuge", &person(&scene, 'b')).await;
+    scene.consortium.settle().await.unwrap();
+    scene.consortium.stop_node("refuge").await.unwrap();
+    let new = ["council", "police"];
+    scene.consortium.appoint_these(2, &new).await.unwrap();
+    for agency in new {
+        eventually("the rows being made anew", async || {
+            let status = scene.consortium.node(agency)?.custody_status().await?;
+            let remade = status.rows_to_make == 0 && status.rows_made > 0;
+            let waits = status.waiting_for.iter().any(|name| name == "refuge");
+            Ok((status.replaces == Some(1) && remade && waits).then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+    let both = scene
+        .consortium
+        .node("police")
+        .unwrap()
+        .status()
+        .unwrap()
+        .rows;
+    assert_eq!(both, 2 * rows, "rows under both keys");
+    // Its old rows are found by what is imported under both keys.
+    match_between(&scene, 'b', ["council", "police"]).await;
+    scene.consortium.start_node("refuge").await.unwrap();
+    matched(&scene, 'b', "refuge").await;
+    for agency in THREE {
+        eventually("the old key being given up", async || {
+            let node = scene.consortium.node(agency)?;
+            let custody = node.custody_status().await?;
+            let idle = node.status()?.waiting == 0;
+            Ok((custody.epoch == 2 && custody.replaces.is_none() && idle).then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+    scene.consortium.settle().await.unwrap();
+    // Everything is still found, and under the new key only.
+    for (letter, agency) in [('a', "police"), ('b', "refuge"), ('b', "council")] {
+        matched(&scene, letter, agency).await;
+    }
+    match_between(&scene, 'c', ["refuge", "police"]).await;
+    assert_eq!(status(&scene, "refuge").await.own_share, "none");
+    for agency in THREE {
+        eventually("the old share being deleted", async || {
+            let node = scene.consortium.node(agency)?;
+            node.custody_status().await?;
+            Ok((!node.holds_share_of(1)?).then_some(()))
+        })
+        .await
+        .unwrap();
+        scene.consortium.stop_node(agency).await.unwrap();
+        let vault = Vault::open(&scene.consortium.places.node(agency), &unlock()).unwrap();
+        let tables = Tables::open(&vault).unwrap();
+        let epochs = tables.roots.iter().map(|entry| entry.unwrap().0.0);
+        assert!(epochs.into_iter().all(|epoch| epoch == 2), "{agency}");
+        let rows = tables.rows.iter().map(|entry| entry.unwrap().1);
+        let mut real = rows.filter(|row| row.record_id.is_some());
+        assert!(real.all(|row| row.custody == 2), "{agency}");
+    }
+    scene.consortium.stop().await.unwrap();
+}
