@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use symbolon_core::crypto::Signature;
 use symbolon_core::custody::Refusal;
