@@ -4,6 +4,8 @@
 //! the custody key must be stated by every custodian, an agreement must carry every acceptance.
 
 mod agreements;
+mod epochs;
+mod word;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +18,7 @@ use symbolon_core::roster::{Roster, RosterError, SignedEntry};
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
 use crate::node::Node;
-pub use agreements::{Agreement, same_schema};
+pub use agreements::{Agreement, ServedEpoch, same_schema};
 
 /// What the node knows of its consortium.
 pub struct Membership {
@@ -38,7 +40,8 @@ pub fn load_roster(entries: &[SignedEntry], genesis: &Digest) -> Result<Roster, 
 impl Node {
     /// Fetches and verifies whatever is new: roster, custody key, agreements.
     ///
-    /// Gives whether an agreement became usable, so that waiting records can be tokenised for it.
+    /// Gives whether records have to be brought in line: an agreement became usable, or another key
+    /// or version of one is served.
     pub async fn sync_membership(&self, hub: &HubClient) -> Result<bool, NodeError> {
         self.sync_roster(hub).await?;
         self.sync_custody_key(hub).await?;

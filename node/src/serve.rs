@@ -175,10 +175,11 @@ impl Node {
                     self.take_hint(hub, Hint::Roster).await?;
                 }
             }
+            let _work = self.work.lock().await;
             if self.waiting_rows() == 0 {
+                self.tend_agreements(hub).await?;
                 continue;
             }
-            let _work = self.work.lock().await;
             match self.work_off(hub, &silent()).await {
                 Ok(done) if done != Default::default() => {
                     tracing::info!(
@@ -191,6 +192,7 @@ impl Node {
                 Err(NodeError::Waiting(reason)) => tracing::info!(%reason, "keys wait"),
                 Err(error) => return Err(error),
             }
+            self.tend_agreements(hub).await?;
         }
     }
 
@@ -293,7 +295,22 @@ impl CommandHandler for Commands {
             Command::Withdraw { record_ids } => json(node.withdraw(&record_ids, &progress).await),
             Command::Status => json(node.fresh_status().await),
             Command::Agreements => json(node.fresh_agreements().await),
-            Command::Accept { agreement } => json(node.accept(&agreement).await),
+            Command::Accept {
+                agreement,
+                immigration,
+            } => json(node.accept(&agreement, &immigration).await),
+            Command::Decline { agreement, reason } => json(node.decline(&agreement, &reason).await),
+            Command::Leave { agreement, reason } => json(node.leave(&agreement, &reason).await),
+            Command::Agreement { agreement } => json(
+                node.fresh_agreements()
+                    .await
+                    .and_then(|_| node.agreement_detail(&agreement)),
+            ),
+            Command::ExportAgreement { agreement } => json(
+                node.fresh_agreements()
+                    .await
+                    .and_then(|_| node.export_agreement(&agreement)),
+            ),
         }
     }
 }

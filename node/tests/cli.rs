@@ -46,6 +46,10 @@ mod tests {
             &["agreement"],
             &["agreement", "list"],
             &["agreement", "accept"],
+            &["agreement", "show"],
+            &["agreement", "decline"],
+            &["agreement", "leave"],
+            &["agreement", "export"],
             &["schema"],
             &["default-config"],
         ];
@@ -403,7 +407,7 @@ mod tests {
         let run = node.run(&["agreement", "accept", "north-missing"]).await;
         assert!(run.out.contains("It waits for northshire-police."));
         assert!(
-            matches!(node.command(), Command::Accept { agreement } if agreement == "north-missing")
+            matches!(node.command(), Command::Accept { agreement, immigration } if agreement == "north-missing" && immigration.is_empty())
         );
     }
 

@@ -6,7 +6,7 @@ const HUB: &str = env!("CARGO_BIN_EXE_hub-process");
 const NODE: &str = env!("CARGO_BIN_EXE_node-process");
 
 /// Every command with a help page: the words before `--help`.
-const HUB_COMMANDS: [&str; 16] = [
+const HUB_COMMANDS: [&str; 20] = [
     "",
     "init",
     "serve",
@@ -17,14 +17,18 @@ const HUB_COMMANDS: [&str; 16] = [
     "admin custody appoint",
     "admin agreement",
     "admin agreement propose",
+    "admin agreement amend",
+    "admin agreement approve",
     "admin agreement list",
+    "admin agreement show",
+    "admin agreement export",
     "admin member",
     "admin member list",
     "admin roster",
     "admin roster show",
     "admin log checkpoint",
 ];
-const NODE_COMMANDS: [&str; 13] = [
+const NODE_COMMANDS: [&str; 17] = [
     "",
     "enrol",
     "serve",
@@ -36,6 +40,10 @@ const NODE_COMMANDS: [&str; 13] = [
     "status",
     "agreement",
     "agreement accept",
+    "agreement show",
+    "agreement decline",
+    "agreement leave",
+    "agreement export",
     "schema",
     "default-config",
 ];

@@ -12,6 +12,8 @@
 //! | `mailboxes` | member | last sequence, items kept |
 //! | `envelopes` | to 0 from 0 id | sequence |
 //! | `roster`, `agreements`, `acceptances`, `statements`, `certificates`, `log`, `meta` | | |
+//! | `proposals` | digest | a proposal that lacks approvals |
+//! | `declarations` | agreement, number | a member's statement |
 //!
 //! Names have no zero byte, so that it ends them. Holdings are not recounted on opening, since that
 //! reads every row: [`Store::recount`] does it when asked, and the nodes compare theirs anyway.
@@ -28,18 +30,18 @@ use fjall::{
     KeyspaceCreateOptions, PersistMode, Readable, SingleWriterTxDatabase, SingleWriterTxKeyspace,
     SingleWriterWriteTx, Snapshot,
 };
-use symbolon_core::agreement::{Acceptance, Proposal};
+use symbolon_core::agreement::{self, Acceptance, Proposal};
 use symbolon_core::encoding::Digest;
 use symbolon_core::envelope::Envelope;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::log::Frontier;
 use symbolon_core::roster::SignedEntry;
-use symbolon_core::row::{ExpiryMonth, Handle, Holdings};
+use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle, Holdings};
 
 use self::mail::MailboxState;
 use super::{
-    Batch, Expired, IssuedCertificate, Item, Queried, Registry, Statement, Store, StoreError,
-    Submitted, Withdrawn,
+    Batch, Dropped, Expired, IssuedCertificate, Item, Queried, Registry, Statement, Store,
+    StoreError, Submitted, Withdrawn,
 };
 use crate::log::LogEntry;
 
@@ -67,6 +69,8 @@ struct Spaces {
     acceptances: SingleWriterTxKeyspace,
     statements: SingleWriterTxKeyspace,
     certificates: SingleWriterTxKeyspace,
+    proposals: SingleWriterTxKeyspace,
+    declarations: SingleWriterTxKeyspace,
     log: SingleWriterTxKeyspace,
     meta: SingleWriterTxKeyspace,
 }
@@ -89,6 +93,8 @@ impl Spaces {
             acceptances: space("acceptances")?,
             statements: space("statements")?,
             certificates: space("certificates")?,
+            proposals: space("proposals")?,
+            declarations: space("declarations")?,
             log: space("log")?,
             meta: space("meta")?,
         })
@@ -391,6 +397,36 @@ impl Store for FjallStore {
                 .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
                 .collect()
         })
+    }
+
+    fn keep_pending(&self, proposal: &Proposal, log: &LogEntry) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.keep_pending(proposal)?;
+            write.log(log)
+        })
+    }
+
+    fn declare(
+        &self,
+        agreement: &Digest,
+        statement: &agreement::Statement,
+        log: &LogEntry,
+    ) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.declare(agreement, statement)?;
+            write.log(log)
+        })
+    }
+
+    fn drop_epoch(
+        &self,
+        member: &AgencyName,
+        epoch: &AgreementEpoch,
+        after: Option<Handle>,
+        limit: usize,
+        at: i64,
+    ) -> Result<Dropped, StoreError> {
+        self.write(|write| write.drop_epoch(member, epoch, after, limit, at))
     }
 }
 
