@@ -12,7 +12,7 @@
 //! | [`identity`] | names and kinds of agencies, their keys, the URI in their certificates |
 //! | [`roster`] | the append-only chain of signed entries that says who is a member |
 //! | [`invitation`] | the one-time invitation that an agency enrols with |
-//! | [`agreement`] | data sharing agreements, their acceptances, the epoch identifier |
+//! | [`agreement`] | data sharing agreements: what is proposed, what members say, versions and epochs |
 //! | [`row`] | what the hub stores: token, handle, sealed payload, expiry |
 //! | [`sealed_file`] | a secret in a file, under a passphrase or a key file |
 //! | [`log`] | the RFC 9162 Merkle log and its signed checkpoint |

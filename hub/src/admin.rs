@@ -3,6 +3,7 @@
 //! The roster that a change is built on is verified from the pinned genesis each time, so that a hub
 //! cannot have an administrator sign over a roster of its own making.
 
+mod agreements;
 mod certificates;
 mod roster;
 
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
-use symbolon_core::agreement::{AgreementError, Document, Proposal, Standing};
+use symbolon_core::agreement::AgreementError;
 use symbolon_core::crypto::{CryptoError, SecretKey, SigningKey};
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyKind, AgencyName};
@@ -20,14 +21,15 @@ use symbolon_core::roster::{Change, Quota, RosterError};
 use symbolon_core::sealed_file::{self, SealedFileError, Unlock};
 use symbolon_proto::WireError;
 use symbolon_proto::membership::membership_client::MembershipClient;
-use symbolon_proto::membership::{
-    AgreementsRequest, CheckpointRequest, Member, MembersRequest, ProposeRequest,
-};
+use symbolon_proto::membership::{CheckpointRequest, Member, MembersRequest};
 use thiserror::Error;
 use tokio::sync::OnceCell;
 use tonic::transport::Channel;
 
-pub use self::roster::{Proposed, WaitingEntry};
+pub use agreements::{AgreementExport, AgreementReport, EpochReport, ProposedAgreement};
+pub use certificates::CertificateReport;
+pub use roster::{Proposed, WaitingEntry};
+
 use crate::client::{self, ClientCertificate, ClientError};
 use crate::clock::{self, Clock};
 use crate::files::{self, FileError};
@@ -69,6 +71,9 @@ pub enum AdminError {
     /// The agreement is not allowed.
     #[error(transparent)]
     Agreement(#[from] AgreementError),
+    /// No agreement of this name or digest.
+    #[error("there is no {0}; `symbolon-hub admin agreement list` shows those there are")]
+    NoAgreement(String),
     /// The invitation cannot be written.
     #[error(transparent)]
     Invitation(#[from] InvitationError),
@@ -86,21 +91,6 @@ pub enum AdminError {
     #[error("the checkpoint is not signed by the log key in the roster: do not trust this hub")]
     Checkpoint,
 }
-
-/// Where an agreement stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AgreementReport {
-    /// Its digest.
-    pub digest: Digest,
-    /// The document.
-    pub document: Document,
-    /// Who has accepted.
-    pub accepted: Vec<AgencyName>,
-    /// Every member has.
-    pub in_force: bool,
-}
-
-pub use certificates::CertificateReport;
 
 /// Where a member stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -249,49 +239,11 @@ impl Admin {
         Ok((epoch, proposed))
     }
 
-    /// Proposes an agreement; gives the digest that its members accept.
-    pub async fn propose_agreement(&self, document: &Document) -> Result<Digest, AdminError> {
-        let proposal = Proposal::new(document, &[self.approval()?])?;
-        proposal.verify_new(&self.roster().await?)?;
-        let digest = proposal.digest();
-        let request = ProposeRequest {
-            proposal: Some(proposal.into()),
-        };
-        let mut hub = self.hub().await?;
-        hub.propose(request).await.map_err(refused)?;
-        Ok(digest)
-    }
-
     /// Every agency that was ever invited.
     pub async fn members(&self) -> Result<Vec<MemberReport>, AdminError> {
         let mut hub = self.hub().await?;
         let reply = hub.members(MembersRequest {}).await.map_err(refused)?;
         Ok(reply.into_inner().members.into_iter().map(report).collect())
-    }
-
-    /// Every agreement, verified.
-    pub async fn agreements(&self) -> Result<Vec<AgreementReport>, AdminError> {
-        let roster = self.roster().await?;
-        let mut hub = self.hub().await?;
-        let reply = hub.agreements(AgreementsRequest {}).await;
-        let mut reports = Vec::new();
-        for wire in reply.map_err(refused)?.into_inner().agreements {
-            let missing = WireError::Missing("agreement.proposal");
-            let proposal = wire.proposal.ok_or(missing)?.try_into()?;
-            let acceptances = wire
-                .acceptances
-                .into_iter()
-                .map(TryInto::try_into)
-                .collect::<Result<Vec<_>, _>>()?;
-            let standing = Standing::verify(&proposal, &acceptances, &roster)?;
-            reports.push(AgreementReport {
-                in_force: standing.in_force(),
-                digest: standing.digest,
-                document: standing.document,
-                accepted: standing.accepted.into_iter().collect(),
-            });
-        }
-        Ok(reports)
     }
 
     /// The log's checkpoint, verified with the key in the roster.

@@ -44,6 +44,16 @@ pub enum Event {
     Acknowledgement,
     /// A batch was evaluated; the count is its size, the digest the request's.
     Evaluation,
+    /// A member declined an agreement; the digest is the agreement's.
+    Decline,
+    /// A member left an agreement; the digest is the agreement's.
+    Leave,
+    /// A member made a new epoch; the count is its number, the digest the statement's.
+    Epoch,
+    /// A member made its rows anew; the digest is the epoch's.
+    Done,
+    /// Rows of a member that is gone were deleted; the digest is the member's holdings after it.
+    Departure,
 }
 
 /// One entry.

@@ -3,12 +3,13 @@
 //! What may be stored is decided here against the agreements in force; the join itself is the
 //! store's, which must see the rows and write the notices in one atomic step.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use symbolon_core::identity::AgencyName;
-use symbolon_core::row::{ExpiryMonth, Handle, Holdings, Row};
+use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle, Holdings, Row};
 use thiserror::Error;
+use tokio::sync::RwLock;
 
 use crate::caller::{Caller, NotAllowed};
 use crate::clock::Clock;
@@ -69,11 +70,15 @@ pub struct Matching {
     pub clock: Arc<dyn Clock>,
     /// Bounds.
     pub limits: Limits,
+    /// Held by each submission from its check to its end, so that none that was checked before a
+    /// departure is stored after it.
+    pub under_way: RwLock<()>,
 }
 
 impl Matching {
     /// Stores and joins rows; those whose handles are already stored change nothing.
     pub async fn submit(&self, caller: &Caller, rows: Vec<Row>) -> Result<Holdings, MatchingError> {
+        let _under_way = self.under_way.read().await;
         let batch = self.checked(caller, rows, self.limits.max_rows_per_submit)?;
         let store = Arc::clone(&self.store);
         let done = blocking(move || store.submit(&batch)).await?;
@@ -139,6 +144,35 @@ impl Matching {
                 return Ok(removed);
             }
         }
+    }
+
+    /// Deletes the rows of members that have departed from an agreement; says how many. What is in
+    /// `settled` was looked through since it departed and is passed over.
+    pub async fn drop_departed(
+        &self,
+        settled: &mut BTreeSet<(AgencyName, AgreementEpoch)>,
+    ) -> Result<u64, MatchingError> {
+        let departed = self.directory.state().departed.clone();
+        drop(self.under_way.write().await);
+        settled.retain(|known| departed.contains(known));
+        let mut removed = 0;
+        for (member, epoch) in departed.difference(&settled.clone()) {
+            let mut after = None;
+            loop {
+                let store = Arc::clone(&self.store);
+                let (name, epoch, at) = (member.clone(), *epoch, self.clock.now());
+                let work = move || store.drop_epoch(&name, &epoch, after, EXPIRY_BATCH, at);
+                let done = blocking(work).await?;
+                self.lines.wake(&done.woken);
+                removed += done.removed;
+                after = done.after;
+                if after.is_none() {
+                    break;
+                }
+            }
+            settled.insert((member.clone(), *epoch));
+        }
+        Ok(removed)
     }
 
     fn checked(

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
-use symbolon_core::agreement::{self, Acceptance, AgreementError, Proposal};
+use symbolon_core::agreement::{AgreementError, Line, Papers, Proposal, Standing};
 use symbolon_core::crypto::VerifyingKey;
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyName, Name, Subject};
@@ -21,6 +21,7 @@ use symbolon_core::log::Checkpoint;
 use symbolon_core::roster::{Roster, RosterError, SignedEntry};
 use symbolon_core::row::AgreementEpoch;
 use thiserror::Error;
+use tokio::sync::Notify;
 
 use crate::caller::{Caller, NotAllowed};
 use crate::certificates::{Ledger, Peer};
@@ -50,9 +51,6 @@ pub enum MembershipError {
     /// The agreement's statements are not what they must be.
     #[error(transparent)]
     Agreement(#[from] AgreementError),
-    /// The short name of another agreement.
-    #[error("an agreement of the name {0} exists already")]
-    Taken(Name),
     /// No more agreements fit.
     #[error("there are already {MAX_AGREEMENTS} agreements")]
     TooMany,
@@ -65,6 +63,9 @@ pub enum MembershipError {
     /// It accepted already, in other words.
     #[error("{0} has already accepted this agreement with another statement")]
     AcceptedOtherwise(AgencyName),
+    /// The version waits for nobody any more.
+    #[error("this version of the agreement is no longer open")]
+    Closed,
     /// The state directory is of another consortium than the store.
     #[error("the store holds the roster of another consortium")]
     OtherConsortium,
@@ -104,15 +105,13 @@ pub struct AdministratorCertificate {
     pub serial: String,
 }
 
-/// An agreement with all that was said about it.
+/// A version of an agreement with all that was said about it.
 #[derive(Clone, Debug)]
 pub struct AgreementRecord {
-    /// As proposed.
-    pub proposal: Proposal,
-    /// By the order in which they came or were read.
-    pub acceptances: Vec<Acceptance>,
-    /// What follows from them.
-    pub standing: agreement::Standing,
+    /// As it was signed.
+    pub papers: Papers,
+    /// What follows from it.
+    pub standing: Standing,
 }
 
 /// The rules for rows under one agreement epoch.
@@ -135,10 +134,16 @@ pub struct State {
     pub entries: Vec<SignedEntry>,
     /// Entries that wait for approvals; each would be the next.
     pub waiting: Vec<SignedEntry>,
-    /// By digest.
+    /// Every version, by digest.
     pub agreements: BTreeMap<Digest, AgreementRecord>,
-    /// By epoch identifier, those that every member has accepted.
+    /// Proposals that lack approvals, by digest.
+    pub pending: BTreeMap<Digest, Proposal>,
+    /// What the versions of each agreement amount to.
+    pub agreement_lines: BTreeMap<Name, Line>,
+    /// By epoch identifier, the epochs in which rows are taken.
     pub in_force: HashMap<AgreementEpoch, Terms>,
+    /// Whose rows of which epoch have to go, because their owner will not withdraw them any more.
+    pub departed: BTreeSet<(AgencyName, AgreementEpoch)>,
     /// The certificates of the agencies, and what was revoked.
     pub certificates: Ledger,
 }
@@ -177,6 +182,8 @@ pub struct Directory {
     administrators: RwLock<Arc<Vec<AdministratorCertificate>>>,
     state: RwLock<Arc<State>>,
     changing: Mutex<()>,
+    /// Rung when somebody may have departed.
+    pub(crate) departures: Notify,
 }
 
 impl Directory {
@@ -211,17 +218,20 @@ impl Directory {
             entries: registry.entries,
             waiting: registry.waiting,
             agreements: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            agreement_lines: BTreeMap::new(),
             in_force: HashMap::new(),
+            departed: BTreeSet::new(),
             certificates: Ledger::new(registry.certificates, registry.revocations),
         };
-        for (proposal, acceptances) in registry.agreements {
-            let standing = agreement::Standing::verify(&proposal, &acceptances, &state.roster)?;
-            state.keep(AgreementRecord {
-                proposal,
-                acceptances,
-                standing,
-            });
+        for papers in registry.agreements {
+            let standing = Standing::verify(&papers, &state.roster)?;
+            let record = AgreementRecord { papers, standing };
+            state.agreements.insert(record.standing.digest, record);
         }
+        let pending = registry.pending.into_iter();
+        state.pending = pending.map(|p| (p.digest(), p)).collect();
+        state.settle_agreements()?;
         Ok(Self {
             store,
             clock,
@@ -230,6 +240,7 @@ impl Directory {
             administrators: RwLock::new(Arc::new(administrators)),
             state: RwLock::new(Arc::new(state)),
             changing: Mutex::new(()),
+            departures: Notify::new(),
         })
     }
 
@@ -330,13 +341,6 @@ impl Directory {
     }
 
     /// Makes one change after another: `step` checks and stores, the next state replaces this one.
-    pub(crate) fn change<E>(
-        &self,
-        step: impl FnOnce(&State) -> Result<(State, Hint), E>,
-    ) -> Result<(), E> {
-        self.change_if(|state| step(state).map(Some))
-    }
-
     pub(crate) fn change_if<E>(
         &self,
         step: impl FnOnce(&State) -> Result<Option<(State, Hint)>, E>,
@@ -354,9 +358,14 @@ impl Directory {
         step: impl FnOnce(&State) -> Result<Option<(State, Option<Hint>)>, E>,
     ) -> Result<(), E> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((next, hint)) = step(&self.state())? else {
+        let Some((mut next, hint)) = step(&self.state())? else {
             return Ok(());
         };
+        // What agreements amount to rests on the roster too. Nothing here can be refused that was not
+        // refused before it was stored.
+        if let Err(error) = next.settle_agreements() {
+            tracing::error!(%error, "stored agreements contradict each other");
+        }
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         *state = Arc::new(next);
         drop(state);
@@ -364,6 +373,7 @@ impl Directory {
         if let Some(hint) = hint {
             self.lines.hint(hint);
         }
+        self.departures.notify_one();
         Ok(())
     }
 
@@ -375,22 +385,6 @@ impl Directory {
             count,
             digest: Some(digest),
         }
-    }
-}
-
-impl State {
-    /// Takes in an agreement, new or changed.
-    fn keep(&mut self, record: AgreementRecord) {
-        let standing = &record.standing;
-        if standing.in_force() {
-            let terms = Terms {
-                members: standing.document.members.iter().cloned().collect(),
-                retention_months: standing.document.retention_months,
-                common_token_limit: standing.document.common_token_limit,
-            };
-            self.in_force.insert(standing.epoch_id(), terms);
-        }
-        self.agreements.insert(standing.digest, record);
     }
 }
 

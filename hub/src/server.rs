@@ -1,5 +1,6 @@
 //! A running hub: it opens the state directory, listens, sweeps, and ends in order.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use symbolon_core::crypto::{CryptoError, SecretKey, SigningKey};
 use symbolon_core::roster::SignedEntry;
 use thiserror::Error;
+use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -176,6 +178,7 @@ impl Services {
                 lines: Arc::clone(&lines),
                 clock: Arc::clone(clock),
                 limits: limits.clone(),
+                under_way: RwLock::default(),
             }),
             mailbox: Arc::new(Mailbox {
                 store: Arc::clone(&store),
@@ -274,6 +277,10 @@ impl Hub {
             sweep,
             shutdown.clone(),
         )));
+        tasks.push(tokio::spawn(drop_departed(
+            Arc::clone(&matching),
+            shutdown.clone(),
+        )));
         info!(%listen, enrolment = %enrolment_address, "the hub is serving");
         Ok(RunningHub {
             listen,
@@ -368,6 +375,22 @@ async fn look_after(
         tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
             _ = interval.tick() => certificates.look_after().await,
+        }
+    }
+}
+
+/// Deletes rows of members that have departed, at the start and after each change of membership.
+async fn drop_departed(matching: Arc<Matching>, shutdown: CancellationToken) -> Result<(), String> {
+    let mut settled = BTreeSet::new();
+    loop {
+        match matching.drop_departed(&mut settled).await {
+            Ok(0) => {}
+            Ok(removed) => info!(removed, "rows of departed members were removed"),
+            Err(error) => error!(%error, "rows of departed members could not be removed"),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = matching.directory.departures.notified() => {}
         }
     }
 }

@@ -13,7 +13,7 @@ pub mod fjall;
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
-use symbolon_core::agreement::{Acceptance, Proposal};
+use symbolon_core::agreement::{self, Acceptance, Papers, Proposal};
 use symbolon_core::crypto::Signature;
 use symbolon_core::encoding::Digest;
 use symbolon_core::envelope::Envelope;
@@ -73,8 +73,10 @@ pub struct Registry {
     pub entries: Vec<SignedEntry>,
     /// Entries that wait for approvals.
     pub waiting: Vec<SignedEntry>,
-    /// Agreements in order of their digests, with their acceptances.
-    pub agreements: Vec<(Proposal, Vec<Acceptance>)>,
+    /// Agreements in order of their digests, with all that members said of them.
+    pub agreements: Vec<Papers>,
+    /// Proposals that still lack approvals.
+    pub pending: Vec<Proposal>,
     /// Certificates that agencies were given and that did not end long ago.
     pub certificates: Vec<(AgencyName, IssuedCertificate)>,
     /// Every revocation there ever was.
@@ -190,6 +192,17 @@ pub struct Expired {
     pub woken: BTreeSet<AgencyName>,
 }
 
+/// What looking through some rows of a member for those of one epoch did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// Rows that were deleted.
+    pub removed: u64,
+    /// Where to go on; none at the end.
+    pub after: Option<Handle>,
+    /// Who has new mail.
+    pub woken: BTreeSet<AgencyName>,
+}
+
 /// What waits for a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
@@ -270,7 +283,7 @@ pub trait Store: Send + Sync {
     fn revoke(&self, revocations: &[Revocation], log: &LogEntry) -> Result<(), StoreError>;
     /// Keeps the list that is published now; [`StoreError::Conflict`] if its number is not the next.
     fn publish_list(&self, list: &RevocationList, log: &LogEntry) -> Result<(), StoreError>;
-    /// Keeps a proposal.
+    /// Keeps a proposal that has its approvals.
     fn propose(&self, proposal: &Proposal, log: &LogEntry) -> Result<(), StoreError>;
     /// Keeps an acceptance.
     fn accept(
@@ -340,4 +353,24 @@ pub trait Store: Send + Sync {
     fn frontier(&self) -> Result<Frontier, StoreError>;
     /// Entries of the log from a number on.
     fn log_entries(&self, from: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError>;
+
+    /// Keeps a proposal that still lacks approvals, in place of an older copy.
+    fn keep_pending(&self, proposal: &Proposal, log: &LogEntry) -> Result<(), StoreError>;
+    /// Appends a statement to those about an agreement.
+    fn declare(
+        &self,
+        agreement: &Digest,
+        statement: &agreement::Statement,
+        log: &LogEntry,
+    ) -> Result<(), StoreError>;
+    /// Looks at `limit` rows of a member after a handle and deletes those of one epoch; the other
+    /// side's notices are cancelled, the member itself is not told.
+    fn drop_epoch(
+        &self,
+        member: &AgencyName,
+        epoch: &AgreementEpoch,
+        after: Option<Handle>,
+        limit: usize,
+        at: i64,
+    ) -> Result<Dropped, StoreError>;
 }

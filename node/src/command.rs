@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use symbolon_core::identity::AgencyName;
 
 use crate::custody::CustodyCommand;
 
@@ -44,6 +45,32 @@ pub enum Command {
     Accept {
         /// Its id.
         agreement: String,
+        /// Immigration services that it is accepted with.
+        immigration: Vec<AgencyName>,
+    },
+    /// Declines an agreement.
+    Decline {
+        /// Its id.
+        agreement: String,
+        /// For the others.
+        reason: String,
+    },
+    /// Leaves an agreement.
+    Leave {
+        /// Its id.
+        agreement: String,
+        /// For the others.
+        reason: String,
+    },
+    /// Shows an agreement with its terms.
+    Agreement {
+        /// Its id.
+        agreement: String,
+    },
+    /// Gives everything that was signed about an agreement.
+    ExportAgreement {
+        /// Its id.
+        agreement: String,
     },
     /// About the custody of the key.
     Custody(CustodyCommand),
@@ -78,6 +105,10 @@ impl std::fmt::Debug for Command {
             Self::Agreements => "agreements",
             Self::Accept { .. } => "accept",
             Self::Custody(_) => "custody",
+            Self::Decline { .. } => "decline",
+            Self::Leave { .. } => "leave",
+            Self::Agreement { .. } => "agreement",
+            Self::ExportAgreement { .. } => "export-agreement",
         })
     }
 }

@@ -16,7 +16,7 @@ const PAGE: u32 = 10_000;
 
 impl Node {
     /// What we think the hub holds.
-    fn expected_holdings(&self) -> Result<Holdings, NodeError> {
+    pub(crate) fn expected_holdings(&self) -> Result<Holdings, NodeError> {
         let mut holdings = Holdings::default();
         for entry in self.tables.rows.iter() {
             let (handle, row) = entry?;
@@ -39,6 +39,10 @@ impl Node {
         for (handle, mut row) in rows {
             let there = held.contains(&handle);
             known.insert(handle);
+            // What is over is withdrawn and counted as it is, whether the hub still has it or not.
+            if self.tables.withdrawals.contains(&handle)? || self.is_closed(&row.epoch) {
+                continue;
+            }
             match (row.registered, there, row.record_id.is_some()) {
                 // Lost at the hub: send it again. Its root is cached, so nothing is evaluated.
                 (true, false, true) => {

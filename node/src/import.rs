@@ -241,10 +241,15 @@ impl Node {
         seen: &BTreeSet<String>,
         report: &mut ImportReport,
     ) -> Result<(), NodeError> {
+        let audiences = self.audiences();
         for id in seen {
             let Some(stored) = self.tables.records.get(id)? else {
                 continue;
             };
+            for agreement in self.held_back(&stored, &audiences) {
+                let held_back = report.held_back.entry(agreement.to_string());
+                *held_back.or_insert(0) += 1;
+            }
             for (kind, tag) in &stored.keys {
                 if self.is_suppressed(*kind, tag)? {
                     let kind = self

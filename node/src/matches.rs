@@ -6,17 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use symbolon_core::agreement::ScoreThreshold;
 use symbolon_core::crypto;
 use symbolon_core::encoding::Digest;
 use symbolon_core::linkage::schema::KeyKindId;
-use symbolon_core::linkage::score::{Score, describe, score};
+use symbolon_core::linkage::score::{Score, describe, score_by};
 use symbolon_core::payload::{self, Payload, RecordReference, Urgency};
 use symbolon_core::row::{AgreementEpoch, Handle, Token};
 
 use crate::clock::rfc3339;
 use crate::error::NodeError;
 use crate::hub_client::Foreign;
-use crate::membership::Agreement;
+use crate::membership::ServedEpoch;
 use crate::node::Node;
 use crate::reports::MatchView;
 use crate::tables::{MatchKey, StoredMatch};
@@ -41,11 +42,14 @@ impl Node {
         if !self.tables.roots.contains(&(row.custody, row.tag))? {
             return Ok(());
         }
-        let agreement = self.agreement_of(&row.agreement)?;
+        // An epoch that has just been closed: its rows are about to be withdrawn.
+        let Some(served) = self.served_epoch(&row.epoch) else {
+            return Ok(());
+        };
         let (token, lock) = self.token_of(&row)?;
         let opened = payload::open(&foreign.payload, &lock, &row.epoch, &token, &foreign.handle);
         let payload = match opened {
-            Ok(payload) if self.credible(&payload, foreign, &agreement, row.kind, query) => payload,
+            Ok(payload) if self.credible(&payload, foreign, &served, row.kind, query) => payload,
             Ok(_) => {
                 tracing::warn!(agency = %foreign.agency, "notice whose payload contradicts it; dropped");
                 return Ok(());
@@ -82,17 +86,13 @@ impl Node {
         &self,
         payload: &Payload,
         foreign: &Foreign,
-        agreement: &Agreement,
+        served: &ServedEpoch,
         kind: u16,
         query: bool,
     ) -> bool {
         payload.agency == foreign.agency
             && payload.agency != self.identity.agency
-            && agreement
-                .standing
-                .document
-                .members
-                .contains(&payload.agency)
+            && served.members.contains(&payload.agency)
             && payload.kind == kind
             && payload.schema_version == self.schema.version
             && payload.query == query
@@ -168,6 +168,7 @@ impl Node {
     /// The queue: strong and possible matches, strongest first. Weaker evidence waits unseen.
     pub fn matches(&self, only: Option<&str>) -> Result<Vec<MatchView>, NodeError> {
         let mut views = Vec::new();
+        let thresholds = self.thresholds();
         for entry in self.tables.matches.iter() {
             let (key, found) = entry?;
             if only.is_some_and(|only| only != key.record_id) {
@@ -178,7 +179,7 @@ impl Node {
                 .iter()
                 .map(|(_, _, kind)| KeyKindId(*kind))
                 .collect();
-            let scored = score(self.schema, &kinds);
+            let scored = score_by(self.schema, &kinds, thresholds.get(&key.agreement));
             if scored.tier.is_some() {
                 views.push(self.view(&key, &found, &scored)?);
             }
@@ -190,6 +191,7 @@ impl Node {
     /// The queue as the demo and the tests compare it: which match, and its score.
     pub fn scored_matches(&self) -> Result<Vec<(MatchKey, Score)>, NodeError> {
         let mut all = Vec::new();
+        let thresholds = self.thresholds();
         for entry in self.tables.matches.iter() {
             let (key, found) = entry?;
             let kinds = found
@@ -197,12 +199,21 @@ impl Node {
                 .iter()
                 .map(|(_, _, kind)| KeyKindId(*kind))
                 .collect();
-            let scored = score(self.schema, &kinds);
+            let scored = score_by(self.schema, &kinds, thresholds.get(&key.agreement));
             if scored.tier.is_some() && !found.query {
                 all.push((key, scored));
             }
         }
         Ok(all)
+    }
+
+    /// What agreements say of how much evidence is shown, by their line.
+    fn thresholds(&self) -> BTreeMap<Digest, ScoreThreshold> {
+        self.membership(|m| {
+            let documents = m.agreements.values().map(|a| &a.standing.document);
+            let agreed = documents.filter_map(|d| Some((d.line(), d.threshold?)));
+            agreed.collect()
+        })
     }
 
     /// Every piece of evidence: own handle, the other's handle.
@@ -213,6 +224,13 @@ impl Node {
             all.extend(found.evidence.iter().map(|(own, other, _)| (*own, *other)));
         }
         Ok(all)
+    }
+
+    /// The epoch of every own row.
+    pub fn epochs_of_rows(&self) -> Result<BTreeMap<Handle, AgreementEpoch>, NodeError> {
+        let rows = self.tables.rows.iter();
+        rows.map(|entry| entry.map(|(handle, row)| (handle, row.epoch)))
+            .collect()
     }
 
     /// Every own reference with its record.
@@ -251,7 +269,7 @@ impl Node {
             let known = m
                 .agreements
                 .values()
-                .find(|a| a.standing.digest == key.agreement);
+                .find(|a| a.standing.document.line() == key.agreement);
             known.map_or_else(
                 || key.agreement.short(),
                 |a| a.standing.document.id.to_string(),
@@ -276,11 +294,11 @@ impl Node {
     /// enough.
     pub(crate) fn read_hits(
         &self,
-        agreement: &Agreement,
+        served: &ServedEpoch,
         asked: &BTreeMap<Handle, (Token, crypto::SecretKey, u16)>,
         hits: &[Foreign],
     ) -> Vec<MatchView> {
-        let epoch: AgreementEpoch = agreement.standing.epoch_id();
+        let epoch: AgreementEpoch = served.id;
         let mut found: BTreeMap<(String, RecordReference), (BTreeSet<KeyKindId>, Urgency)> =
             BTreeMap::new();
         for hit in hits {
@@ -291,7 +309,7 @@ impl Node {
                 tracing::warn!(agency = %hit.agency, "hit whose payload does not open; dropped");
                 continue;
             };
-            if !self.credible(&payload, hit, agreement, *kind, false) {
+            if !self.credible(&payload, hit, served, *kind, false) {
                 tracing::warn!(agency = %hit.agency, "hit whose payload contradicts it; dropped");
                 continue;
             }
@@ -302,14 +320,14 @@ impl Node {
         }
         let mut views = Vec::new();
         for ((agency, reference), (kinds, urgency)) in found {
-            let scored = score(self.schema, &kinds);
+            let scored = score_by(self.schema, &kinds, served.document.threshold.as_ref());
             let Some(tier) = scored.tier else { continue };
             views.push(MatchView {
-                id: match_id(&agreement.standing.digest, None, reference),
+                id: match_id(&served.document.line(), None, reference),
                 record_id: "(query)".to_owned(),
                 agency,
                 reference: reference.short(),
-                agreement: agreement.standing.document.id.to_string(),
+                agreement: served.document.id.to_string(),
                 agreed: describe(self.schema, &scored),
                 bits: scored.bits,
                 tier: tier.to_string(),

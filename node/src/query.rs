@@ -31,7 +31,7 @@ impl Node {
         self.config.role.refuse_records()?;
         let hub = self.hub().await?;
         let agreement = self.agreement(agreement)?;
-        let key = agreement.usable_key().cloned().ok_or_else(|| {
+        let served = agreement.usable().cloned().ok_or_else(|| {
             NodeError::Request(format!(
                 "agreement {} is not in force; `symbolon-node agreement list` shows who still has to accept",
                 agreement.standing.document.id
@@ -54,10 +54,10 @@ impl Node {
             ));
         }
         let reference = RecordReference::random()?;
-        let epoch = agreement.standing.epoch_id();
+        let epoch = served.id;
         let (mut rows, mut asked) = (Vec::new(), BTreeMap::new());
         for (linkage, root) in self.query_roots(&hub, &keys, &mut warnings).await? {
-            let (token, lock) = key.derive(&root);
+            let (token, lock) = served.key.derive(&root);
             let handle = Handle::random()?;
             let payload = Payload {
                 agency: self.identity.agency.clone(),
@@ -68,7 +68,7 @@ impl Node {
                 query: true,
             };
             let payload = payload::seal(&payload, &lock, &epoch, &token, &handle)?;
-            let expiry = self.expiry(&agreement);
+            let expiry = self.expiry(&served);
             rows.push(Row {
                 agreement_epoch: epoch,
                 token,
@@ -85,7 +85,7 @@ impl Node {
             agreement: agreement.standing.document.id.to_string(),
             linkage_keys: keys.len() as u64,
             warnings,
-            matches: self.read_hits(&agreement, &asked, &hits),
+            matches: self.read_hits(&served, &asked, &hits),
         })
     }
 }

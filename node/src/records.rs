@@ -8,6 +8,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use symbolon_core::agreement::Category;
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::Name;
 use symbolon_core::linkage::derive::{LinkageKey, derive, over_cap};
@@ -25,14 +26,26 @@ use crate::tables::{KeyTag, Secret, StoredRecord, StoredRow};
 /// Keys whose frequency crossed the schema's cap, one way or the other: other records are affected.
 pub(crate) type Crossed = BTreeSet<KeyTag>;
 
-/// A row that a record should have: agreement, kind, linkage key and custody epoch.
-type WantedRow = (Digest, u16, KeyTag, u32);
+/// A row that a record should have: epoch, kind, linkage key and custody epoch.
+type WantedRow = (AgreementEpoch, u16, KeyTag, u32);
 
-/// An agreement under which rows can be made now.
+/// An epoch of an agreement under which rows can be made now. While members go over to a new one, an
+/// agreement has two.
 pub(crate) struct Audience {
     pub id: Name,
+    /// Line of the agreement.
     pub agreement: Digest,
     pub epoch: AgreementEpoch,
+    /// Categories of our records that take part.
+    pub shares: BTreeSet<Category>,
+}
+
+impl Audience {
+    /// Whether its category lets a record take part. One without a category counts as other.
+    fn takes(&self, record: &Record) -> bool {
+        let category = record.category.unwrap_or(Category::Other);
+        self.shares.contains(&category)
+    }
 }
 
 impl Node {
@@ -41,20 +54,33 @@ impl Node {
         KeyTag(self.vault.tag("linkage key", &key.input(self.schema)))
     }
 
-    /// Agreements in force whose key we hold.
+    /// Epochs that are served and whose key we hold.
     pub(crate) fn audiences(&self) -> Vec<Audience> {
         self.membership(|m| {
-            let usable = m.agreements.iter().filter(|(_, agreement)| {
-                agreement.usable_key().is_some() && same_schema(self.schema, agreement)
-            });
-            usable
-                .map(|(id, agreement)| Audience {
-                    id: id.clone(),
-                    agreement: agreement.standing.digest,
-                    epoch: agreement.standing.epoch_id(),
+            let served = m.agreements.values().flat_map(|a| &a.served);
+            served
+                .filter(|epoch| same_schema(self.schema, &epoch.document))
+                .map(|epoch| Audience {
+                    id: epoch.document.id.clone(),
+                    agreement: epoch.document.line(),
+                    epoch: epoch.id,
+                    shares: epoch.document.shared_by(&self.identity.agency),
                 })
                 .collect()
         })
+    }
+
+    /// Agreements that a record names, and that its category keeps it out of.
+    pub(crate) fn held_back<'a>(
+        &self,
+        stored: &StoredRecord,
+        audiences: &'a [Audience],
+    ) -> BTreeSet<&'a Name> {
+        let named = audiences
+            .iter()
+            .filter(|a| stored.agreements.contains(&a.id));
+        let held_back = named.filter(|a| !a.takes(&stored.record));
+        held_back.map(|audience| &audience.id).collect()
     }
 
     /// Puts a record in place of its older version, if any, and counts its keys.
@@ -161,7 +187,7 @@ impl Node {
         };
         let mut wanted = self.wanted_rows(&stored, audiences)?;
         let (mut kept, unwanted) = self.sort_rows(&stored, audiences, &mut wanted)?;
-        if wanted.is_empty() && unwanted.is_empty() {
+        if wanted.is_empty() && unwanted.is_empty() && kept.len() == stored.rows.len() {
             return Ok(());
         }
         let new = self.new_rows(&id, &mut stored, wanted, audiences)?;
@@ -191,13 +217,13 @@ impl Node {
         let mut wanted = BTreeSet::new();
         let epochs = self.row_epochs()?;
         for audience in audiences {
-            if !stored.agreements.contains(&audience.id) {
+            if !stored.agreements.contains(&audience.id) || !audience.takes(&stored.record) {
                 continue;
             }
             for (kind, tag) in &stored.keys {
                 if !self.is_suppressed(*kind, tag)? {
                     let custodies = epochs.iter();
-                    wanted.extend(custodies.map(|c| (audience.agreement, *kind, *tag, *c)));
+                    wanted.extend(custodies.map(|c| (audience.epoch, *kind, *tag, *c)));
                 }
             }
         }
@@ -212,16 +238,18 @@ impl Node {
         wanted: &mut BTreeSet<WantedRow>,
     ) -> Result<(Vec<Handle>, Vec<Handle>), NodeError> {
         let urgency = urgency(&stored.record);
-        let known: BTreeSet<Digest> = audiences.iter().map(|a| a.agreement).collect();
+        let known: BTreeSet<AgreementEpoch> = audiences.iter().map(|a| a.epoch).collect();
         let (mut kept, mut unwanted) = (Vec::new(), Vec::new());
         for handle in &stored.rows {
             let Some(row) = self.tables.rows.get(handle)? else {
                 continue;
             };
-            let place = (row.agreement, row.kind, row.tag, row.custody);
+            let place = (row.epoch, row.kind, row.tag, row.custody);
             let still = row.urgency == urgency && wanted.remove(&place);
-            // Rows of agreements that are not known just now (before the hub's first answer) stay.
-            if still || !known.contains(&row.agreement) {
+            // Rows of epochs that cannot be used just now (before the hub's first answer) stay; those
+            // of closed ones go.
+            let usable = known.contains(&row.epoch);
+            if still || !usable && !self.is_closed(&row.epoch) {
                 kept.push(*handle);
             } else {
                 unwanted.push(*handle);
@@ -243,10 +271,11 @@ impl Node {
             .map(|key| (self.tag(&key), key))
             .collect();
         let mut new = Vec::new();
-        for (agreement, kind, tag, custody) in wanted {
-            let Some(audience) = audiences.iter().find(|a| a.agreement == agreement) else {
+        for (epoch, kind, tag, custody) in wanted {
+            let Some(audience) = audiences.iter().find(|a| a.epoch == epoch) else {
                 continue;
             };
+            let agreement = audience.agreement;
             if let Entry::Vacant(place) = stored.references.entry(agreement) {
                 place.insert(RecordReference::random()?);
             }
@@ -256,7 +285,7 @@ impl Node {
             let row = StoredRow {
                 record_id: Some(id.to_owned()),
                 agreement,
-                epoch: audience.epoch,
+                epoch,
                 custody,
                 kind,
                 tag,
@@ -295,13 +324,16 @@ impl Node {
         Ok(())
     }
 
-    /// Records that wait for an agreement get their rows now.
+    /// Brings every record in line with the agreements as they are now: records that wait for one get
+    /// their rows, records under a new key get them anew, rows under a closed one go.
     pub(crate) fn agreement_became_usable(&self) -> Result<(), NodeError> {
+        self.close_epochs()?;
         let audiences = self.audiences();
         for entry in self.tables.records.iter() {
             let (id, _) = entry?;
             self.reconcile(&id, &audiences)?;
         }
+        self.mark_audiences()?;
         self.vault.flush()?;
         self.work_waits.notify_one();
         Ok(())
@@ -310,6 +342,7 @@ impl Node {
     /// Records for a list.
     pub fn records(&self, only: Option<&str>) -> Result<Vec<RecordView>, NodeError> {
         let matches = self.match_counts()?;
+        let audiences = self.audiences();
         let mut views = Vec::new();
         for entry in self.tables.records.iter() {
             let (id, stored) = entry?;
@@ -332,6 +365,11 @@ impl Node {
                 date_of_birth: record.date_of_birth.join("; "),
                 category: record.category.map(|category| category.to_string()),
                 agreements: stored.agreements.iter().map(Name::to_string).collect(),
+                held_back: self
+                    .held_back(&stored, &audiences)
+                    .into_iter()
+                    .map(Name::to_string)
+                    .collect(),
                 linkage_keys: stored.keys.len() as u64,
                 rows,
                 matches: matches.get(&id).copied().unwrap_or(0),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use symbolon_core::agreement::Document;
 
 /// One step of long work, for a progress bar.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,9 @@ pub struct ImportReport {
     pub linkage_keys: u64,
     /// Keys not shared because this agency holds the value too often, by kind.
     pub suppressed: BTreeMap<String, u64>,
+    /// Records that an agreement's record roles keep out of it, by agreement.
+    #[serde(default)]
+    pub held_back: BTreeMap<String, u64>,
     /// Rows registered at the hub by this import.
     pub rows_registered: u64,
     /// Rows withdrawn from the hub by this import.
@@ -80,6 +84,9 @@ pub struct RecordView {
     pub category: Option<String>,
     /// Agreements it takes part in.
     pub agreements: Vec<String>,
+    /// Of these, agreements whose record roles keep its category out.
+    #[serde(default)]
+    pub held_back: Vec<String>,
     /// Linkage keys it gives.
     pub linkage_keys: u64,
     /// Rows of it that are registered at the hub.
@@ -152,6 +159,8 @@ pub struct AgreementView {
     pub id: String,
     /// Its title.
     pub title: String,
+    /// Its version.
+    pub version: u32,
     /// Its members.
     pub members: Vec<String>,
     /// Purposes.
@@ -162,10 +171,74 @@ pub struct AgreementView {
     pub retention_months: u32,
     /// Who has accepted.
     pub accepted: Vec<String>,
-    /// `proposed`, `accepted` (by us), `in force`.
+    /// Who has declined, and why.
+    pub declined: Vec<String>,
+    /// Who has left, and why.
+    pub left: Vec<String>,
+    /// `proposed`, `accepted` (by us), `declined`, `in force`, `left` (by us), `ended`.
     pub standing: String,
     /// Digest of the document, to compare by telephone.
     pub digest: String,
+    /// A new version that waits for acceptances while this one is in force.
+    pub open: Option<OpenVersionView>,
+    /// Keys that are served: the current one, and the one that members go over to.
+    pub epochs: Vec<EpochView>,
+    /// Keys that are over, with the count of what was withdrawn.
+    pub closed: Vec<ClosureView>,
+    /// What is wrong with it.
+    pub trouble: Option<String>,
+}
+
+/// A version of an agreement that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenVersionView {
+    /// Its version.
+    pub version: u32,
+    /// Digest of the document, to compare by telephone.
+    pub digest: String,
+    /// Its members.
+    pub members: Vec<String>,
+    /// Who has accepted.
+    pub accepted: Vec<String>,
+}
+
+/// A key of an agreement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochView {
+    /// Of which version.
+    pub version: u32,
+    /// Its number.
+    pub number: u32,
+    /// Who has it.
+    pub members: Vec<String>,
+    /// Who has made its rows anew under it.
+    pub done: Vec<String>,
+}
+
+/// A key that is over, and what became of this agency's rows under it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosureView {
+    /// Its number.
+    pub number: u32,
+    /// Rows that were registered when it ended, dummies among them.
+    pub before: u64,
+    /// Of these, deleted at the hub.
+    pub withdrawn: u64,
+    /// Not yet deleted.
+    pub left: u64,
+    /// The hub holds exactly the rows that this node knows, none of this key among them.
+    pub confirmed: bool,
+}
+
+/// An agreement with its terms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgreementDetail {
+    /// Where it stands.
+    pub summary: AgreementView,
+    /// What is agreed.
+    pub terms: Document,
+    /// What is proposed in its place.
+    pub proposed: Option<Document>,
 }
 
 /// Whether everything lasts.

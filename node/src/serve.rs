@@ -213,11 +213,15 @@ impl Node {
                 self.further_replacement()?;
             }
             let gathering = self.gathering.load(Ordering::Relaxed) > 0;
-            if self.waiting_rows() == 0 || gathering {
-                continue;
-            }
             let _work = self.work.lock().await;
             let hub = line.borrow().clone();
+            if self.waiting_rows() == 0 {
+                self.tend_agreements(&hub).await?;
+                continue;
+            }
+            if gathering {
+                continue;
+            }
             let mut done = Done::default();
             let worked = self.work_off(&hub, &silent(), &mut done).await;
             if done != Done::default() {
@@ -234,6 +238,7 @@ impl Node {
                 }
                 Err(error) => return Err(error),
             }
+            self.tend_agreements(&hub).await?;
         }
     }
 
@@ -363,7 +368,22 @@ impl CommandHandler for Commands {
             Command::Withdraw { record_ids } => json(node.withdraw(&record_ids, &progress).await),
             Command::Status => json(node.fresh_status().await),
             Command::Agreements => json(node.fresh_agreements().await),
-            Command::Accept { agreement } => json(node.accept(&agreement).await),
+            Command::Accept {
+                agreement,
+                immigration,
+            } => json(node.accept(&agreement, &immigration).await),
+            Command::Decline { agreement, reason } => json(node.decline(&agreement, &reason).await),
+            Command::Leave { agreement, reason } => json(node.leave(&agreement, &reason).await),
+            Command::Agreement { agreement } => json(
+                node.fresh_agreements()
+                    .await
+                    .and_then(|_| node.agreement_detail(&agreement)),
+            ),
+            Command::ExportAgreement { agreement } => json(
+                node.fresh_agreements()
+                    .await
+                    .and_then(|_| node.export_agreement(&agreement)),
+            ),
             Command::Custody(command) => Ok(node.custody(command).await?),
         }
     }

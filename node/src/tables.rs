@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use symbolon_core::agreement::{Acceptance, Proposal};
+use symbolon_core::agreement::Papers;
 use symbolon_core::encoding::{self, Digest};
 use symbolon_core::identity::{AgencyName, Name};
 use symbolon_core::linkage::record::Record;
@@ -100,7 +100,7 @@ pub struct StoredRecord {
     pub record: Record,
     /// Its audience.
     pub agreements: Vec<Name>,
-    /// Its random name under each agreement.
+    /// Its random name under each agreement, by the agreement's line: the same in all versions.
     pub references: BTreeMap<Digest, RecordReference>,
     /// Its linkage keys: kind and tag.
     pub keys: Vec<(u16, KeyTag)>,
@@ -114,6 +114,7 @@ pub struct StoredRecord {
 pub struct StoredRow {
     /// The record; `None` for a dummy.
     pub record_id: Option<String>,
+    /// Line of the agreement.
     pub agreement: Digest,
     pub epoch: AgreementEpoch,
     /// The custody epoch of the key that its token was, or will be, made with.
@@ -154,11 +155,17 @@ pub struct StoredMatch {
     pub since: i64,
 }
 
-/// An agreement as last seen: what it takes to verify it again.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredAgreement {
-    pub proposal: Proposal,
-    pub acceptances: Vec<Acceptance>,
+/// The end of an epoch: what proves that nothing of it is left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredClosure {
+    pub agreement: Name,
+    pub number: u32,
+    /// Rows of ours that were registered when it ended, dummies among them.
+    pub before: u64,
+    /// Of these, deleted at the hub.
+    pub withdrawn: u64,
+    /// Afterwards the hub held exactly the rows that we know, none of this epoch among them.
+    pub confirmed: bool,
 }
 
 /// An envelope that the hub has not yet taken.
@@ -174,8 +181,12 @@ pub struct Tables {
     /// Small numbers: `cursor`.
     pub numbers: Table<String, u64>,
     pub roster: Table<u64, SignedEntry>,
-    pub agreements: Table<Name, StoredAgreement>,
+    /// Versions of agreements as last seen, by digest.
+    pub agreements: Table<Digest, Papers>,
+    /// Keys of agreements, by the digest of their epoch.
     pub agreement_keys: Table<Digest, Secret>,
+    /// Epochs that ended.
+    pub closures: Table<AgreementEpoch, StoredClosure>,
     /// By custody epoch and generation.
     pub shares: Table<(u32, u32), StoredShare>,
     /// By custody epoch and generation; 0 is the key generation.
@@ -215,6 +226,7 @@ impl Tables {
             roster: vault.table("roster")?,
             agreements: vault.table("agreements")?,
             agreement_keys: vault.table("agreement-keys")?,
+            closures: vault.table("closures")?,
             shares: vault.table("shares")?,
             runs: vault.table("runs")?,
             repairs: vault.table("repairs")?,

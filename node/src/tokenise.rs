@@ -19,7 +19,7 @@ use tokio::sync::MutexGuard;
 
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
-use crate::membership::Agreement;
+use crate::membership::ServedEpoch;
 use crate::node::Node;
 use crate::reports::{Progress, ProgressSink};
 use crate::roots::Asking;
@@ -208,9 +208,7 @@ impl Node {
             match row {
                 Some(row) if named => {
                     if row.custody == epoch
-                        && usable
-                            .iter()
-                            .any(|audience| audience.agreement == row.agreement)
+                        && usable.iter().any(|audience| audience.epoch == row.epoch)
                     {
                         batch.push((handle, row));
                     }
@@ -228,26 +226,14 @@ impl Node {
     pub(crate) fn token_of(&self, row: &StoredRow) -> Result<(Token, SecretKey), NodeError> {
         let root = self.tables.roots.get(&(row.custody, row.tag))?;
         let root = root.ok_or(NodeError::Internal("a row without its root"))?;
-        let agreement = self.agreement_of(&row.agreement)?;
-        let key = agreement
-            .key
-            .ok_or(NodeError::Internal("a row without its agreement key"))?;
-        Ok(key.derive(&Root::from_bytes(&root.0)?))
+        let served = self.epoch_of(row)?;
+        Ok(served.key.derive(&Root::from_bytes(&root.0)?))
     }
 
-    pub(crate) fn agreement_of(
-        &self,
-        digest: &symbolon_core::encoding::Digest,
-    ) -> Result<Agreement, NodeError> {
-        let found = self.membership(|m| {
-            m.agreements
-                .values()
-                .find(|a| a.standing.digest == *digest)
-                .cloned()
-        });
-        found.ok_or(NodeError::Internal(
-            "a row of an agreement that is not known",
-        ))
+    /// The epoch that a row is made under.
+    fn epoch_of(&self, row: &StoredRow) -> Result<Arc<ServedEpoch>, NodeError> {
+        let served = self.served_epoch(&row.epoch);
+        served.ok_or_else(|| NodeError::Waiting("an agreement has just changed".to_owned()))
     }
 
     fn build_rows(&self, batch: &[(Handle, StoredRow)]) -> Result<Vec<Row>, NodeError> {
@@ -268,21 +254,21 @@ impl Node {
                 query: false,
             };
             let payload = payload::seal(&payload, &lock, &stored.epoch, &token, handle)?;
-            let agreement = self.agreement_of(&stored.agreement)?;
+            let served = self.epoch_of(stored)?;
             rows.push(Row {
                 agreement_epoch: stored.epoch,
                 token,
                 handle: *handle,
                 silent: false,
-                expiry: self.expiry(&agreement),
+                expiry: self.expiry(&served),
                 payload,
             });
         }
         Ok(rows)
     }
 
-    pub(crate) fn expiry(&self, agreement: &Agreement) -> ExpiryMonth {
-        ExpiryMonth::of(self.clock.now()).plus(agreement.standing.document.retention_months)
+    pub(crate) fn expiry(&self, served: &ServedEpoch) -> ExpiryMonth {
+        ExpiryMonth::of(self.clock.now()).plus(served.document.retention_months)
     }
 
     /// Pads, submits, and writes down that the rows are there.
@@ -387,15 +373,17 @@ impl Node {
             let mut handles: Vec<Handle> = batch.iter().chain(&padding).copied().collect();
             handles.sort();
             let (_, _, cancelled) = hub.withdraw(&handles).await?;
+            let mut by_epoch = BTreeMap::new();
             for handle in &handles {
                 let row = self.tables.rows.get(handle)?;
-                let real = row.as_ref().is_some_and(|row| row.record_id.is_some());
-                if real && row.is_some_and(|row| row.registered) {
-                    done.withdrawn += 1;
+                if let Some(row) = row.filter(|row| row.registered) {
+                    done.withdrawn += u64::from(row.record_id.is_some());
+                    *by_epoch.entry(row.epoch).or_insert(0) += 1;
                 }
                 self.tables.rows.remove(handle)?;
                 self.tables.withdrawals.remove(handle)?;
             }
+            self.count_withdrawn(&by_epoch)?;
             self.end_evidence_of(&handles.iter().copied().collect())?;
             done.cancelled += cancelled;
             let stage = "withdrawing".to_owned();

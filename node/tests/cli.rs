@@ -56,6 +56,10 @@ mod tests {
             &["custody", "repair"],
             &["custody", "backup"],
             &["custody", "restore"],
+            &["agreement", "show"],
+            &["agreement", "decline"],
+            &["agreement", "leave"],
+            &["agreement", "export"],
             &["schema"],
             &["default-config"],
         ];
@@ -413,7 +417,7 @@ mod tests {
         let run = node.run(&["agreement", "accept", "north-missing"]).await;
         assert!(run.out.contains("It waits for northshire-police."));
         assert!(
-            matches!(node.command(), Command::Accept { agreement } if agreement == "north-missing")
+            matches!(node.command(), Command::Accept { agreement, immigration } if agreement == "north-missing" && immigration.is_empty())
         );
     }
 

@@ -105,3 +105,60 @@ impl From<agreement::Acceptance> for Acceptance {
         }
     }
 }
+
+impl TryFrom<AgreementStatement> for agreement::Statement {
+    type Error = WireError;
+
+    fn try_from(wire: AgreementStatement) -> Result<Self, WireError> {
+        let AgreementStatement { body, signature } = wire;
+        Ok(Self {
+            body,
+            signature: field("statement.signature", signature.as_slice())?,
+        })
+    }
+}
+
+impl From<agreement::Statement> for AgreementStatement {
+    fn from(statement: agreement::Statement) -> Self {
+        let agreement::Statement { body, signature } = statement;
+        Self {
+            body,
+            signature: signature.0.to_vec(),
+        }
+    }
+}
+
+impl TryFrom<Agreement> for agreement::Papers {
+    type Error = WireError;
+
+    fn try_from(wire: Agreement) -> Result<Self, WireError> {
+        let Agreement {
+            proposal,
+            acceptances,
+            statements,
+        } = wire;
+        let proposal = proposal.ok_or(WireError::Missing("agreement.proposal"))?;
+        let acceptances = acceptances.into_iter().map(TryInto::try_into);
+        let statements = statements.into_iter().map(TryInto::try_into);
+        Ok(Self {
+            proposal: proposal.try_into()?,
+            acceptances: acceptances.collect::<Result<_, WireError>>()?,
+            statements: statements.collect::<Result<_, WireError>>()?,
+        })
+    }
+}
+
+impl From<agreement::Papers> for Agreement {
+    fn from(papers: agreement::Papers) -> Self {
+        let agreement::Papers {
+            proposal,
+            acceptances,
+            statements,
+        } = papers;
+        Self {
+            proposal: Some(proposal.into()),
+            acceptances: acceptances.into_iter().map(Into::into).collect(),
+            statements: statements.into_iter().map(Into::into).collect(),
+        }
+    }
+}

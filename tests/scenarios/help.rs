@@ -6,7 +6,7 @@ const HUB: &str = env!("CARGO_BIN_EXE_hub-process");
 const NODE: &str = env!("CARGO_BIN_EXE_node-process");
 
 /// Every command with a help page: the words before `--help`.
-const HUB_COMMANDS: [&str; 40] = [
+const HUB_COMMANDS: [&str; 44] = [
     "",
     "init",
     "serve",
@@ -18,7 +18,11 @@ const HUB_COMMANDS: [&str; 40] = [
     "admin custody replace",
     "admin agreement",
     "admin agreement propose",
+    "admin agreement amend",
+    "admin agreement approve",
     "admin agreement list",
+    "admin agreement show",
+    "admin agreement export",
     "admin member",
     "admin member list",
     "admin member suspend",
@@ -48,7 +52,7 @@ const HUB_COMMANDS: [&str; 40] = [
     "ca trust-root",
     "ca sign-administrator",
 ];
-const NODE_COMMANDS: [&str; 20] = [
+const NODE_COMMANDS: [&str; 24] = [
     "",
     "enrol",
     "serve",
@@ -60,6 +64,10 @@ const NODE_COMMANDS: [&str; 20] = [
     "status",
     "agreement",
     "agreement accept",
+    "agreement show",
+    "agreement decline",
+    "agreement leave",
+    "agreement export",
     "custody",
     "custody status",
     "custody log",

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod agreements;
 mod authorities;
 mod bad_input;
 mod canaries;

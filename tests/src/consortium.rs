@@ -358,7 +358,7 @@ impl Consortium {
         let document = self.document(id, members)?;
         self.admin.propose_agreement(&document).await?;
         for member in members {
-            self.node(member)?.accept(id).await?;
+            self.node(member)?.accept(id, &[]).await?;
         }
         let (id, members) = (id.to_owned(), members.to_vec());
         self.everybody("the agreement", move |node| {
@@ -384,6 +384,10 @@ impl Consortium {
             id: id.parse()?,
             title: "Finding missing children and overlapping cases".to_owned(),
             version: 1,
+            replaces: None,
+            record_roles: Default::default(),
+            response_hours: Default::default(),
+            threshold: None,
             lead: members
                 .first()
                 .cloned()

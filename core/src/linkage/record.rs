@@ -10,6 +10,7 @@
 mod issue;
 mod validate;
 
+pub use crate::agreement::Category;
 pub use issue::{Issue, IssueReason};
 
 use std::collections::BTreeMap;
@@ -136,41 +137,11 @@ impl Record {
     }
 }
 
-/// What the person is to the case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Category {
-    Victim,
-    Missing,
-    Suspect,
-    Witness,
-    Other,
-}
-
 impl FromStr for Category {
     type Err = IssueReason;
 
     fn from_str(text: &str) -> Result<Self, IssueReason> {
-        Ok(match text.trim().to_ascii_lowercase().as_str() {
-            "victim" => Self::Victim,
-            "missing" => Self::Missing,
-            "suspect" => Self::Suspect,
-            "witness" => Self::Witness,
-            "other" => Self::Other,
-            _ => return Err(IssueReason::UnknownWord),
-        })
-    }
-}
-
-impl fmt::Display for Category {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Victim => "victim",
-            Self::Missing => "missing",
-            Self::Suspect => "suspect",
-            Self::Witness => "witness",
-            Self::Other => "other",
-        })
+        Self::parse(&text.trim().to_ascii_lowercase()).ok_or(IssueReason::UnknownWord)
     }
 }
 

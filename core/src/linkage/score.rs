@@ -9,6 +9,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agreement::ScoreThreshold;
+
 use super::schema::{Decibits, FieldName, KeyKindId, Level, Schema};
 
 /// How sure a match is. Below the floor there is no tier and nobody is told.
@@ -41,6 +43,16 @@ pub struct Score {
 /// Scores the kinds of key that agree. Kinds that the schema does not have count nothing.
 #[must_use]
 pub fn score(schema: &Schema, kinds: &BTreeSet<KeyKindId>) -> Score {
+    score_by(schema, kinds, None)
+}
+
+/// The same with the thresholds of an agreement, where it has any, instead of the schema's.
+#[must_use]
+pub fn score_by(
+    schema: &Schema,
+    kinds: &BTreeSet<KeyKindId>,
+    threshold: Option<&ScoreThreshold>,
+) -> Score {
     let mut best: BTreeMap<FieldName, (Decibits, Level)> = BTreeMap::new();
     for kind in kinds.iter().filter_map(|id| schema.kind(*id)) {
         for (field, level) in kind.proves() {
@@ -51,9 +63,13 @@ pub fn score(schema: &Schema, kinds: &BTreeSet<KeyKindId>) -> Score {
     }
     let sum: i32 = best.values().map(|(weight, _)| weight.0).sum();
     let bits = Decibits(schema.prior.0 + sum);
-    let tier = if best.is_empty() || bits < schema.possible {
+    let (possible, strong) = threshold.map_or((schema.possible, schema.strong), |agreed| {
+        let (possible, strong) = (agreed.possible_decibits, agreed.strong_decibits);
+        (Decibits(possible), Decibits(strong))
+    });
+    let tier = if best.is_empty() || bits < possible {
         None
-    } else if bits < schema.strong {
+    } else if bits < strong {
         Some(Tier::Possible)
     } else {
         Some(Tier::Strong)

@@ -58,6 +58,8 @@ pub struct Member {
     pub keys: Option<AgencyKeys>,
     /// Keys that it had before, oldest first.
     pub past_keys: Vec<AgencyKeys>,
+    /// Lengths of the roster at which it was removed: whoever came back is not where it was before.
+    pub removals: Vec<u64>,
 }
 
 impl Member {

@@ -42,6 +42,9 @@ impl Roster {
             past_keys: known
                 .map(|known| known.past_keys.clone())
                 .unwrap_or_default(),
+            removals: known
+                .map(|known| known.removals.clone())
+                .unwrap_or_default(),
         };
         self.members.insert(agency, member);
         Ok(())
@@ -58,6 +61,7 @@ impl Roster {
         if reason.trim().is_empty() || reason.len() > MAX_REASON_BYTES {
             return Err("a reason of 1 to 500 bytes must be given");
         }
+        let length = self.length.saturating_add(1);
         let member = self.members.get_mut(agency);
         let member = member.ok_or("the agency was never invited")?;
         if !from.contains(&member.standing) {
@@ -68,6 +72,9 @@ impl Roster {
             });
         }
         member.standing = to;
+        if to == Standing::Removed {
+            member.removals.push(length);
+        }
         // Whoever is shut out is not let in again by an invitation from before.
         member.invitation_open &= to == Standing::Active;
         Ok(())

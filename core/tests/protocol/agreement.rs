@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use symbolon_core::agreement::{
-    Acceptance, AcceptanceBody, AgreementError, Document, KeyDelivery, Proposal, SealedKey,
-    Standing, epoch_id,
+    Acceptance, AcceptanceBody, AgreementError, Category, Document, KeyDelivery, Papers, Proposal,
+    RecordRole, ScoreThreshold, SealedKey, Standing, epoch_id,
 };
 use symbolon_core::crypto::SigningKey;
 use symbolon_core::encoding::Digest;
@@ -28,6 +28,10 @@ pub fn document(consortium: &Consortium, members: &[&str]) -> Document {
         common_token_limit: 64,
         schema_version: 1,
         schema_digest: Digest([3; 32]),
+        record_roles: Default::default(),
+        response_hours: Default::default(),
+        threshold: None,
+        replaces: None,
         epoch: 1,
     }
 }
@@ -67,6 +71,7 @@ impl Signed {
             agency: name(agency),
             agreement: self.proposal.digest(),
             at: NOW,
+            immigration: Default::default(),
             key: leads.then(|| delivery(&["refuge", "clinic"])),
         }
     }
@@ -86,7 +91,11 @@ impl Signed {
     }
 
     fn standing(&self, acceptances: &[Acceptance]) -> Result<Standing, AgreementError> {
-        Standing::verify(&self.proposal, acceptances, &self.consortium.roster)
+        let papers = Papers {
+            acceptances: acceptances.to_vec(),
+            ..Papers::new(self.proposal.clone())
+        };
+        Standing::verify(&papers, &self.consortium.roster)
     }
 }
 
@@ -134,7 +143,7 @@ fn a_document_keeps_the_rules_or_is_refused() {
         document.check(&signed.consortium.roster)
     };
     assert_eq!(check(|_| ()), Ok(()));
-    let wrong: [Alteration<Document>; 14] = [
+    let wrong: [Alteration<Document>; 24] = [
         ("another consortium", |d| d.consortium = Digest([0; 32])),
         ("one member", |d| d.members.truncate(1)),
         ("twice", |d| d.members.push(name("refuge"))),
@@ -147,8 +156,32 @@ fn a_document_keeps_the_rules_or_is_refused() {
         ("low limit", |d| d.common_token_limit = 1),
         ("high limit", |d| d.common_token_limit = 10_001),
         ("no version", |d| d.version = 0),
-        ("second version", |d| d.version = 2),
-        ("second epoch", |d| d.epoch = 2),
+        ("second version of nothing", |d| d.version = 2),
+        ("first version of something", |d| {
+            d.replaces = Some(Digest([1; 32]));
+        }),
+        ("first version late", |d| d.epoch = 2),
+        ("no epoch", |d| d.epoch = 0),
+        ("no basis", |d| d.lawful_basis.clear()),
+        ("no regime", |d| d.regime = " ".to_owned()),
+        ("no time to answer", |d| d.response_hours.high = 0),
+        ("a year and a day", |d| d.response_hours.follow_up = 8_784),
+        ("urgent last", |d| d.response_hours.high = 73),
+        ("role of a stranger", |d| {
+            d.record_roles.insert(name("school"), RecordRole::every());
+        }),
+        ("strong below possible", |d| {
+            d.threshold = Some(ScoreThreshold {
+                possible_decibits: 100,
+                strong_decibits: 99,
+            });
+        }),
+        ("threshold out of range", |d| {
+            d.threshold = Some(ScoreThreshold {
+                possible_decibits: 100,
+                strong_decibits: 601,
+            });
+        }),
     ];
     for (what, alter) in wrong {
         assert!(
@@ -159,17 +192,39 @@ fn a_document_keeps_the_rules_or_is_refused() {
 }
 
 #[test]
-fn an_immigration_service_is_refused() {
-    let mut consortium = Consortium::of(&["police", "refuge"]);
-    consortium.join("border", AgencyKind::ImmigrationService);
-    let with = document(&consortium, &["police", "refuge", "border"]);
-    let without = document(&consortium, &["police", "refuge"]);
-    assert_eq!(without.check(&consortium.roster), Ok(()));
-    let refused = with.check(&consortium.roster).unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "the agreement is not allowed: an immigration service cannot be a member"
-    );
+fn a_later_version_names_what_it_replaces() {
+    let signed = Signed::new();
+    let mut document = signed.document.clone();
+    (document.version, document.epoch) = (3, 5);
+    document.replaces = Some(signed.proposal.digest());
+    document.threshold = Some(ScoreThreshold {
+        possible_decibits: 80,
+        strong_decibits: 80,
+    });
+    assert_eq!(document.check(&signed.consortium.roster), Ok(()));
+    document.replaces = None;
+    assert!(document.check(&signed.consortium.roster).is_err());
+}
+
+#[test]
+fn a_record_takes_part_if_its_owner_may_submit_it_and_all_others_receive_it() {
+    let mut document = Signed::new().document;
+    let (police, refuge, clinic) = (name("police"), name("refuge"), name("clinic"));
+    let all = document.shared_by(&police);
+    assert_eq!(all.len(), Category::ALL.len());
+    let role = |submit: &[Category], receive: &[Category]| RecordRole {
+        submit: submit.iter().copied().collect(),
+        receive: receive.iter().copied().collect(),
+    };
+    let (missing, victim) = (Category::Missing, Category::Victim);
+    let of_refuge = role(&[missing], &[missing, victim]);
+    document.record_roles.insert(refuge.clone(), of_refuge);
+    assert_eq!(document.shared_by(&refuge), [missing].into());
+    assert_eq!(document.shared_by(&police), [missing, victim].into());
+    // A third member that receives nothing leaves nothing to share for the others.
+    document.record_roles.insert(clinic.clone(), role(&[], &[]));
+    assert!(document.shared_by(&police).is_empty() && document.shared_by(&refuge).is_empty());
+    assert!(document.shared_by(&clinic).is_empty());
 }
 
 #[test]
@@ -280,6 +335,10 @@ fn what_is_signed_in_one_consortium_holds_in_no_other() {
     // The same administrators, the same agencies with the same keys, another genesis.
     let mut elsewhere = signed.consortium.roster.clone();
     elsewhere.genesis = Digest([1; 32]);
-    let refused = Standing::verify(&signed.proposal, &[acceptance, lead], &elsewhere);
+    let papers = Papers {
+        acceptances: vec![acceptance, lead],
+        ..Papers::new(signed.proposal.clone())
+    };
+    let refused = Standing::verify(&papers, &elsewhere);
     assert!(matches!(refused, Err(AgreementError::NotAllowed(_))));
 }

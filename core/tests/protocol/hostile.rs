@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
-use symbolon_core::agreement::{Acceptance, Proposal};
+use symbolon_core::agreement::{Acceptance, Papers, Proposal, StatementBody};
 use symbolon_core::crypto::{Signature, SigningKey};
 use symbolon_core::custody::{self, Request, Statement};
 use symbolon_core::encoding::Digest;
@@ -124,6 +124,8 @@ proptest! {
     fn agreements(random in bytes(300)) {
         let roster = &consortium().roster;
         let _ = serde_json::from_slice::<Acceptance>(&random);
+        let _ = serde_json::from_slice::<StatementBody>(&random);
+        let _ = serde_json::from_slice::<Papers>(&random);
         let _ = serde_json::from_slice::<Statement>(&random);
         let proposal = Proposal { body: random, approvals: Vec::new() };
         prop_assert!(proposal.verify(roster).is_err());

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod agreement;
+mod agreement_epochs;
 mod common;
 mod custody;
 mod dkg;

@@ -1,5 +1,6 @@
 //! `admin`: what an administrator does, with the directory that founding made for one.
 
+pub(super) mod agreement;
 mod certificate;
 mod key;
 mod member;
@@ -9,19 +10,17 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use symbolon_core::agreement::Document;
-use symbolon_core::encoding::Digest;
-use symbolon_core::identity::{AgencyKind, AgencyName, Name};
+use symbolon_core::identity::{AgencyKind, AgencyName};
 use symbolon_core::roster::Quota;
 
 use self::member::MemberCommand;
 pub(super) use self::roster::told;
 use self::roster::{Approve, ProposeChange, RosterCommand};
 use super::custody::{self, Custodians};
-use super::output::{Failure, Output, table};
+use super::output::{Failure, Output};
 use super::passphrase::PassphraseOptions;
 use super::runtime;
-use crate::admin::{self, AgreementReport};
+use crate::admin;
 use crate::files;
 
 /// Invite agencies, appoint custodians, propose agreements, look at the consortium.
@@ -45,7 +44,7 @@ enum Command {
     Custody(CustodyCommand),
     /// Data sharing agreements.
     #[command(subcommand)]
-    Agreement(AgreementCommand),
+    Agreement(agreement::AgreementCommand),
     /// Member agencies: list them, shut one out, let it in again, change its quota.
     #[command(subcommand)]
     Member(MemberCommand),
@@ -87,15 +86,6 @@ Examples:
         after_help = "Example:\n  symbolon-hub admin --admin ./admin custody replace --threshold 2 harbour-refuge nhs council"
     )]
     Replace(Custodians),
-}
-
-#[derive(Subcommand)]
-enum AgreementCommand {
-    /// Propose an agreement; each member then accepts it with its node.
-    Propose(Box<Propose>),
-    /// List agreements and who has accepted them.
-    #[command(after_help = "Example:\n  symbolon-hub admin --admin ./admin agreement list --json")]
-    List,
 }
 
 #[derive(Subcommand)]
@@ -143,58 +133,6 @@ struct Invite {
     out: Option<PathBuf>,
 }
 
-/// Propose an agreement.
-#[derive(Args)]
-#[command(after_help = "\
-Example:
-  symbolon-hub admin --admin ./admin agreement propose --id missing-children \\
-      --title 'Finding missing children' --members harbour-refuge,northshire-police \\
-      --purpose safeguarding --regime 'UK GDPR and DPA 2018' --lawful-basis 'public task' \\
-      --schema-version 1 --schema-digest 5f0c...
-
-The linkage schema lives in the nodes: `symbolon-node schema` prints its version and digest.
-Nodes with another schema refuse to take part. An agreement is in force when every member has
-accepted it.")]
-struct Propose {
-    /// Its short name.
-    #[arg(long)]
-    id: Name,
-    /// Its title, for people.
-    #[arg(long)]
-    title: String,
-    /// Enrolled agencies, separated by commas.
-    #[arg(long, required = true, value_delimiter = ',')]
-    members: Vec<AgencyName>,
-    /// The member whose node makes the agreement's key; the first one if not given.
-    #[arg(long)]
-    lead: Option<AgencyName>,
-    /// What matches may be used for; may be given several times.
-    #[arg(long = "purpose", value_name = "PURPOSE", required = true)]
-    purposes: Vec<String>,
-    /// The legal regime.
-    #[arg(long)]
-    regime: String,
-    /// The lawful basis.
-    #[arg(long)]
-    lawful_basis: String,
-    /// Months that a row stays at the hub unless it is withdrawn sooner.
-    #[arg(long, default_value_t = 24)]
-    retention_months: u32,
-    /// Most live rows of a token that still make notices.
-    #[arg(long, default_value_t = 64)]
-    common_token_limit: u32,
-    /// Version of the linkage schema, as `symbolon-node schema` prints it.
-    #[arg(long)]
-    schema_version: u16,
-    /// Digest of the linkage schema, as `symbolon-node schema` prints it.
-    #[arg(long, value_name = "HEX", value_parser = digest)]
-    schema_digest: Digest,
-}
-
-pub(super) fn digest(text: &str) -> Result<Digest, &'static str> {
-    Digest::parse(text).ok_or("not a SHA-256 digest: 64 hexadecimal digits")
-}
-
 impl Admin {
     pub fn run(self, output: Output) -> Result<(), Failure> {
         if let Command::Key(command) = self.command {
@@ -203,15 +141,15 @@ impl Admin {
         let dir = self.admin.ok_or_else(|| {
             Failure("give the administrator's directory with --admin or SYMBOLON_ADMIN".to_owned())
         })?;
-        let signs = matches!(&self.command, Command::Member(command) if command.signs())
-            || matches!(
-                self.command,
-                Command::Invite(_)
-                    | Command::Custody(_)
-                    | Command::Propose(_)
-                    | Command::Approve(_)
-                    | Command::Agreement(AgreementCommand::Propose(_))
-            );
+        let signs = match &self.command {
+            Command::Invite(_)
+            | Command::Custody(_)
+            | Command::Propose(_)
+            | Command::Approve(_) => true,
+            Command::Member(command) => command.signs(),
+            Command::Agreement(command) => command.signs(),
+            _ => false,
+        };
         let admin = if signs {
             let unlock = self.passphrase.ask("the approval key")?;
             admin::Admin::open(&dir, &unlock)?
@@ -231,13 +169,7 @@ async fn carry_out(admin: &admin::Admin, command: Command, output: Output) -> Re
         Command::Custody(CustodyCommand::Replace(options)) => {
             custody::replace(admin, options, output).await
         }
-        Command::Agreement(AgreementCommand::Propose(options)) => {
-            propose(admin, *options, output).await
-        }
-        Command::Agreement(AgreementCommand::List) => {
-            let agreements = admin.agreements().await?;
-            output.answer(&agreements, |agreements| agreement_table(agreements))
-        }
+        Command::Agreement(command) => agreement::carry_out(admin, command, output).await,
         Command::Member(command) => member::carry_out(admin, command, output).await,
         Command::Roster(command) => roster::carry_out(admin, command, output).await,
         Command::Propose(options) => roster::propose(admin, &options, output).await,
@@ -289,58 +221,4 @@ async fn invite(admin: &admin::Admin, options: Invite, output: Output) -> Result
             })
         }
     }
-}
-
-async fn propose(admin: &admin::Admin, options: Propose, output: Output) -> Result<(), Failure> {
-    let first = options.members.first().cloned();
-    let lead = options.lead.or(first);
-    let lead = lead.ok_or_else(|| Failure("an agreement needs members".to_owned()))?;
-    let document = Document {
-        consortium: admin.genesis(),
-        roster: admin.roster().await?.length,
-        id: options.id,
-        title: options.title,
-        version: 1,
-        members: options.members,
-        lead,
-        purposes: options.purposes,
-        regime: options.regime,
-        lawful_basis: options.lawful_basis,
-        retention_months: options.retention_months,
-        common_token_limit: options.common_token_limit,
-        schema_version: options.schema_version,
-        schema_digest: options.schema_digest,
-        epoch: 1,
-    };
-    let digest = admin.propose_agreement(&document).await?;
-    let answer = json!({ "id": document.id, "digest": digest });
-    output.answer(&answer, |_| {
-        format!(
-            "proposed {} (digest {digest}); each member now accepts it with its node",
-            document.id
-        )
-    })
-}
-
-fn agreement_table(agreements: &[AgreementReport]) -> String {
-    let header = ["agreement", "title", "members", "accepted by", "standing"];
-    let join = |names: &[AgencyName]| {
-        let names: Vec<&str> = names.iter().map(Name::as_str).collect();
-        names.join(", ")
-    };
-    let rows = agreements.iter().map(|agreement| {
-        let standing = if agreement.in_force {
-            "in force"
-        } else {
-            "proposed"
-        };
-        vec![
-            agreement.document.id.to_string(),
-            agreement.document.title.clone(),
-            join(&agreement.document.members),
-            join(&agreement.accepted),
-            standing.to_owned(),
-        ]
-    });
-    table(&header, rows)
 }

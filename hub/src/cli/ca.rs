@@ -144,7 +144,7 @@ struct SignAdministrator {
     #[arg(long, value_name = "HOST:PORT")]
     enrolment: String,
     /// The genesis digest, as `admin roster show` prints it.
-    #[arg(long, value_name = "HEX", value_parser = super::admin::digest)]
+    #[arg(long, value_name = "HEX", value_parser = super::admin::agreement::digest)]
     genesis: Digest,
     /// Write the reply to a new file.
     #[arg(long, value_name = "FILE")]

@@ -7,15 +7,15 @@ use symbolon_core::encoding::Digest;
 use symbolon_proto::WireError;
 use symbolon_proto::membership::membership_server::Membership as Service;
 use symbolon_proto::membership::{
-    AcceptReply, AcceptRequest, Agreement, AgreementsReply, AgreementsRequest, AppendReply,
-    AppendRequest, CheckpointReply, CheckpointRequest, Member, MembersReply, MembersRequest,
-    ProposeReply, ProposeRequest, RosterReply, RosterRequest, WaitingRequest,
+    AcceptReply, AcceptRequest, AgreementsReply, AgreementsRequest, AppendReply, AppendRequest,
+    CheckpointReply, CheckpointRequest, DeclareReply, DeclareRequest, Member, MembersReply,
+    MembersRequest, ProposeReply, ProposeRequest, RosterReply, RosterRequest, WaitingRequest,
 };
 use tonic::{Request, Response, Status};
 
 use super::caller;
 use super::status::malformed;
-use crate::membership::{AgreementRecord, Appended, Directory, MemberReport};
+use crate::membership::{Appended, Directory, MemberReport};
 
 /// Answers members and administrators.
 pub struct Handler {
@@ -60,16 +60,11 @@ fn member(report: MemberReport) -> Member {
     }
 }
 
-fn agreement(record: AgreementRecord) -> Agreement {
-    let AgreementRecord {
-        proposal,
-        acceptances,
-        standing: _,
-    } = record;
-    Agreement {
-        proposal: Some(proposal.into()),
-        acceptances: acceptances.into_iter().map(Into::into).collect(),
-    }
+fn digest(field: &'static str, bytes: Vec<u8>) -> Result<Digest, Status> {
+    let bytes = bytes.try_into();
+    bytes
+        .map(Digest)
+        .map_err(|_| malformed(&WireError::Malformed(field)))
 }
 
 #[tonic::async_trait]
@@ -128,8 +123,8 @@ impl Service for Handler {
         let caller = caller(&request)?;
         let ProposeRequest { proposal } = request.into_inner();
         let proposal = required("proposal", proposal)?;
-        self.directory.propose(&caller, proposal).await?;
-        Ok(Response::new(ProposeReply {}))
+        let (approvals, needed) = self.directory.propose(&caller, proposal).await?;
+        Ok(Response::new(ProposeReply { approvals, needed }))
     }
 
     async fn accept(
@@ -141,15 +136,29 @@ impl Service for Handler {
             agreement,
             acceptance,
         } = request.into_inner();
-        let agreement = agreement
-            .try_into()
-            .map(Digest)
-            .map_err(|_| malformed(&WireError::Malformed("agreement")))?;
+        let agreement = digest("agreement", agreement)?;
         let acceptance = required("acceptance", acceptance)?;
         self.directory
             .accept(&caller, agreement, acceptance)
             .await?;
         Ok(Response::new(AcceptReply {}))
+    }
+
+    async fn declare(
+        &self,
+        request: Request<DeclareRequest>,
+    ) -> Result<Response<DeclareReply>, Status> {
+        let caller = caller(&request)?;
+        let DeclareRequest {
+            agreement,
+            statement,
+        } = request.into_inner();
+        let agreement = digest("agreement", agreement)?;
+        let statement = required("statement", statement)?;
+        self.directory
+            .declare(&caller, agreement, statement)
+            .await?;
+        Ok(Response::new(DeclareReply {}))
     }
 
     async fn agreements(
@@ -158,9 +167,11 @@ impl Service for Handler {
     ) -> Result<Response<AgreementsReply>, Status> {
         let caller = caller(&request)?;
         let AgreementsRequest {} = request.into_inner();
-        let records = self.directory.agreements(&caller);
+        let (records, pending) = self.directory.agreements(&caller);
+        let papers = records.into_iter().map(|record| record.papers.into());
         Ok(Response::new(AgreementsReply {
-            agreements: records.into_iter().map(agreement).collect(),
+            agreements: papers.collect(),
+            pending: pending.into_iter().map(Into::into).collect(),
         }))
     }
 

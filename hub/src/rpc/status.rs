@@ -109,7 +109,7 @@ impl From<MembershipError> for Status {
             refused @ (MembershipError::Roster(_)
             | MembershipError::Agreement(_)
             | MembershipError::Enrolment
-            | MembershipError::Taken(_)
+            | MembershipError::Closed
             | MembershipError::AcceptedOtherwise(_)) => {
                 info!(error = %refused, "a change of membership was refused");
                 Status::failed_precondition(refused.to_string())

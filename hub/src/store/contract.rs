@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use symbolon_core::agreement;
 use symbolon_core::crypto::{Signature, VerifyingKey};
 use symbolon_core::encoding::Digest;
 use symbolon_core::envelope::Envelope;
@@ -32,7 +33,7 @@ const LIMIT: u32 = 3;
 
 /// Runs every check, each on a store of its own.
 pub fn run_all(make: impl Fn(&Path) -> Arc<dyn Store>) {
-    let checks: [(&str, Check); 19] = [
+    let checks: [(&str, Check); 21] = [
         ("submitting is idempotent", submitting_is_idempotent),
         ("joins tell both sides", joins_tell_both_sides),
         ("no member joins itself", no_member_joins_itself),
@@ -61,6 +62,8 @@ pub fn run_all(make: impl Fn(&Path) -> Arc<dyn Store>) {
             "lists of revoked certificates only go on",
             certificates::lists_only_go_on,
         ),
+        ("agreements keep what was said", agreements_keep_their_order),
+        ("an epoch of a member goes", an_epoch_of_a_member_goes),
     ];
     for (name, check) in checks {
         println!("contract: {name}");
@@ -438,6 +441,95 @@ fn what_waits_is_kept(make: Make<'_>, dir: &Path) {
         .enrol(1, &entry(b"second"), &member, &certificate, &[], &appended)
         .unwrap();
     assert!(store.registry().unwrap().waiting.is_empty());
+}
+
+fn agreements_keep_their_order(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    let proposal = |approvals: u8| agreement::Proposal {
+        body: b"{}".to_vec(),
+        approvals: (0..approvals)
+            .map(|number| Approval {
+                key: VerifyingKey([number; 32]),
+                signature: Signature([2; 64]),
+            })
+            .collect(),
+    };
+    let proposed = log(Event::Proposal);
+    store.keep_pending(&proposal(1), &proposed).unwrap();
+    store.keep_pending(&proposal(2), &proposed).unwrap();
+    let registry = store.registry().unwrap();
+    assert_eq!(registry.pending, [proposal(2)], "the newer copy");
+    assert!(registry.agreements.is_empty());
+    store.propose(&proposal(3), &proposed).unwrap();
+    let digest = proposal(3).digest();
+    let statements: Vec<agreement::Statement> = (0..12u8)
+        .rev()
+        .map(|number| agreement::Statement {
+            body: vec![number],
+            signature: Signature([number; 64]),
+        })
+        .collect();
+    for statement in &statements {
+        store
+            .declare(&digest, statement, &log(Event::Leave))
+            .unwrap();
+    }
+    let elsewhere = Digest([0xff; 32]);
+    store
+        .declare(&elsewhere, &statements[0], &log(Event::Leave))
+        .unwrap();
+    drop(store);
+    let registry = make(dir).registry().unwrap();
+    assert!(
+        registry.pending.is_empty(),
+        "complete, so no longer pending"
+    );
+    assert_eq!(registry.agreements.len(), 1);
+    assert_eq!(registry.agreements[0].proposal, proposal(3));
+    assert_eq!(registry.agreements[0].statements, statements);
+}
+
+fn an_epoch_of_a_member_goes(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    let other = |token, handle| Row {
+        agreement_epoch: AgreementEpoch([2; 16]),
+        ..row(token, handle)
+    };
+    let old: Vec<Row> = (1..=5).map(|number| row(number, number)).collect();
+    submit(
+        &store,
+        "a",
+        [old, vec![other(1, 20), other(2, 30)]].concat(),
+    );
+    submit(&store, "b", vec![row(1, 40), other(1, 41)]);
+    let mail_of_a = mail(&store, "a");
+    let (mut after, mut removed) = (None, 0);
+    let mut pages = 0;
+    loop {
+        let page = store.drop_epoch(&agency("a"), &AgreementEpoch([1; 16]), after, 3, 7);
+        let page = page.unwrap();
+        removed += page.removed;
+        pages += 1;
+        after = page.after;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((removed, pages), (5, 3), "seven rows, three at a time");
+    assert_eq!(store.holdings(&agency("a")).unwrap().count, 2);
+    let held = store.holdings(&agency("a")).unwrap();
+    assert_eq!(store.recount(&agency("a")).unwrap(), held);
+    assert_eq!(store.holdings(&agency("b")).unwrap().count, 2);
+    assert_eq!(mail(&store, "b").last(), Some(&cancellation(40, 1)));
+    assert_eq!(
+        mail(&store, "a"),
+        mail_of_a,
+        "the member itself is not told"
+    );
+    let logged = store.frontier().unwrap();
+    let nothing = store.drop_epoch(&agency("a"), &AgreementEpoch([1; 16]), None, 9, 7);
+    assert_eq!(nothing.unwrap().removed, 0);
+    assert_eq!(store.frontier().unwrap(), logged, "nothing changed");
 }
 
 fn certificate() -> IssuedCertificate {

@@ -12,6 +12,8 @@
 //! | `mailboxes` | member | last sequence, items kept |
 //! | `envelopes` | to 0 from 0 id | sequence |
 //! | `waiting` | digest | roster entry that lacks approvals |
+//! | `proposals` | digest | a proposal that lacks approvals |
+//! | `declarations` | agreement, number | a member's statement |
 //! | `certificates` | member 0 serial | certificate |
 //! | `revocations` | serial | whom, when, why |
 //! | `roster`, `agreements`, `acceptances`, `statements`, `log`, `meta` | | |
@@ -32,18 +34,18 @@ use fjall::{
     KeyspaceCreateOptions, PersistMode, Readable, SingleWriterTxDatabase, SingleWriterTxKeyspace,
     SingleWriterWriteTx, Snapshot,
 };
-use symbolon_core::agreement::{Acceptance, Proposal};
+use symbolon_core::agreement::{self, Acceptance, Proposal};
 use symbolon_core::encoding::Digest;
 use symbolon_core::envelope::Envelope;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::log::Frontier;
 use symbolon_core::roster::SignedEntry;
-use symbolon_core::row::{ExpiryMonth, Handle, Holdings};
+use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle, Holdings};
 
 use self::mail::MailboxState;
 use super::{
-    Batch, Expired, IssuedCertificate, Item, Queried, Registry, Revocation, Statement, Store,
-    StoreError, Submitted, Withdrawn,
+    Batch, Dropped, Expired, IssuedCertificate, Item, Queried, Registry, Revocation, Statement,
+    Store, StoreError, Submitted, Withdrawn,
 };
 use crate::certificates::RevocationList;
 use crate::log::LogEntry;
@@ -74,6 +76,8 @@ struct Spaces {
     statements: SingleWriterTxKeyspace,
     certificates: SingleWriterTxKeyspace,
     revocations: SingleWriterTxKeyspace,
+    proposals: SingleWriterTxKeyspace,
+    declarations: SingleWriterTxKeyspace,
     log: SingleWriterTxKeyspace,
     meta: SingleWriterTxKeyspace,
 }
@@ -98,6 +102,8 @@ impl Spaces {
             statements: space("statements")?,
             certificates: space("certificates")?,
             revocations: space("revocations")?,
+            proposals: space("proposals")?,
+            declarations: space("declarations")?,
             log: space("log")?,
             meta: space("meta")?,
         })
@@ -435,6 +441,36 @@ impl Store for FjallStore {
                 .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
                 .collect()
         })
+    }
+
+    fn keep_pending(&self, proposal: &Proposal, log: &LogEntry) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.keep_pending(proposal)?;
+            write.log(log)
+        })
+    }
+
+    fn declare(
+        &self,
+        agreement: &Digest,
+        statement: &agreement::Statement,
+        log: &LogEntry,
+    ) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.declare(agreement, statement)?;
+            write.log(log)
+        })
+    }
+
+    fn drop_epoch(
+        &self,
+        member: &AgencyName,
+        epoch: &AgreementEpoch,
+        after: Option<Handle>,
+        limit: usize,
+        at: i64,
+    ) -> Result<Dropped, StoreError> {
+        self.write(|write| write.drop_epoch(member, epoch, after, limit, at))
     }
 }
 

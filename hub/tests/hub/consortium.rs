@@ -272,6 +272,10 @@ pub fn document(admin: &Admin, members: &[&Member]) -> Document {
         common_token_limit: 8,
         schema_version: 1,
         schema_digest: Digest([3; 32]),
+        record_roles: Default::default(),
+        response_hours: Default::default(),
+        threshold: None,
+        replaces: None,
         epoch: 1,
     }
 }
@@ -287,6 +291,7 @@ pub fn acceptance(member: &Member, document: &Document, agreement: Digest) -> Ac
         agency: member.name.clone(),
         agreement,
         at: 1,
+        immigration: Default::default(),
         key,
     };
     Acceptance::new(&body, &member.signing).unwrap()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use symbolon_core::identity::AgencyName;
 
 use super::custody::CustodyTask;
 
@@ -128,10 +129,10 @@ Examples:
     /// Show how this node is: connection, certificate, records, matches
     #[command(after_help = "Example:\n  symbolon-node status")]
     Status,
-    /// List the data sharing agreements, or accept one
+    /// List the data sharing agreements, accept, decline or leave one
     #[command(
         subcommand,
-        after_help = "Examples:\n  symbolon-node agreement list\n  symbolon-node agreement accept ID"
+        after_help = "Examples:\n  symbolon-node agreement list\n  symbolon-node agreement show ID\n  symbolon-node agreement accept ID"
     )]
     Agreement(AgreementTask),
     /// Show and tend this agency's share of the consortium's key, if it is a custodian
@@ -330,6 +331,55 @@ pub(super) enum AgreementTask {
     /// members first, by telephone.
     #[command(after_help = "Example:\n  symbolon-node agreement accept north-missing-children")]
     Accept {
+        /// The agreement
+        #[arg(value_name = "ID")]
+        id: String,
+        /// An immigration service that takes part and is accepted as such; one for each
+        #[arg(long, value_name = "AGENCY")]
+        accept_immigration: Vec<AgencyName>,
+    },
+    /// Show an agreement: its terms, who accepted, its keys, what was withdrawn
+    #[command(after_help = "Example:\n  symbolon-node agreement show north-missing-children")]
+    Show {
+        /// The agreement
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Decline an agreement that is proposed; it then never comes into force
+    #[command(
+        after_help = "Example:\n  symbolon-node agreement decline north-missing-children --reason \"no lawful basis here\""
+    )]
+    Decline {
+        /// The agreement
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Why, for the other members and the administrator
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Leave an agreement that is in force
+    ///
+    /// What this agency shared under it is deleted at the hub, its matches end, and the members who
+    /// remain get a new key that this agency never has.
+    #[command(
+        after_help = "Example:\n  symbolon-node agreement leave north-missing-children --reason \"we closed\""
+    )]
+    Leave {
+        /// The agreement
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Why, for the other members and the administrator
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Do not ask whether it is meant
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Print everything that was signed about an agreement, to verify it without a hub
+    #[command(
+        after_help = "Example:\n  symbolon-node agreement export north-missing-children > agreement.json"
+    )]
+    Export {
         /// The agreement
         #[arg(value_name = "ID")]
         id: String,

@@ -100,12 +100,58 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         }
         Task::Withdraw(args) => withdraw(args, console)?,
         Task::Status => Command::Status,
-        Task::Agreement(AgreementTask::List) => Command::Agreements,
-        Task::Agreement(AgreementTask::Accept { id }) => Command::Accept { agreement: id },
+        Task::Agreement(task) => agreement(task, console)?,
         Task::Enrol(_) | Task::Serve | Task::Schema(_) | Task::DefaultConfig | Task::Custody(_) => {
             return Err(Failure::usage("this command does not need the vault"));
         }
     })
+}
+
+fn agreement(task: AgreementTask, console: &mut Console) -> Result<Command, Failure> {
+    Ok(match task {
+        AgreementTask::List => Command::Agreements,
+        AgreementTask::Show { id } => Command::Agreement { agreement: id },
+        AgreementTask::Accept {
+            id,
+            accept_immigration,
+        } => Command::Accept {
+            agreement: id,
+            immigration: accept_immigration,
+        },
+        AgreementTask::Decline { id, reason } => Command::Decline {
+            agreement: id,
+            reason,
+        },
+        AgreementTask::Leave { id, reason, yes } => {
+            let question = format!(
+                "Leave {id}? What was shared under it is deleted, its matches end, and only a new \
+                 version brings this agency back."
+            );
+            confirmed(console, yes, "leaving cannot be undone", &question)?;
+            Command::Leave {
+                agreement: id,
+                reason,
+            }
+        }
+        AgreementTask::Export { id } => Command::ExportAgreement { agreement: id },
+    })
+}
+
+/// Asks whether it is meant, unless that was said.
+fn confirmed(console: &mut Console, yes: bool, why: &str, question: &str) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !console.input_is_terminal {
+        return Err(Failure::usage(format!(
+            "{why} and there is no terminal to ask on; give --yes if it is meant"
+        )));
+    }
+    if console.confirm(question)? {
+        Ok(())
+    } else {
+        Err(Failure::failed("not confirmed; nothing was done"))
+    }
 }
 
 fn import(args: ImportArgs) -> Result<Command, Failure> {

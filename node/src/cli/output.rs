@@ -1,5 +1,6 @@
 //! How reports are printed: tables and sentences for people, JSON for programs.
 
+mod agreements;
 mod import;
 mod lists;
 mod standing;
@@ -35,6 +36,10 @@ pub(super) enum Kind {
     Agreements,
     Accept,
     Custody,
+    Decline,
+    Leave,
+    Agreement,
+    ExportAgreement,
 }
 
 impl Kind {
@@ -51,6 +56,10 @@ impl Kind {
             Command::Agreements => Self::Agreements,
             Command::Accept { .. } => Self::Accept,
             Command::Custody(_) => Self::Custody,
+            Command::Decline { .. } => Self::Decline,
+            Command::Leave { .. } => Self::Leave,
+            Command::Agreement { .. } => Self::Agreement,
+            Command::ExportAgreement { .. } => Self::ExportAgreement,
         }
     }
 }
@@ -75,8 +84,12 @@ pub(super) fn report(
         }
         Kind::Query => lists::query(console, &parsed(value)?),
         Kind::Status => standing::status(console, &parsed(value)?),
-        Kind::Agreements => lists::agreements(console, &parsed::<Vec<_>>(value)?),
-        Kind::Accept => lists::accepted(console, &parsed(value)?),
+        Kind::Agreements => agreements::list(console, &parsed::<Vec<_>>(value)?),
+        Kind::Accept => agreements::accepted(console, &parsed(value)?),
+        Kind::Decline => agreements::declined(console, &parsed(value)?),
+        Kind::Leave => agreements::left(console, &parsed(value)?),
+        Kind::Agreement => agreements::show(console, &parsed(value)?),
+        Kind::ExportAgreement => print_json(console, &value),
         // Its own module prints these: one word has many reports.
         Kind::Custody => Ok(()),
     }

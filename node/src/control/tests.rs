@@ -40,7 +40,7 @@ impl CommandHandler for Fake {
                 }
                 Ok(json!({ "file": options.file }))
             }
-            Command::Accept { agreement } => {
+            Command::Accept { agreement, .. } => {
                 Err(CommandError::new(format!("no agreement {agreement}")))
             }
             Command::Status => {
@@ -154,6 +154,7 @@ async fn an_error_answer_is_not_nobody() {
     let node = serving().await;
     let accept = Command::Accept {
         agreement: "x".to_owned(),
+        immigration: Vec::new(),
     };
     assert_eq!(
         ask(&node.path, accept).await,

@@ -162,27 +162,26 @@ impl HubClient {
     }
 
     /// Agreements that concern this agency.
-    pub async fn agreements(
-        &self,
-    ) -> Result<Vec<(agreement::Proposal, Vec<agreement::Acceptance>)>, HubError> {
+    pub async fn agreements(&self) -> Result<Vec<agreement::Papers>, HubError> {
         let request = membership::AgreementsRequest {};
         let reply = self.membership().agreements(request).await?.into_inner();
-        reply
-            .agreements
-            .into_iter()
-            .map(|wire| {
-                let membership::Agreement {
-                    proposal,
-                    acceptances,
-                } = wire;
-                let proposal = proposal
-                    .ok_or(HubError::Protocol("no proposal"))?
-                    .try_into()?;
-                let acceptances: Result<_, symbolon_proto::WireError> =
-                    acceptances.into_iter().map(TryInto::try_into).collect();
-                Ok((proposal, acceptances?))
-            })
-            .collect()
+        let papers = reply.agreements.into_iter().map(TryInto::try_into);
+        Ok(papers.collect::<Result<_, symbolon_proto::WireError>>()?)
+    }
+
+    /// Hands in what we say of an agreement; repeating it changes nothing.
+    pub async fn declare(
+        &self,
+        agreement: &Digest,
+        statement: agreement::Statement,
+    ) -> Result<(), HubError> {
+        let request = membership::DeclareRequest {
+            agreement: agreement.0.to_vec(),
+            statement: Some(statement.into()),
+        };
+        // A sealed key for each of 500 members.
+        self.membership().declare(request).await?;
+        Ok(())
     }
 
     /// Hands in our acceptance.

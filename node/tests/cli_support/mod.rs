@@ -274,6 +274,13 @@ pub fn agreement(accepted: &[&str]) -> AgreementView {
         accepted: names(accepted),
         standing: "proposed".to_owned(),
         digest: "cd".repeat(32),
+        version: 1,
+        declined: Vec::new(),
+        left: Vec::new(),
+        open: None,
+        epochs: Vec::new(),
+        closed: Vec::new(),
+        trouble: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Roster, agreements and statements: small, and read whole at start.
 
 use fjall::Readable;
-use symbolon_core::agreement::{Acceptance, Proposal};
+use symbolon_core::agreement::{self, Acceptance, Papers, Proposal};
 use symbolon_core::crypto::Signature;
 use symbolon_core::encoding::{self, Digest};
 use symbolon_core::identity::AgencyName;
@@ -28,12 +28,25 @@ pub fn read(read: &impl Readable, spaces: &Spaces) -> Result<Registry, Fault> {
             .prefix(&spaces.acceptances, &digest)
             .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
             .collect::<Result<Vec<Acceptance>, Fault>>()?;
-        agreements.push((proposal, acceptances));
+        let statements = read
+            .prefix(&spaces.declarations, &digest)
+            .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
+            .collect::<Result<Vec<agreement::Statement>, Fault>>()?;
+        agreements.push(Papers {
+            proposal,
+            acceptances,
+            statements,
+        });
     }
+    let pending = read
+        .iter(&spaces.proposals)
+        .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
+        .collect::<Result<Vec<Proposal>, Fault>>()?;
     Ok(Registry {
         entries,
         waiting,
         agreements,
+        pending,
         certificates: certificates::certificates(read, spaces)?,
         revocations: certificates::revocations(read, spaces)?,
         list: certificates::list(read, spaces)?,
@@ -105,6 +118,28 @@ impl Write<'_> {
         let value = serde_json::to_vec(proposal)?;
         let digest = proposal.digest();
         self.tx.insert(&self.spaces.agreements, digest.0, value);
+        self.tx.remove(&self.spaces.proposals, digest.0);
+        Ok(())
+    }
+
+    pub fn keep_pending(&mut self, proposal: &Proposal) -> Result<(), Fault> {
+        let value = serde_json::to_vec(proposal)?;
+        let digest = proposal.digest();
+        self.tx.insert(&self.spaces.proposals, digest.0, value);
+        Ok(())
+    }
+
+    pub fn declare(
+        &mut self,
+        agreement: &Digest,
+        statement: &agreement::Statement,
+    ) -> Result<(), Fault> {
+        let declarations = &self.spaces.declarations;
+        let number = self.tx.prefix(declarations, agreement.0).count() as u64;
+        let mut key = agreement.0.to_vec();
+        key.extend_from_slice(&number.to_be_bytes());
+        self.tx
+            .insert(declarations, key, serde_json::to_vec(statement)?);
         Ok(())
     }
 

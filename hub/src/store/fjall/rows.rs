@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use fjall::Readable;
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::AgencyName;
-use symbolon_core::row::{self, ExpiryMonth, Handle, Holdings, Row};
+use symbolon_core::row::{self, AgreementEpoch, ExpiryMonth, Handle, Holdings, Row};
 
 use super::codec::{
     self, HandlePlace, Link, Place, StoredRow, expiry_key, handle_value, link_key, link_value,
@@ -17,7 +17,7 @@ use super::codec::{
 };
 use super::{Fault, Spaces, Write};
 use crate::log::{Event, LogEntry};
-use crate::store::{Batch, Expired, Hit, Item, Queried, StoreError, Submitted, Withdrawn};
+use crate::store::{Batch, Dropped, Expired, Hit, Item, Queried, StoreError, Submitted, Withdrawn};
 
 /// Most notices of one batch: at about 250 bytes each and two for a pair, 50 MB in memory.
 const MAX_NOTICES: usize = 200_000;
@@ -319,6 +319,48 @@ impl Write<'_> {
         }
         Ok(Expired {
             removed,
+            woken: std::mem::take(&mut self.woken),
+        })
+    }
+
+    pub fn drop_epoch(
+        &mut self,
+        member: &AgencyName,
+        epoch: &AgreementEpoch,
+        after: Option<Handle>,
+        limit: usize,
+        at: i64,
+    ) -> Result<Dropped, Fault> {
+        let seen = handles(&self.tx, self.spaces, member, after, limit)?;
+        let mut holdings = holdings(&self.tx, self.spaces, member)?;
+        let mut removed = 0;
+        for handle in &seen {
+            let value = self
+                .tx
+                .get(&self.spaces.handles, member_handle(member, handle))?;
+            let HandlePlace { place, .. } =
+                parse_handle_value(&value.ok_or(DAMAGED)?).ok_or(DAMAGED)?;
+            let (of, _) = split_place(&place).ok_or(DAMAGED)?;
+            if of == *epoch
+                && let Some(gone) = self.remove(member, handle, false)?
+            {
+                holdings.remove(&gone.fingerprint);
+                removed += 1;
+            }
+        }
+        if removed > 0 {
+            self.keep_holdings(member, &holdings);
+            self.log(&LogEntry {
+                at,
+                event: Event::Departure,
+                member: Some(member.clone()),
+                count: removed,
+                digest: Some(Digest(holdings.digest)),
+            })?;
+        }
+        Ok(Dropped {
+            removed,
+            after: seen.last().copied().filter(|_| seen.len() == limit),
             woken: std::mem::take(&mut self.woken),
         })
     }

@@ -72,6 +72,12 @@ fn import_sentences(report: &ImportReport, imported: u64) -> Vec<String> {
             kinds.join(", ")
         ));
     }
+    for (agreement, records) in &report.held_back {
+        sentences.push(format!(
+            "Held back from {agreement} because its terms do not let this agency share the category: {}.",
+            count(*records, "record")
+        ));
+    }
     sentences.extend(waiting(
         "key",
         report.waiting,

@@ -1,9 +1,9 @@
-//! Lists: records, matches, answers to a query, agreements.
+//! Lists: records, matches, answers to a query.
 
 use super::super::console::Console;
 use super::super::failure::Failure;
 use super::{count, moment, print_table};
-use crate::reports::{AgreementView, MatchView, QueryReport, RecordView};
+use crate::reports::{MatchView, QueryReport, RecordView};
 
 pub(super) fn records(console: &mut Console, records: &[RecordView]) -> Result<(), Failure> {
     if records.is_empty() {
@@ -111,87 +111,10 @@ pub(super) fn query(console: &mut Console, report: &QueryReport) -> Result<(), F
     ))?)
 }
 
-pub(super) fn agreements(
-    console: &mut Console,
-    agreements: &[AgreementView],
-) -> Result<(), Failure> {
-    if agreements.is_empty() {
-        let text = "No agreements. The administrator proposes them; until one is in force, \
-                    nothing is shared.";
-        return Ok(console.say(text)?);
-    }
-    let header = [
-        "agreement",
-        "title",
-        "members",
-        "purposes",
-        "basis",
-        "kept",
-        "accepted by",
-        "standing",
-        "digest",
-    ];
-    let rows = agreements.iter().map(|agreement| {
-        vec![
-            agreement.id.clone(),
-            agreement.title.clone(),
-            agreement.members.join(", "),
-            agreement.purposes.join(", "),
-            agreement.basis.clone(),
-            count(agreement.retention_months.into(), "month"),
-            or_none(&agreement.accepted),
-            agreement.standing.clone(),
-            short(&agreement.digest),
-        ]
-    });
-    print_table(console, &header, rows)?;
-    let open: Vec<&str> = agreements
-        .iter()
-        .filter(|agreement| agreement.standing == "proposed")
-        .map(|agreement| agreement.id.as_str())
-        .collect();
-    if let [first, ..] = open.as_slice() {
-        console.say(&format!(
-            "Waiting for this agency's word: {}. To accept: symbolon-node agreement accept {first}",
-            open.join(", ")
-        ))?;
-    }
-    Ok(())
-}
-
-pub(super) fn accepted(console: &mut Console, agreement: &AgreementView) -> Result<(), Failure> {
-    let AgreementView {
-        id,
-        title,
-        members,
-        accepted,
-        standing,
-        digest,
-        ..
-    } = agreement;
-    console.say(&format!("Accepted {id}, \"{title}\" (digest {digest})."))?;
-    let missing = members.iter().filter(|member| !accepted.contains(member));
-    let missing: Vec<&str> = missing.map(String::as_str).collect();
-    let next = if missing.is_empty() {
-        format!(
-            "It is {standing}. Share records under it with: symbolon-node import FILE --agreement \
-             {id}"
-        )
-    } else {
-        format!("It waits for {}.", missing.join(", "))
-    };
-    Ok(console.say(&next)?)
-}
-
 pub(super) fn or_none(names: &[String]) -> String {
     if names.is_empty() {
         "none".to_owned()
     } else {
         names.join(", ")
     }
-}
-
-/// The beginning of a digest; all of it is printed when the agreement is accepted.
-fn short(digest: &str) -> String {
-    digest.chars().take(16).collect()
 }

@@ -87,8 +87,15 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         ("rows at the hub", rows.to_string()),
         ("matches", matches.to_string()),
     ];
+    let closures: Vec<_> = report.agreements.iter().flat_map(|a| &a.closed).collect();
     let rows = lines.map(|(name, value)| vec![name.to_owned(), value]);
     print_table(console, &[], rows)?;
+    for closure in closures.iter().filter(|closure| !closure.confirmed) {
+        console.say(&format!(
+            "Key {} of an agreement is over: {} of {} rows withdrawn.",
+            closure.number, closure.withdrawn, closure.before
+        ))?;
+    }
     if let Some(sentence) = import::waiting("key", *waiting, waiting_reason.as_deref()) {
         console.say(&sentence)?;
     }

@@ -1,0 +1,601 @@
+//! Agreements over their life: declined, amended, left; keys that change without a new evaluation,
+//! rows of which nothing is left; who may take part and with what.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use symbolon_core::agreement::{
+    Category, EpochBody, KeyDelivery, Papers, RecordRole, Said, SealedKey, Statement, StatementBody,
+};
+use symbolon_core::crypto::{self, SecretKey, SigningKey};
+use symbolon_core::encoding::Digest;
+use symbolon_core::identity::{AgencyKind, AgencyName, Name};
+use symbolon_core::row::{
+    AgreementEpoch, ExpiryMonth, Handle, PAYLOAD_BYTES, Row, SealedPayload, Token,
+};
+use symbolon_node::command::ImportOptions;
+use symbolon_node::node::Node;
+use symbolon_node::reports::AgreementView;
+use symbolon_node::tables::Tables;
+use symbolon_node::vault::Vault;
+use symbolon_tests::consortium::{Consortium, eventually};
+
+use crate::support::{AGREEMENT, Scene, scene, silent, unlock};
+
+const PERSON: &str = "record_id,given_names,surname,date_of_birth,nhs_number,category\n\
+                      X1,Linh,Nguyen,2008-03-14,943 476 5919,missing\n";
+const OTHER: &str = "record_id,given_names,surname,date_of_birth,phone,category\n\
+                     X2,Ada,Osei,2001-11-02,07700 900123,victim\n";
+
+fn node<'a>(scene: &'a Scene, agency: &str) -> &'a std::sync::Arc<Node> {
+    scene.consortium.node(agency).unwrap()
+}
+
+fn view(node: &Node) -> AgreementView {
+    let views = node.agreement_views();
+    let found = views.into_iter().find(|view| view.id == AGREEMENT);
+    found.unwrap()
+}
+
+fn matched(scene: &Scene, agency: &str) -> Vec<(String, String)> {
+    let matches = node(scene, agency).matches(None).unwrap();
+    let mut pairs: Vec<_> = matches
+        .into_iter()
+        .map(|found| (found.record_id, found.agency))
+        .collect();
+    pairs.sort();
+    pairs
+}
+
+fn pair(record: &str, agency: &str) -> (String, String) {
+    (record.to_owned(), agency.to_owned())
+}
+
+/// Waits until these agencies share under the given epoch alone and nothing of an older one is left.
+async fn gone_over(scene: &Scene, agencies: &[&str], number: u32) {
+    eventually("everybody going over to the new key", async || {
+        for agency in agencies {
+            let view = view(scene.consortium.node(agency)?);
+            let epochs: Vec<u32> = view.epochs.iter().map(|epoch| epoch.number).collect();
+            let clean = view.closed.iter().all(|closed| closed.confirmed);
+            if epochs != [number] || view.closed.is_empty() || !clean {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    })
+    .await
+    .unwrap();
+    for agency in agencies {
+        for closed in view(node(scene, agency)).closed {
+            assert_eq!(
+                (closed.withdrawn, closed.left),
+                (closed.before, 0),
+                "{agency}"
+            );
+        }
+    }
+}
+
+/// No piece of evidence joins rows of two epochs.
+fn assert_never_across(scene: &Scene) {
+    let mut epochs: BTreeMap<Handle, AgreementEpoch> = BTreeMap::new();
+    let names = scene.consortium.names();
+    for name in &names {
+        epochs.extend(node(scene, name).epochs_of_rows().unwrap());
+    }
+    for name in &names {
+        for (own, other) in node(scene, name).evidence().unwrap() {
+            let (own, other) = (epochs.get(&own), epochs.get(&other));
+            // A row that its owner has just withdrawn is in nobody's list any more.
+            if let (Some(own), Some(other)) = (own, other) {
+                assert_eq!(own, other, "{name} was told of a row under another key");
+            }
+        }
+    }
+}
+
+fn some_row(epoch: AgreementEpoch) -> Row {
+    Row {
+        agreement_epoch: epoch,
+        token: Token(crypto::random().unwrap()),
+        handle: Handle::random().unwrap(),
+        silent: false,
+        expiry: ExpiryMonth::of(time::OffsetDateTime::now_utc().unix_timestamp()),
+        payload: SealedPayload([1; PAYLOAD_BYTES]),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declined_version_is_dead_and_another_may_take_its_name() {
+    let scene = scene(&["police", "refuge"], 2).await;
+    let (police, refuge) = (node(&scene, "police"), node(&scene, "refuge"));
+    let mut document = scene
+        .consortium
+        .document("second", &["police", "refuge"])
+        .unwrap();
+    scene
+        .consortium
+        .admin
+        .propose_agreement(&document)
+        .await
+        .unwrap();
+    police.accept("second", &[]).await.unwrap();
+    let early = refuge.leave("second", "no").await.unwrap_err();
+    assert!(early.to_string().contains("can be declined"), "{early}");
+    let declined = refuge.decline("second", "no lawful basis").await.unwrap();
+    assert_eq!(declined.standing, "declined");
+    assert_eq!(declined.declined, ["refuge: no lawful basis"]);
+    let late = refuge.accept("second", &[]).await.unwrap_err();
+    assert!(late.to_string().contains("the hub refused"), "{late}");
+    let other = refuge.decline(AGREEMENT, "no").await.unwrap_err();
+    assert!(other.to_string().contains("can be left"), "{other}");
+
+    document.title = "With a basis".to_owned();
+    scene
+        .consortium
+        .admin
+        .propose_agreement(&document)
+        .await
+        .unwrap();
+    police.accept("second", &[]).await.unwrap();
+    let accepted = refuge.accept("second", &[]).await.unwrap();
+    assert_eq!(
+        (accepted.standing.as_str(), accepted.title.as_str()),
+        ("in force", "With a basis")
+    );
+    let detail = police.agreement_detail("second").unwrap();
+    assert_eq!(detail.terms, document);
+    let export = police.export_agreement("second").unwrap();
+    assert_eq!(export["papers"].as_array().unwrap().len(), 2);
+    let admins = scene
+        .consortium
+        .admin
+        .export_agreement(&"second".parse().unwrap())
+        .await;
+    assert_eq!(admins.unwrap().papers.len(), 2);
+    scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_amendment_takes_over_after_every_acceptance_and_matches_go_on() {
+    let scene = scene(&["police", "refuge"], 2).await;
+    let file = scene.file("people.csv", PERSON);
+    scene.import("police", &file).await;
+    scene.import("refuge", &file).await;
+    scene.consortium.settle().await.unwrap();
+    let before = node(&scene, "police").matches(None).unwrap();
+    assert_eq!(before.len(), 1);
+
+    let id: Name = AGREEMENT.parse().unwrap();
+    let present = scene
+        .consortium
+        .admin
+        .agreement_in_force(&id)
+        .await
+        .unwrap();
+    let mut next = present.document.clone();
+    (next.version, next.epoch) = (2, 2);
+    next.replaces = Some(present.digest);
+    next.retention_months = 6;
+    scene
+        .consortium
+        .admin
+        .propose_agreement(&next)
+        .await
+        .unwrap();
+    node(&scene, "police").accept(AGREEMENT, &[]).await.unwrap();
+    let waiting = view(node(&scene, "police"));
+    assert_eq!(
+        (waiting.version, waiting.standing.as_str()),
+        (1, "in force")
+    );
+    assert_eq!(waiting.open.unwrap().accepted, ["police"]);
+    assert_eq!(matched(&scene, "police"), [pair("X1", "refuge")]);
+
+    node(&scene, "refuge").accept(AGREEMENT, &[]).await.unwrap();
+    gone_over(&scene, &["police", "refuge"], 2).await;
+    for agency in ["police", "refuge"] {
+        let now = view(node(&scene, agency));
+        assert_eq!((now.version, now.retention_months), (2, 6));
+        assert!(now.open.is_none());
+    }
+    eventually("the match under the new version", async || {
+        let now = node(&scene, "police").matches(None)?;
+        Ok((now.len() == 1 && now[0].id == before[0].id).then_some(()))
+    })
+    .await
+    .unwrap();
+    assert_eq!(matched(&scene, "refuge"), [pair("X1", "police")]);
+    // New records go on matching.
+    let file = scene.file("more.csv", OTHER);
+    scene.import("police", &file).await;
+    scene.import("refuge", &file).await;
+    scene.consortium.settle().await.unwrap();
+    assert_eq!(matched(&scene, "police").len(), 2);
+    assert_never_across(&scene);
+    scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_is_gone_and_the_others_go_on_under_a_new_key() {
+    // Every custodian is needed, and the one that leaves will be away: nothing can be evaluated.
+    let mut scene = scene(&["council", "police", "refuge"], 3).await;
+    let file = scene.file("people.csv", PERSON);
+    for agency in ["council", "police", "refuge"] {
+        scene.import(agency, &file).await;
+    }
+    scene.consortium.settle().await.unwrap();
+    assert_eq!(matched(&scene, "police").len(), 2);
+    let council = node(&scene, "council");
+    let old = council
+        .agreement(Some(AGREEMENT))
+        .unwrap()
+        .standing
+        .epoch_id();
+    let line = council.hub().await.unwrap();
+    line.submit(&[some_row(old)]).await.unwrap();
+
+    // The council leads: the police, next in the document, makes the key.
+    let left = council
+        .leave(AGREEMENT, "merged with another")
+        .await
+        .unwrap();
+    assert_eq!(left.standing, "left");
+    let refused = line.submit(&[some_row(old)]).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("no agreement in force"),
+        "{refused}"
+    );
+    eventually("the departed's rows going", async || {
+        let none = line.holdings().await?.count == 0;
+        Ok(none.then_some(()))
+    })
+    .await
+    .unwrap();
+    let mut all = None;
+    eventually("the new key", async || {
+        let agreement = council.agreement(Some(AGREEMENT))?;
+        let newest = agreement.line.versions[0].epochs.last().cloned();
+        all = newest.filter(|epoch| epoch.number == 2);
+        Ok(all.is_some().then_some(()))
+    })
+    .await
+    .unwrap();
+    let new = all.unwrap();
+    assert_eq!(new.author.as_str(), "police");
+    let council_name: AgencyName = "council".parse().unwrap();
+    assert!(
+        !new.key.sealed.contains_key(&council_name),
+        "it never gets the key"
+    );
+    assert!(
+        council
+            .agreement(Some(AGREEMENT))
+            .unwrap()
+            .served
+            .is_empty()
+    );
+    let refused = line.submit(&[some_row(new.id)]).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("no agreement in force"),
+        "{refused}"
+    );
+    assert!(matched(&scene, "council").is_empty());
+    scene.consortium.stop_node("council").await.unwrap();
+
+    gone_over(&scene, &["police", "refuge"], 2).await;
+    eventually("the match of those who remain", async || {
+        let police = matched(&scene, "police") == [pair("X1", "refuge")];
+        let refuge = matched(&scene, "refuge") == [pair("X1", "police")];
+        Ok((police && refuge).then_some(()))
+    })
+    .await
+    .unwrap();
+    let late = node(&scene, "police").hub().await.unwrap();
+    let refused = late.submit(&[some_row(old)]).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("no agreement in force"),
+        "{refused}"
+    );
+    late.submit(&[some_row(new.id)]).await.unwrap();
+    assert_never_across(&scene);
+    scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_keys_are_served_until_the_last_member_has_gone_over() {
+    let mut scene = scene(&["council", "police", "refuge"], 2).await;
+    let file = scene.file("people.csv", PERSON);
+    for agency in ["council", "police", "refuge"] {
+        scene.import(agency, &file).await;
+    }
+    scene.consortium.settle().await.unwrap();
+    // Away: it cannot go over, so the old key stays.
+    scene.consortium.stop_node("refuge").await.unwrap();
+    node(&scene, "police")
+        .leave(AGREEMENT, "closed")
+        .await
+        .unwrap();
+    eventually("the council being done", async || {
+        let view = view(scene.consortium.node("council")?);
+        let newest = view.epochs.last().cloned();
+        Ok(newest
+            .filter(|e| e.number == 2 && e.done == ["council"])
+            .map(|_| ()))
+    })
+    .await
+    .unwrap();
+    let serving = view(node(&scene, "council"));
+    assert_eq!(serving.epochs.len(), 2);
+    assert!(serving.closed.is_empty());
+    assert_eq!(
+        matched(&scene, "council"),
+        [pair("X1", "refuge")],
+        "under the old key"
+    );
+    // What comes in meanwhile is found under either.
+    let other = scene.file("more.csv", OTHER);
+    scene.import("council", &other).await;
+    assert_never_across(&scene);
+
+    // The hub restarts in the middle, and the last member comes back.
+    scene.consortium.stop_hub().await.unwrap();
+    scene.consortium.start_hub().await.unwrap();
+    scene.consortium.start_node("refuge").await.unwrap();
+    scene.import("refuge", &other).await;
+    gone_over(&scene, &["council", "refuge"], 2).await;
+    eventually("the matches of those who remain", async || {
+        let council = matched(&scene, "council");
+        let refuge = matched(&scene, "refuge");
+        let here = [pair("X1", "refuge"), pair("X2", "refuge")];
+        let there = [pair("X1", "council"), pair("X2", "council")];
+        Ok((council == here && refuge == there).then_some(()))
+    })
+    .await
+    .unwrap();
+    assert_never_across(&scene);
+    for agency in ["council", "refuge"] {
+        assert_eq!(node(&scene, agency).lost_rows(), 0);
+    }
+    scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn immigration_enforcement_takes_part_by_the_explicit_word_of_each_member() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    let mut consortium = Consortium::found(&state, unlock).await.unwrap();
+    for (name, kind) in [
+        ("border", AgencyKind::ImmigrationService),
+        ("police", AgencyKind::LawEnforcement),
+        ("refuge", AgencyKind::Ngo),
+    ] {
+        consortium.enrol(name, kind, name).await.unwrap();
+    }
+    let document = consortium
+        .document("all", &["police", "refuge", "border"])
+        .unwrap();
+    consortium.admin.propose_agreement(&document).await.unwrap();
+    let (border, police): (AgencyName, AgencyName) =
+        ("border".parse().unwrap(), "police".parse().unwrap());
+    let refuge = consortium.node("refuge").unwrap();
+    let unnamed = refuge.accept("all", &[]).await.unwrap_err().to_string();
+    assert!(
+        unnamed.contains("accept with --accept-immigration border"),
+        "{unnamed}"
+    );
+    let wrong = refuge
+        .accept("all", &[border.clone(), police])
+        .await
+        .unwrap_err();
+    assert!(
+        wrong
+            .to_string()
+            .contains("police is no immigration service"),
+        "{wrong}"
+    );
+    assert!(refuge.agreement_views()[0].accepted.is_empty());
+    refuge
+        .accept("all", std::slice::from_ref(&border))
+        .await
+        .unwrap();
+    let police = consortium.node("police").unwrap();
+    police.accept("all", &[border]).await.unwrap();
+    let last = consortium
+        .node("border")
+        .unwrap()
+        .accept("all", &[])
+        .await
+        .unwrap();
+    assert_eq!(last.standing, "in force");
+    // Without one, nothing is to be named.
+    let document = consortium.document("two", &["police", "refuge"]).unwrap();
+    consortium.admin.propose_agreement(&document).await.unwrap();
+    for agency in ["police", "refuge"] {
+        consortium
+            .node(agency)
+            .unwrap()
+            .accept("two", &[])
+            .await
+            .unwrap();
+    }
+    consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_take_part_only_where_their_category_may() {
+    let scene = scene(&["police", "refuge"], 2).await;
+    let mut document = scene
+        .consortium
+        .document("roles", &["police", "refuge"])
+        .unwrap();
+    let role = RecordRole {
+        submit: [Category::Missing].into(),
+        receive: [Category::Missing, Category::Victim].into(),
+    };
+    document
+        .record_roles
+        .insert("refuge".parse().unwrap(), role);
+    scene
+        .consortium
+        .admin
+        .propose_agreement(&document)
+        .await
+        .unwrap();
+    for agency in ["police", "refuge"] {
+        node(&scene, agency).accept("roles", &[]).await.unwrap();
+    }
+    let rows = |suspect: &str| {
+        format!(
+            "record_id,given_names,surname,date_of_birth,category\n\
+             M,Linh,Nguyen,2008-03-14,missing\nV,Ada,Osei,2001-11-02,victim\n\
+             S,Tom,Hardy,1980-01-05,{suspect}\n"
+        )
+    };
+    let import = async |agency: &str, text: String| {
+        let options = ImportOptions {
+            file: scene.file(&format!("{agency}.csv"), &text),
+            agreements: Some(vec!["roles".to_owned()]),
+            ..Default::default()
+        };
+        node(&scene, agency)
+            .import(&options, &silent())
+            .await
+            .unwrap()
+    };
+    // The refuge may submit the missing person only; no category counts as other.
+    let report = import("refuge", rows("")).await;
+    assert_eq!(report.held_back, [("roles".to_owned(), 2)].into());
+    // The police may submit all, but the refuge receives no suspect.
+    let report = import("police", rows("suspect")).await;
+    assert_eq!(report.held_back, [("roles".to_owned(), 1)].into());
+    scene.consortium.settle().await.unwrap();
+    let rows_of = |agency: &str| -> BTreeMap<String, (bool, bool)> {
+        let records = node(&scene, agency).records(None).unwrap();
+        let told = records.into_iter().map(|record| {
+            let held_back = record.held_back == ["roles"];
+            (record.record_id, (record.rows > 0, held_back))
+        });
+        told.collect()
+    };
+    let (shared, held) = ((true, false), (false, true));
+    let expected = |of: [(&str, (bool, bool)); 3]| -> BTreeMap<String, (bool, bool)> {
+        of.map(|(id, told)| (id.to_owned(), told)).into()
+    };
+    assert_eq!(
+        rows_of("refuge"),
+        expected([("M", shared), ("S", held), ("V", held)])
+    );
+    assert_eq!(
+        rows_of("police"),
+        expected([("M", shared), ("S", held), ("V", shared)])
+    );
+    assert_eq!(matched(&scene, "police"), [pair("M", "refuge")]);
+    assert_eq!(matched(&scene, "refuge"), [pair("M", "police")]);
+    scene.consortium.stop().await.unwrap();
+}
+
+/// The signing key of an agency whose node is stopped: a member that plays into the hub's hands.
+fn stolen_key(state: PathBuf) -> SigningKey {
+    let vault = Vault::open(&state, &unlock()).unwrap();
+    let tables = Tables::open(&vault).unwrap();
+    let (_, identity) = tables.identity.iter().next().unwrap().unwrap();
+    let seed = SecretKey::try_from(identity.signing_seed.0.as_slice()).unwrap();
+    SigningKey::from_seed(seed).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_serves_a_wrong_epoch_is_refused_by_name() {
+    let mut scene = scene(&["council", "police", "refuge"], 2).await;
+    let places = scene.consortium.places.clone();
+    // The lead would make the right epoch, so it is away when the refuge leaves.
+    scene.consortium.stop_node("council").await.unwrap();
+    node(&scene, "refuge")
+        .leave(AGREEMENT, "closed")
+        .await
+        .unwrap();
+    scene.consortium.stop_node("refuge").await.unwrap();
+    let (council, refuge) = (
+        stolen_key(places.node("council")),
+        stolen_key(places.node("refuge")),
+    );
+
+    let police = node(&scene, "police");
+    let shown = police.hub().await.unwrap().agreements().await.unwrap();
+    police.take_agreements(shown.clone()).unwrap();
+    assert_eq!(view(police).trouble, None);
+    let standing = police.agreement(Some(AGREEMENT)).unwrap().standing;
+    let roster = police.status().unwrap().roster_length;
+    let name = |text: &str| -> AgencyName { text.parse().unwrap() };
+    let wrong = |author: &str, key: &SigningKey, members: &[&str]| -> Vec<Papers> {
+        let sealed = members.iter().map(|m| (name(m), SealedKey(vec![1; 8])));
+        let body = StatementBody {
+            agency: name(author),
+            agreement: standing.digest,
+            at: 1,
+            said: Said::Epoch(EpochBody {
+                number: 2,
+                follows: standing.digest,
+                roster,
+                left: [name("refuge")].into(),
+                members: members.iter().map(|m| name(m)).collect(),
+                key: KeyDelivery {
+                    commitment: Digest([1; 32]),
+                    sealed: sealed.collect(),
+                },
+            }),
+        };
+        let mut shown = shown.clone();
+        let version = shown
+            .iter_mut()
+            .find(|p| p.proposal.digest() == standing.digest);
+        let statement = Statement::new(&body, key).unwrap();
+        version.unwrap().statements.push(statement);
+        shown
+    };
+    let remaining = ["council", "police"];
+    let everybody = ["council", "police", "refuge"];
+    for (shown, refusal) in [
+        (
+            wrong("refuge", &refuge, &remaining),
+            "the new epoch is signed by refuge, but it is for council to make it",
+        ),
+        (
+            wrong("council", &council, &everybody),
+            "the new epoch of council has other members than follow",
+        ),
+        (
+            wrong("council", &refuge, &remaining),
+            "claims to be from council is not valid",
+        ),
+    ] {
+        police.take_agreements(shown).unwrap();
+        let told = view(police);
+        let trouble = told.trouble.unwrap();
+        assert!(trouble.contains(refusal), "{trouble}");
+        assert_eq!(told.epochs.len(), 1, "it goes on as it was");
+    }
+    // Taking back what it has shown is no less refused.
+    let mut without = shown.clone();
+    without
+        .iter_mut()
+        .for_each(|papers| papers.statements.clear());
+    let refused = police.take_agreements(without).unwrap_err();
+    assert!(
+        refused.to_string().contains("another past of agreement"),
+        "{refused}"
+    );
+    // What is right is taken, though this author sealed nothing that opens.
+    police
+        .take_agreements(wrong("council", &council, &remaining))
+        .unwrap();
+    let told = view(police);
+    assert_eq!(told.epochs.len(), 2);
+    assert!(
+        told.trouble
+            .unwrap()
+            .contains("council sent us no usable key for epoch 2")
+    );
+    scene.consortium.stop().await.unwrap();
+}
