@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use symbolon_core::crypto::{CryptoError, SigningKey};
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::Name;
-use symbolon_core::roster::{Administrator, Change, EntryBody, RosterError, SignedEntry};
+use symbolon_core::roster::{Administrator, Change, EntryBody, Roster, RosterError, SignedEntry};
 use symbolon_core::sealed_file::{self, SealedFileError, Unlock};
 use thiserror::Error;
 
+use crate::ca::{self, AdministratorRequest, CaError};
 use crate::certificates::{CertificateError, Hierarchy};
 use crate::client;
 use crate::clock::Clock;
@@ -108,6 +109,12 @@ pub enum FoundingError {
     /// The genesis cannot be written.
     #[error(transparent)]
     Roster(#[from] RosterError),
+    /// Another administrator's request cannot be used.
+    #[error(transparent)]
+    Administrator(#[from] CaError),
+    /// A request for elsewhere.
+    #[error("the request of {0} is for another consortium")]
+    OtherConsortium(Name),
     /// A file's content cannot be written.
     #[error("{0} cannot be written as text")]
     Text(&'static str),
@@ -115,6 +122,25 @@ pub enum FoundingError {
 
 /// Founds a consortium; refuses where one already is.
 pub fn found(options: &FoundingOptions, clock: &dyn Clock) -> Result<Founded, FoundingError> {
+    found_with(options, &[], clock)
+}
+
+/// The same with further administrators, whose keys are on machines of their own. Each gets a reply to
+/// its request, `NAME.reply` in the hub's directory.
+///
+/// One approval is enough at first, since nobody else is here to approve the genesis; an `Approvers`
+/// entry asks for more.
+pub fn found_with(
+    options: &FoundingOptions,
+    others: &[AdministratorRequest],
+    clock: &dyn Clock,
+) -> Result<Founded, FoundingError> {
+    for other in others {
+        other.verify()?;
+        if other.consortium != options.consortium {
+            return Err(FoundingError::OtherConsortium(other.name.clone()));
+        }
+    }
     let taken = [
         options.hub_dir.join("hub.toml"),
         options.hub_dir.join("roster"),
@@ -137,7 +163,9 @@ pub fn found(options: &FoundingOptions, clock: &dyn Clock) -> Result<Founded, Fo
     let made = Hierarchy::make(&options.consortium, &options.administrator, &hosts, now)?;
     let approval = SigningKey::random()?;
     let log_key = SigningKey::random()?;
-    let genesis = genesis(options, &approval, &log_key, now)?;
+    let genesis = genesis(options, others, &approval, &log_key, now)?;
+    // Refuses administrators of the same name or key before anything is written.
+    Roster::from_genesis(&genesis, &genesis.digest())?;
 
     // The sealed keys first: whatever fails after them can be begun anew without losing a key.
     write_root(options, &made)?;
@@ -150,6 +178,12 @@ pub fn found(options: &FoundingOptions, clock: &dyn Clock) -> Result<Founded, Fo
     };
     write_admin(options, &made, &approval, &config)?;
     write_hub(options, &made, (&approval, &log_key), &genesis)?;
+    for other in others {
+        let told = (hub.clone(), enrolment.clone(), genesis.digest());
+        let reply = ca::sign_administrator(&options.hub_dir, other, told, now)?;
+        let path = options.hub_dir.join(format!("{}.reply", other.name));
+        write_json(&path, &reply)?;
+    }
     Ok(Founded {
         genesis: genesis.digest(),
         hub,
@@ -181,20 +215,26 @@ fn advertised(listen: &str, hosts: &[String]) -> Result<String, FoundingError> {
 
 fn genesis(
     options: &FoundingOptions,
+    others: &[AdministratorRequest],
     approval: &SigningKey,
     log_key: &SigningKey,
     now: i64,
 ) -> Result<SignedEntry, FoundingError> {
+    let first = Administrator {
+        name: options.administrator.clone(),
+        key: approval.verifying_key(),
+    };
+    let others = others.iter().map(|other| Administrator {
+        name: other.name.clone(),
+        key: other.approval_key,
+    });
     let body = EntryBody {
         number: 0,
         previous: Digest([0; 32]),
         at: now,
         change: Change::Genesis {
             consortium: options.consortium.clone(),
-            administrators: vec![Administrator {
-                name: options.administrator.clone(),
-                key: approval.verifying_key(),
-            }],
+            administrators: std::iter::once(first).chain(others).collect(),
             approvals_needed: 1,
             log_key: log_key.verifying_key(),
         },

@@ -24,16 +24,32 @@ fn ok(dir: &Path, line: &str) -> String {
     String::from_utf8(done.stdout).unwrap()
 }
 
+/// Founds with two administrators; gives the genesis digest.
+fn found(dir: &Path) -> String {
+    ok(
+        dir,
+        "admin key new --consortium north --name eve --out eve --request eve.request",
+    );
+    let init =
+        "--json init --consortium north --administrator ada --hub hub --admin ada --root root";
+    let taken = run(
+        dir,
+        &format!("{init} --with eve.request --with eve.request"),
+    );
+    assert!(!taken.status.success(), "twice the same administrator");
+    let founded = ok(dir, &format!("{init} --with eve.request"));
+    let founded: Value = serde_json::from_str(&founded).unwrap();
+    let genesis = founded["genesis"].as_str().unwrap().to_owned();
+    let told = ok(dir, "admin --admin eve key install --reply hub/eve.reply");
+    assert!(told.contains(&genesis), "{told}");
+    genesis
+}
+
 #[test]
 fn the_commands_of_the_manual_work_one_after_the_other() {
     let place = tempfile::tempdir().unwrap();
     let dir = place.path();
-    let founded = ok(
-        dir,
-        "--json init --consortium north --administrator ada --hub hub --admin ada --root root",
-    );
-    let founded: Value = serde_json::from_str(&founded).unwrap();
-    let genesis = founded["genesis"].as_str().unwrap();
+    let genesis = found(dir);
 
     ok(dir, "ca new-issuer --state hub --out issuer.request");
     ok(
@@ -85,7 +101,7 @@ fn the_commands_of_the_manual_work_one_after_the_other() {
         "the same key on both sides"
     );
     let told = ok(dir, "admin --admin bob key install --reply bob.reply");
-    assert!(told.contains(genesis), "{told}");
+    assert!(told.contains(&genesis), "{told}");
     ok(dir, "admin --admin ada key renew --request ada.request");
     sign("ada.request", "ada.reply");
     let wrong = run(dir, "admin --admin bob key install --reply ada.reply");

@@ -13,11 +13,11 @@ use symbolon_core::crypto;
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyName, Subject};
 use thiserror::Error;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{Authority, CertificateError, CheckedRequest, LIST_LIFE_S, Leaf, RevocationList};
 use crate::caller::{Caller, NotAllowed};
-use crate::clock::Clock;
+use crate::clock::{Clock, rfc3339};
 use crate::files::{self, FileError};
 use crate::log::{Event, LogEntry};
 use crate::membership::Directory;
@@ -31,6 +31,8 @@ const MAX_USABLE: usize = 8;
 const MAX_REASON_BYTES: usize = 500;
 /// A new list is published when this much of the last one's life is over.
 const LIST_RENEWAL_S: i64 = LIST_LIFE_S / 3;
+/// The log warns from so long before the issuing certificate ends.
+const WARNED_S: i64 = 60 * 86_400;
 /// After a failure, so that a full disk does not fill the log.
 const RETRY: Duration = Duration::from_secs(30);
 
@@ -95,6 +97,7 @@ pub struct Certificates {
 
 struct Published {
     list: RevocationList,
+    warned_at: i64,
     not_before: Option<Instant>,
 }
 
@@ -120,6 +123,7 @@ impl Certificates {
             list_file,
             published: Mutex::new(Published {
                 list,
+                warned_at: 0,
                 not_before: None,
             }),
         };
@@ -355,6 +359,7 @@ impl Certificates {
     /// Ends connections whose certificates ended; publishes a list in good time.
     pub async fn look_after(self: &Arc<Self>) {
         self.directory.end_refused();
+        self.warn_of_the_end();
         if !self.list_is_due() {
             return;
         }
@@ -366,6 +371,17 @@ impl Certificates {
         .await;
         if let Err(error) = done {
             error!(%error, "the list of revoked certificates could not be published");
+        }
+    }
+
+    /// Once a day from sixty days before the issuer ends.
+    fn warn_of_the_end(&self) {
+        let (now, ends) = (self.clock.now(), self.issuer_ends());
+        let mut published = self.lock();
+        if ends - now < WARNED_S && now - published.warned_at >= 86_400 {
+            published.warned_at = now;
+            let ends = rfc3339(ends);
+            warn!(%ends, "the issuing certificate ends; make a new one with `symbolon-hub ca new-issuer`");
         }
     }
 

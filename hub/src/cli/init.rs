@@ -8,7 +8,9 @@ use symbolon_core::identity::Name;
 
 use super::output::{Failure, Output, moment};
 use super::passphrase::PassphraseOptions;
+use crate::ca::AdministratorRequest;
 use crate::clock::SystemClock;
+use crate::files;
 use crate::founding::{self, FoundingOptions};
 
 const EXAMPLES: &str = "\
@@ -22,6 +24,8 @@ Three directories are made, for three places:
   HUB    certificates, the issuing key, the log's key; the store will be in it
   ADMIN  the administrator's certificate and the sealed approval key, off the hub's host
   ROOT   the sealed root key: take it offline; it is needed when the issuer ends, after a year
+With --with, each further administrator stands in the genesis, and its reply (NAME.reply in HUB) is for
+its `admin key install`. One approval is enough until the administrators ask for more in the roster.
 Nothing is ever overwritten. The passphrase seals the approval key and the root key.";
 
 /// Found a consortium.
@@ -52,6 +56,9 @@ pub struct Init {
     /// Where invitations are redeemed.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7444")]
     enrolment_listen: String,
+    /// Request of a further administrator, made with `admin key new`; may be given several times.
+    #[arg(long = "with", value_name = "FILE")]
+    with: Vec<PathBuf>,
     #[command(flatten)]
     passphrase: PassphraseOptions,
 }
@@ -70,7 +77,12 @@ impl Init {
             enrolment_listen: self.enrolment_listen,
             passphrase: self.passphrase.choose(keys)?,
         };
-        let founded = founding::found(&options, &SystemClock)?;
+        let others = self.with.iter().map(|path| {
+            let request: AdministratorRequest = serde_json::from_slice(&files::read(path)?)?;
+            Ok(request)
+        });
+        let others = others.collect::<Result<Vec<_>, Failure>>()?;
+        let founded = founding::found_with(&options, &others, &SystemClock)?;
         let answer = json!({
             "consortium": options.consortium,
             "genesis": founded.genesis,
