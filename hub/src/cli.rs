@@ -4,6 +4,7 @@
 //! standard error. Exit codes: 0 done, 1 failed with a reason, 2 wrong usage.
 
 mod admin;
+mod custody;
 mod init;
 mod logging;
 mod output;

@@ -177,11 +177,17 @@ impl Node {
 
     /// What a person should know of a fault in making shares.
     pub(crate) fn note_custody_fault(&self, fault: String) {
-        let mut known = self
-            .custody_fault
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        *known = Some(fault);
+        self.set_custody_fault(Some(fault));
+    }
+
+    /// Shares were made: what went wrong before no longer matters.
+    pub(crate) fn forget_custody_fault(&self) {
+        self.set_custody_fault(None);
+    }
+
+    fn set_custody_fault(&self, fault: Option<String>) {
+        let known = self.custody_fault.lock();
+        *known.unwrap_or_else(std::sync::PoisonError::into_inner) = fault;
     }
 
     fn name_culprit(&self, custody: &Custody, error: &DkgError) -> String {

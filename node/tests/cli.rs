@@ -1,6 +1,9 @@
 //! The command line from arguments to output and exit code, with an engine that only answers.
 
 #[cfg(test)]
+#[path = "cli_support/custody.rs"]
+mod cli_custody;
+#[cfg(test)]
 mod cli_support;
 
 #[cfg(test)]
@@ -46,6 +49,13 @@ mod tests {
             &["agreement"],
             &["agreement", "list"],
             &["agreement", "accept"],
+            &["custody"],
+            &["custody", "status"],
+            &["custody", "log"],
+            &["custody", "refresh"],
+            &["custody", "repair"],
+            &["custody", "backup"],
+            &["custody", "restore"],
             &["schema"],
             &["default-config"],
         ];

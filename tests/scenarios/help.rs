@@ -6,7 +6,7 @@ const HUB: &str = env!("CARGO_BIN_EXE_hub-process");
 const NODE: &str = env!("CARGO_BIN_EXE_node-process");
 
 /// Every command with a help page: the words before `--help`.
-const HUB_COMMANDS: [&str; 16] = [
+const HUB_COMMANDS: [&str; 17] = [
     "",
     "init",
     "serve",
@@ -15,6 +15,7 @@ const HUB_COMMANDS: [&str; 16] = [
     "admin invite",
     "admin custody",
     "admin custody appoint",
+    "admin custody replace",
     "admin agreement",
     "admin agreement propose",
     "admin agreement list",

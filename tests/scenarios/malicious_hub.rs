@@ -23,7 +23,7 @@ const ATTEND: &str = "/symbolon.custody.v1.Custody/Attend";
 const RECEIVE: &str = "/symbolon.mailbox.v1.Mailbox/Receive";
 
 /// Puts a relay between an agency's node and the hub; the node starts again behind it.
-async fn between(scene: &mut Scene, agency: &str) -> Relay {
+pub async fn between(scene: &mut Scene, agency: &str) -> Relay {
     scene.consortium.stop_node(agency).await.unwrap();
     let places = scene.consortium.places.clone();
     let (hub, node) = (scene.consortium.addresses().0, places.node(agency));

@@ -9,6 +9,7 @@ use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyKind, AgencyName, Name};
 use symbolon_core::roster::{Quota, Roster};
 
+use super::custody::{self, Custodians};
 use super::output::{Failure, Output, moment, table};
 use super::passphrase::PassphraseOptions;
 use super::runtime;
@@ -51,7 +52,20 @@ enum Command {
 #[derive(Subcommand)]
 enum CustodyCommand {
     /// Appoint custodians; their nodes then generate the key together.
-    Appoint(Appoint),
+    #[command(after_help = "\
+Examples:
+  symbolon-hub admin --admin ./admin custody appoint --threshold 2 harbour-refuge northshire-police nhs
+  symbolon-hub admin --admin ./admin custody appoint --threshold 1 harbour-refuge   (a pilot only)")]
+    Appoint(Custodians),
+    /// Appoint other custodians in place of those there are; their nodes generate a new key.
+    ///
+    /// Members make their rows anew under it by themselves (symbolon-node custody status shows how
+    /// far they are). Until all have, the old custodians have to go on serving. Tokens of the old key
+    /// and the new one never match, and each member needs its quota once more.
+    #[command(
+        after_help = "Example:\n  symbolon-hub admin --admin ./admin custody replace --threshold 2 harbour-refuge nhs council"
+    )]
+    Replace(Custodians),
 }
 
 #[derive(Subcommand)]
@@ -120,23 +134,6 @@ struct Invite {
     /// Write the invitation to a new file that only you may read.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-}
-
-/// Appoint custodians.
-#[derive(Args)]
-#[command(after_help = "\
-Examples:
-  symbolon-hub admin --admin ./admin custody appoint --threshold 2 harbour-refuge northshire-police nhs
-  symbolon-hub admin --admin ./admin custody appoint --threshold 1 harbour-refuge   (a pilot only)
-
-Appointing again starts a new key: every token has to be made anew.")]
-struct Appoint {
-    /// Custodians needed to evaluate.
-    #[arg(long)]
-    threshold: u16,
-    /// Enrolled agencies, in the order of their shares.
-    #[arg(required = true)]
-    custodians: Vec<AgencyName>,
 }
 
 /// Propose an agreement.
@@ -216,14 +213,10 @@ async fn carry_out(admin: &admin::Admin, command: Command, output: Output) -> Re
     match command {
         Command::Invite(options) => invite(admin, options, output).await,
         Command::Custody(CustodyCommand::Appoint(options)) => {
-            let Appoint {
-                threshold,
-                custodians,
-            } = options;
-            let epoch = admin.appoint_custodians(threshold, custodians).await?;
-            output.answer(&json!({ "custody_epoch": epoch }), |_| {
-                format!("appointed; their nodes now generate the key of custody epoch {epoch}")
-            })
+            custody::appoint(admin, options, output).await
+        }
+        Command::Custody(CustodyCommand::Replace(options)) => {
+            custody::replace(admin, options, output).await
         }
         Command::Agreement(AgreementCommand::Propose(options)) => {
             propose(admin, *options, output).await

@@ -339,6 +339,7 @@ impl Node {
             }
         }
         if changed {
+            self.forget_custody_fault();
             self.vault.flush()?;
         }
         Ok(())

@@ -238,6 +238,7 @@ impl Node {
         self.tables.shares.put(&place, &stored)?;
         self.vault.flush()?;
         self.share_made.notify_one();
+        self.forget_custody_fault();
         tracing::info!(epoch = place.0, generation = place.1, "share made again");
         Ok(())
     }
