@@ -326,6 +326,14 @@ impl Node {
                 }
             }
         });
+        let progress = self.replacement()?;
+        let custody = match progress.replaces {
+            Some(before) => format!(
+                "{custody}, replaces custody epoch {before}: {} rows made anew, {} to go",
+                progress.made, progress.to_make
+            ),
+            None => custody,
+        };
         Ok(StatusReport {
             agency: self.identity.agency.to_string(),
             consortium: self.identity.consortium.to_string(),
