@@ -26,7 +26,7 @@ use thiserror::Error;
 use tokio::sync::OnceCell;
 use tonic::transport::Channel;
 
-pub use agreements::{AgreementExport, AgreementReport, EpochReport, Proposed};
+pub use agreements::{AgreementExport, AgreementReport, EpochReport, ProposedVersion};
 
 use crate::client::{self, ClientCertificate, ClientError};
 use crate::clock::{self, Clock};

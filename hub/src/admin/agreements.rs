@@ -16,7 +16,7 @@ use super::{Admin, AdminError, refused};
 
 /// A proposal on its way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Proposed {
+pub struct ProposedVersion {
     /// The agreement.
     pub id: Name,
     /// Its version.
@@ -79,17 +79,17 @@ pub struct AgreementExport {
 impl Admin {
     /// Proposes an agreement or a new version of one; gives the digest that its members accept.
     pub async fn propose_agreement(&self, document: &Document) -> Result<Digest, AdminError> {
-        Ok(self.propose(document).await?.digest)
+        Ok(self.propose_version(document).await?.digest)
     }
 
     /// The same, with what is still missing.
-    pub async fn propose(&self, document: &Document) -> Result<Proposed, AdminError> {
+    pub async fn propose_version(&self, document: &Document) -> Result<ProposedVersion, AdminError> {
         let proposal = Proposal::new(document, &[self.approval()?])?;
         self.hand_in(proposal).await
     }
 
     /// Approves what another administrator has proposed.
-    pub async fn approve_agreement(&self, digest: &Digest) -> Result<Proposed, AdminError> {
+    pub async fn approve_agreement(&self, digest: &Digest) -> Result<ProposedVersion, AdminError> {
         let (_, pending) = self.papers().await?;
         let found = pending.into_iter().find(|p| p.digest() == *digest);
         let what = || AdminError::NoAgreement(format!("proposal {digest} that lacks approvals"));
@@ -98,7 +98,7 @@ impl Admin {
         self.hand_in(proposal).await
     }
 
-    async fn hand_in(&self, proposal: Proposal) -> Result<Proposed, AdminError> {
+    async fn hand_in(&self, proposal: Proposal) -> Result<ProposedVersion, AdminError> {
         // What the rules refuse is refused here, in words that no hub has a hand in.
         let document = proposal.open_new(&self.roster().await?)?;
         let digest = proposal.digest();
@@ -107,7 +107,7 @@ impl Admin {
         };
         let mut hub = self.hub().await?;
         let reply = hub.propose(request).await.map_err(refused)?.into_inner();
-        Ok(Proposed {
+        Ok(ProposedVersion {
             id: document.id,
             version: document.version,
             digest,

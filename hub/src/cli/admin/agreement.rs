@@ -10,7 +10,7 @@ use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyName, Name};
 
 use super::super::output::{Failure, Output, table};
-use crate::admin::{Admin, AgreementReport, Proposed};
+use crate::admin::{Admin, AgreementReport, ProposedVersion};
 use crate::files;
 
 #[derive(Subcommand)]
@@ -255,11 +255,11 @@ pub async fn carry_out(
     match command {
         AgreementCommand::Propose(options) => {
             let document = first_version(admin, *options).await?;
-            told(&admin.propose(&document).await?, output)
+            told(&admin.propose_version(&document).await?, output)
         }
         AgreementCommand::Amend(options) => {
             let document = next_version(admin, *options).await?;
-            told(&admin.propose(&document).await?, output)
+            told(&admin.propose_version(&document).await?, output)
         }
         AgreementCommand::Approve { digest } => {
             told(&admin.approve_agreement(&digest).await?, output)
@@ -360,9 +360,9 @@ async fn next_version(admin: &Admin, options: Amend) -> Result<Document, Failure
     Ok(document)
 }
 
-fn told(proposed: &Proposed, output: Output) -> Result<(), Failure> {
+fn told(proposed: &ProposedVersion, output: Output) -> Result<(), Failure> {
     output.answer(proposed, |proposed| {
-        let Proposed {
+        let ProposedVersion {
             id,
             version,
             digest,
