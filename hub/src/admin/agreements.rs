@@ -83,7 +83,10 @@ impl Admin {
     }
 
     /// The same, with what is still missing.
-    pub async fn propose_version(&self, document: &Document) -> Result<ProposedVersion, AdminError> {
+    pub async fn propose_version(
+        &self,
+        document: &Document,
+    ) -> Result<ProposedVersion, AdminError> {
         let proposal = Proposal::new(document, &[self.approval()?])?;
         self.hand_in(proposal).await
     }
