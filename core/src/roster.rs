@@ -144,20 +144,41 @@ impl Roster {
             head: actual,
             length: 1,
         };
-        roster.check_administrators(entry, 0)?;
+        let (have, need) = roster.approvals_of(entry);
+        if have < need {
+            let number = 0;
+            return Err(RosterError::Approvals { number, have, need });
+        }
         Ok(roster)
     }
 
     /// The roster after one more entry; the roster itself stays as it was.
     pub fn apply(&self, entry: &SignedEntry) -> Result<Self, RosterError> {
+        let (next, have, need) = self.step(entry)?;
+        if have < need {
+            let number = self.length;
+            return Err(RosterError::Approvals { number, have, need });
+        }
+        Ok(next)
+    }
+
+    /// Whether the entry could be the next one once enough administrators approve it: how many do,
+    /// and how many must.
+    pub fn weigh(&self, entry: &SignedEntry) -> Result<(u32, u32), RosterError> {
+        let (_, have, need) = self.step(entry)?;
+        Ok((have, need))
+    }
+
+    fn step(&self, entry: &SignedEntry) -> Result<(Self, u32, u32), RosterError> {
         let number = self.length;
         let body = parse(entry, number)?;
         if body.number != number || body.previous != self.head {
             return Err(RosterError::BrokenChain { number });
         }
-        if !matches!(body.change, Change::Enrol { .. }) {
-            self.check_administrators(entry, number)?;
-        }
+        let (have, need) = match body.change {
+            Change::Enrol { .. } => (0, 0),
+            _ => self.approvals_of(entry),
+        };
         let mut next = self.clone();
         let rule = |refused: Result<(), &'static str>| {
             refused.map_err(|reason| RosterError::NotAllowed { number, reason })
@@ -201,7 +222,7 @@ impl Roster {
         }
         next.head = entry.digest();
         next.length = number + 1;
-        Ok(next)
+        Ok((next, have, need))
     }
 
     /// The enrolled member of this name.
@@ -240,14 +261,6 @@ impl Roster {
     pub fn approvals_of(&self, entry: &SignedEntry) -> (u32, u32) {
         let have = self.approvers.count(|key| entry.approved_by(key));
         (have, self.approvers.needed)
-    }
-
-    fn check_administrators(&self, entry: &SignedEntry, number: u64) -> Result<(), RosterError> {
-        let (have, need) = self.approvals_of(entry);
-        if have < need {
-            return Err(RosterError::Approvals { number, have, need });
-        }
-        Ok(())
     }
 }
 

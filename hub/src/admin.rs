@@ -4,8 +4,9 @@
 //! cannot have an administrator sign over a roster of its own making.
 
 mod agreements;
+mod roster;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -15,19 +16,17 @@ use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyKind, AgencyName};
 use symbolon_core::invitation::{Invitation, InvitationError};
 use symbolon_core::log::Checkpoint;
-use symbolon_core::roster::{Change, Quota, Roster, RosterError, SignedEntry};
+use symbolon_core::roster::{Change, Quota, RosterError};
 use symbolon_core::sealed_file::{self, SealedFileError, Unlock};
 use symbolon_proto::WireError;
 use symbolon_proto::membership::membership_client::MembershipClient;
-use symbolon_proto::membership::{
-    AppendRequest, CheckpointRequest, Member, MembersRequest, RosterRequest,
-};
+use symbolon_proto::membership::{CheckpointRequest, Member, MembersRequest};
 use thiserror::Error;
 use tokio::sync::OnceCell;
 use tonic::transport::Channel;
 
-pub use agreements::{AgreementExport, AgreementReport, EpochReport, ProposedVersion};
-
+pub use self::agreements::{AgreementExport, AgreementReport, EpochReport, ProposedVersion};
+pub use self::roster::{Proposed, WaitingEntry};
 use crate::client::{self, ClientCertificate, ClientError};
 use crate::clock::{self, Clock};
 use crate::files::{self, FileError};
@@ -75,6 +74,16 @@ pub enum AdminError {
     /// The invitation cannot be written.
     #[error(transparent)]
     Invitation(#[from] InvitationError),
+    /// Nothing of this digest waits.
+    #[error(
+        "no single entry that waits for approvals begins with this digest; `symbolon-hub admin pending` lists them, and an entry is void once another was appended"
+    )]
+    NothingWaits,
+    /// The hub shows another roster than before.
+    #[error(
+        "the hub shows another roster than before: entry {0} is not the one that was seen; do not go on, speak to the other administrators"
+    )]
+    OtherRoster(u64),
     /// The log's checkpoint is not signed by the key in the roster.
     #[error("the checkpoint is not signed by the log key in the roster: do not trust this hub")]
     Checkpoint,
@@ -109,6 +118,7 @@ pub struct CheckpointReport {
 
 /// An administrator with a directory that founding made.
 pub struct Admin {
+    dir: PathBuf,
     config: AdminConfig,
     root_pem: String,
     chain_pem: String,
@@ -136,6 +146,7 @@ impl Admin {
             toml::from_str(&text).map_err(|error| AdminError::Config(error.to_string()))?;
         let tls = dir.join("tls");
         Ok(Self {
+            dir: dir.to_owned(),
             config,
             root_pem: files::read_text(&tls.join("root.pem"))?,
             chain_pem: files::read_text(&tls.join("admin.pem"))?,
@@ -179,7 +190,7 @@ impl Admin {
         title: &str,
         ttl_s: i64,
         quota: Quota,
-    ) -> Result<String, AdminError> {
+    ) -> Result<(String, Proposed), AdminError> {
         let expires_at = self.clock.now().saturating_add(ttl_s);
         let key = SigningKey::random()?;
         let change = Change::Invite {
@@ -201,16 +212,16 @@ impl Admin {
             &key,
         );
         let text = invitation.to_text()?;
-        self.append(change).await?;
-        Ok(text)
+        let proposed = self.propose(change).await?;
+        Ok((text, proposed))
     }
 
-    /// Appoints the custodians of a new key; gives the custody epoch.
+    /// Appoints the custodians of a new key; gives the custody epoch and what became of the entry.
     pub async fn appoint_custodians(
         &self,
         threshold: u16,
         custodians: Vec<AgencyName>,
-    ) -> Result<u32, AdminError> {
+    ) -> Result<(u32, Proposed), AdminError> {
         let roster = self.roster().await?;
         let epoch = roster
             .custody
@@ -221,33 +232,8 @@ impl Admin {
             threshold,
             custodians,
         };
-        self.append_to(&roster, change).await?;
-        Ok(epoch)
-    }
-
-    /// The roster, verified from the pinned genesis.
-    pub async fn roster(&self) -> Result<Roster, AdminError> {
-        Ok(Roster::verify(
-            &self.entries().await?,
-            &self.config.genesis,
-        )?)
-    }
-
-    /// The roster's entries as they are served.
-    pub async fn entries(&self) -> Result<Vec<SignedEntry>, AdminError> {
-        let mut hub = self.hub().await?;
-        let mut entries = Vec::new();
-        loop {
-            let from = entries.len() as u64;
-            let reply = hub.roster(RosterRequest { from }).await.map_err(refused)?;
-            let page = reply.into_inner().entries;
-            if page.is_empty() {
-                return Ok(entries);
-            }
-            for entry in page {
-                entries.push(SignedEntry::try_from(entry)?);
-            }
-        }
+        let proposed = self.propose_to(&roster, change).await?;
+        Ok((epoch, proposed))
     }
 
     /// Every agency that was ever invited.
@@ -267,24 +253,6 @@ impl Admin {
         let checkpoint = Checkpoint::verify(&note, &origin, &roster.log_key);
         let Checkpoint { size, root, .. } = checkpoint.ok_or(AdminError::Checkpoint)?;
         Ok(CheckpointReport { size, root, note })
-    }
-
-    async fn append(&self, change: Change) -> Result<(), AdminError> {
-        let roster = self.roster().await?;
-        self.append_to(&roster, change).await
-    }
-
-    async fn append_to(&self, roster: &Roster, change: Change) -> Result<(), AdminError> {
-        let body = roster.next_body(self.clock.now(), change);
-        let entry = SignedEntry::new(&body, &[self.approval()?])?;
-        // What the roster refuses is refused here, in words that no hub has a hand in.
-        roster.apply(&entry)?;
-        let request = AppendRequest {
-            entry: Some(entry.into()),
-        };
-        let mut hub = self.hub().await?;
-        hub.append(request).await.map_err(refused)?;
-        Ok(())
     }
 
     async fn hub(&self) -> Result<MembershipClient<Channel>, AdminError> {

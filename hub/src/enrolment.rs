@@ -154,6 +154,7 @@ impl Enrolment {
         let mut next = state.clone();
         next.roster = roster;
         next.entries.push(entry.clone());
+        next.waiting.clear();
         next.certificates.insert(agency.clone(), issued.clone());
         Ok((next, issued))
     }

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 /// A file operation that failed, with what and where.
 #[derive(Debug, Error)]
-#[error("cannot {action} {}: {source}", path.display())]
+#[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
 pub struct FileError {
     /// What was tried.
     pub action: &'static str,
@@ -16,6 +16,18 @@ pub struct FileError {
     pub path: PathBuf,
     /// Why not.
     pub source: std::io::Error,
+}
+
+/// What to do about an error of the operating system, to be put behind its words.
+pub(crate) fn advice(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded => "; free disk space and try again, nothing was lost",
+        PermissionDenied | ReadOnlyFilesystem => {
+            "; check who owns the directory and may write there"
+        }
+        _ => "",
+    }
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FileError {
@@ -54,6 +66,13 @@ fn new_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
         .map_err(failed("create", path))?;
     file.write_all(bytes).map_err(failed("write", path))?;
     file.sync_all().map_err(failed("sync", path))
+}
+
+/// Puts a file that only the owner may read in place of another, whole or not at all.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    private_file(&beside, bytes)?;
+    std::fs::rename(&beside, path).map_err(failed("replace", path))
 }
 
 /// Reads a whole file.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::files::advice;
+
 /// Why the directory could not be taken.
 #[derive(Debug, Error)]
 pub enum LockError {
@@ -20,7 +22,7 @@ pub enum LockError {
         dir: PathBuf,
     },
     /// The lock file cannot be used.
-    #[error("cannot lock {}: {source}", path.display())]
+    #[error("cannot lock {}: {source}{}", path.display(), advice(source))]
     Io {
         /// The lock file.
         path: PathBuf,

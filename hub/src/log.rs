@@ -13,6 +13,8 @@ use symbolon_core::identity::Name;
 pub enum Event {
     /// A roster entry was appended; the digest is the entry's.
     Roster,
+    /// An administrator approved an entry that waits for more approvals; the digest is the entry's.
+    Approval,
     /// An agency enrolled; the digest is the entry's.
     Enrolment,
     /// An agreement was proposed; the digest is the proposal's.

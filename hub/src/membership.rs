@@ -7,6 +7,8 @@
 mod agreements;
 mod roster;
 
+pub use roster::Appended;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -50,6 +52,9 @@ pub enum MembershipError {
     /// No more agreements fit.
     #[error("there are already {MAX_AGREEMENTS} agreements")]
     TooMany,
+    /// No more entries can wait for approvals.
+    #[error("too many entries wait for approvals; the next one that is appended voids them")]
+    TooManyWaiting,
     /// No agreement has this digest.
     #[error("there is no agreement with digest {0}")]
     Unknown(Digest),
@@ -118,6 +123,8 @@ pub struct State {
     pub roster: Roster,
     /// The entries that it was verified from.
     pub entries: Vec<SignedEntry>,
+    /// Entries that wait for approvals; each would be the next.
+    pub waiting: Vec<SignedEntry>,
     /// Every version, by digest.
     pub agreements: BTreeMap<Digest, AgreementRecord>,
     /// Proposals that lack approvals, by digest.
@@ -199,6 +206,7 @@ impl Directory {
         let mut state = State {
             roster,
             entries: registry.entries,
+            waiting: registry.waiting,
             agreements: BTreeMap::new(),
             pending: BTreeMap::new(),
             agreement_lines: BTreeMap::new(),
@@ -280,13 +288,7 @@ impl Directory {
     }
 
     /// Makes one change after another: `step` checks and stores, the next state replaces this one.
-    pub(crate) fn change<E>(
-        &self,
-        step: impl FnOnce(&State) -> Result<(State, Hint), E>,
-    ) -> Result<(), E> {
-        self.change_if(|state| step(state).map(Some))
-    }
-
+    /// Where it gives none, nothing changes.
     pub(crate) fn change_if<E>(
         &self,
         step: impl FnOnce(&State) -> Result<Option<(State, Hint)>, E>,

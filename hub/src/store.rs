@@ -70,6 +70,8 @@ pub enum StoreError {
 pub struct Registry {
     /// The roster, from the genesis on.
     pub entries: Vec<SignedEntry>,
+    /// Entries that wait for approvals.
+    pub waiting: Vec<SignedEntry>,
     /// Agreements in order of their digests, with all that members said of them.
     pub agreements: Vec<Papers>,
     /// Proposals that still lack approvals.
@@ -227,13 +229,16 @@ where
 pub trait Store: Send + Sync {
     /// Roster, agreements and certificates.
     fn registry(&self) -> Result<Registry, StoreError>;
-    /// Appends the roster entry of this number; [`StoreError::Conflict`] if it is not the next.
+    /// Appends the roster entry of this number; [`StoreError::Conflict`] if it is not the next. What
+    /// waited for approvals is void with it, as it is with an enrolment.
     fn append_roster(
         &self,
         number: u64,
         entry: &SignedEntry,
         log: &LogEntry,
     ) -> Result<(), StoreError>;
+    /// Keeps an entry that waits for approvals, in place of the same one with fewer.
+    fn keep_waiting(&self, entry: &SignedEntry, log: &LogEntry) -> Result<(), StoreError>;
     /// Appends an `Enrol` entry and keeps the certificate that goes with it.
     fn enrol(
         &self,

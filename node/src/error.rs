@@ -36,7 +36,7 @@ pub enum NodeError {
         "the vault in {path} cannot be used: {reason}; if the disk is full free some space, if it is damaged restore your backup of the directory"
     )]
     Vault { path: PathBuf, reason: String },
-    #[error("cannot use {path}: {source}")]
+    #[error("cannot use {path}: {source}{}", advice(source))]
     File {
         path: PathBuf,
         source: std::io::Error,
@@ -71,6 +71,18 @@ pub enum NodeError {
     Request(String),
     #[error("internal error: {0}")]
     Internal(&'static str),
+}
+
+/// What to do about an error of the operating system, to be put behind its words.
+pub fn advice(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded => "; free disk space and try again, nothing was lost",
+        PermissionDenied | ReadOnlyFilesystem => {
+            "; check who owns the directory and may write there"
+        }
+        _ => "",
+    }
 }
 
 impl From<NodeError> for crate::control::CommandError {

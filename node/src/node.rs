@@ -99,6 +99,8 @@ pub struct Node {
     pub(crate) outbox_waits: Notify,
     /// Registered rows that the hub turned out to have lost; stays 0 unless its store was damaged.
     pub(crate) lost_rows: std::sync::atomic::AtomicU64,
+    /// How many let their rows wait for others to be mixed with.
+    pub(crate) gathering: std::sync::atomic::AtomicUsize,
     /// Whether `serve` keeps this node going.
     pub(crate) serving: std::sync::atomic::AtomicBool,
 }
@@ -142,6 +144,7 @@ impl Node {
             first_try: Notify::new(),
             outbox_waits: Notify::new(),
             lost_rows: 0.into(),
+            gathering: 0.into(),
             serving: false.into(),
         };
         node.load_agreements()?;

@@ -175,6 +175,9 @@ impl Node {
                     self.take_hint(hub, Hint::Roster).await?;
                 }
             }
+            if self.gathering.load(Ordering::Relaxed) > 0 {
+                continue;
+            }
             let _work = self.work.lock().await;
             if self.waiting_rows() == 0 {
                 self.tend_agreements(hub).await?;

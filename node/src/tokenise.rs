@@ -6,12 +6,14 @@
 //! twice: roots are cached as they come, a row's handle and token never change once built, and the
 //! hub takes a repeated row as one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use symbolon_core::crypto::{self, SecretKey};
 use symbolon_core::linkage::derive::LinkageKey;
-use symbolon_core::payload::{self, Payload};
+use symbolon_core::payload::{self, Payload, Urgency};
 use symbolon_core::row::{ExpiryMonth, Handle, PAYLOAD_BYTES, Row, SealedPayload, Token};
 use symbolon_core::token::Root;
 use zeroize::Zeroizing;
@@ -46,6 +48,22 @@ pub(crate) fn padded_size(rows: usize) -> usize {
         SMALLEST_BATCH
     } else {
         rows.next_multiple_of(BATCH_STEP)
+    }
+}
+
+/// Counts those who let their rows wait for company, until dropped.
+struct Gathering<'a>(&'a AtomicUsize);
+
+impl<'a> Gathering<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Gathering<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -95,6 +113,49 @@ impl Node {
                 total,
             });
         }
+    }
+
+    /// The waiting rows, if they are fewer than one batch.
+    pub(crate) fn few_pending(&self) -> Result<Option<BTreeSet<Handle>>, NodeError> {
+        if self.tables.pending.len() >= self.config.tokenising.batch as usize {
+            return Ok(None);
+        }
+        let handles = self.tables.pending.iter().map(|entry| Ok(entry?.0));
+        handles.collect::<Result<_, NodeError>>().map(Some)
+    }
+
+    /// How many of these rows the hub has.
+    pub(crate) fn registered<'a>(
+        &self,
+        handles: impl Iterator<Item = &'a Handle>,
+    ) -> Result<u64, NodeError> {
+        let mut count = 0;
+        for handle in handles {
+            let row = self.tables.rows.get(handle)?;
+            count += u64::from(row.is_some_and(|row| row.registered));
+        }
+        Ok(count)
+    }
+
+    /// Lets a few rows wait for others to be mixed with, so that the hub does not see which come
+    /// from one record; at once if there are enough, or if a record with high risk is among them.
+    /// The caller does not hold the work lock.
+    pub(crate) async fn wait_for_company(&self) -> Result<(), NodeError> {
+        let Some(few) = self.few_pending()? else {
+            return Ok(());
+        };
+        for handle in &few {
+            let row = self.tables.rows.get(handle)?;
+            if row.is_some_and(|row| row.urgency == Urgency::High) {
+                return Ok(());
+            }
+        }
+        let wait = Duration::from_millis(self.config.tokenising.batch_interval_ms);
+        if !few.is_empty() && !wait.is_zero() {
+            let _gathering = Gathering::begin(&self.gathering);
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
     }
 
     /// The next waiting rows of agreements that are usable. Rows that no record names any more are

@@ -10,14 +10,16 @@ use symbolon_core::agreement::{
 use symbolon_core::crypto::{self, SecretKey, SigningKey};
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyName, Name};
+use symbolon_core::roster::Change;
 use symbolon_core::row::{
     AgreementEpoch, ExpiryMonth, Handle, PAYLOAD_BYTES, Row, SealedPayload, Token,
 };
+use symbolon_hub::log::Event;
 use symbolon_node::node::Node;
 use symbolon_node::reports::AgreementView;
 use symbolon_node::tables::Tables;
 use symbolon_node::vault::Vault;
-use symbolon_tests::consortium::eventually;
+use symbolon_tests::consortium::{Failure, eventually};
 
 use crate::support::{AGREEMENT, Scene, scene, unlock};
 
@@ -216,11 +218,19 @@ async fn an_amendment_takes_over_after_every_acceptance_and_matches_go_on() {
     scene.consortium.stop().await.unwrap();
 }
 
+/// Batches that custodians evaluated so far, by the hub's log.
+fn evaluated(scene: &Scene) -> usize {
+    let store = &scene.consortium.hub().unwrap().matching.store;
+    let entries = store.log_entries(0, 100_000).unwrap();
+    let evaluations = entries.iter().filter(|e| e.event == Event::Evaluation);
+    evaluations.count()
+}
+
 /// Lets the lead leave; asserts that it is shut out of the old key and never has the new one, which
 /// the next in the document makes. Gives both.
 async fn depart(scene: &Scene, agency: &str, author: &str) -> (AgreementEpoch, AgreementEpoch) {
     let leaver = node(scene, agency);
-    let old = council
+    let old = leaver
         .agreement(Some(AGREEMENT))
         .unwrap()
         .standing
@@ -228,7 +238,7 @@ async fn depart(scene: &Scene, agency: &str, author: &str) -> (AgreementEpoch, A
     let line = leaver.hub().await.unwrap();
     line.submit(&[some_row(old)]).await.unwrap();
 
-    let left = council
+    let left = leaver
         .leave(AGREEMENT, "merged with another")
         .await
         .unwrap();
@@ -257,13 +267,7 @@ async fn depart(scene: &Scene, agency: &str, author: &str) -> (AgreementEpoch, A
     assert_eq!(new.author.as_str(), author);
     let name: AgencyName = agency.parse().unwrap();
     assert!(!new.key.sealed.contains_key(&name), "it never gets the key");
-    assert!(
-        council
-            .agreement(Some(AGREEMENT))
-            .unwrap()
-            .served
-            .is_empty()
-    );
+    assert!(leaver.agreement(Some(AGREEMENT)).unwrap().served.is_empty());
     let refused = line.submit(&[some_row(new.id)]).await.unwrap_err();
     assert!(
         refused.to_string().contains("no agreement in force"),
@@ -283,6 +287,8 @@ async fn whoever_leaves_is_gone_and_the_others_go_on_under_a_new_key() {
     }
     scene.consortium.settle().await.unwrap();
     assert_eq!(matched(&scene, "police").len(), 2);
+    let evaluations = evaluated(&scene);
+    assert!(evaluations > 0);
     let (old, new) = depart(&scene, "council", "police").await;
     scene.consortium.stop_node("council").await.unwrap();
 
@@ -294,6 +300,7 @@ async fn whoever_leaves_is_gone_and_the_others_go_on_under_a_new_key() {
     })
     .await
     .unwrap();
+    assert_eq!(evaluated(&scene), evaluations, "roots were cached");
     let late = node(&scene, "police").hub().await.unwrap();
     let refused = late.submit(&[some_row(old)]).await.unwrap_err();
     assert!(
@@ -474,4 +481,37 @@ async fn a_hub_that_serves_a_wrong_epoch_is_refused_by_name() {
             .contains("council sent us no usable key for epoch 2")
     );
     scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_the_roster_removes_departs_from_its_agreements() -> Result<(), Failure> {
+    let scene = scene(&["council", "police", "refuge"], 2).await;
+    let file = scene.file("people.csv", PERSON);
+    for agency in ["council", "police", "refuge"] {
+        scene.import(agency, &file).await;
+    }
+    scene.consortium.settle().await?;
+    let refuge = node(&scene, "refuge").hub().await?;
+    assert!(refuge.holdings().await?.count > 0);
+    let (agency, reason) = ("refuge".parse()?, "trust".to_owned());
+    let removal = Change::Remove { agency, reason };
+    scene.consortium.admin.propose(removal).await?;
+    gone_over(&scene, &["council", "police"], 2).await;
+    eventually("the removed member's rows going", async || {
+        let members = scene.consortium.admin.members().await?;
+        let gone = members
+            .iter()
+            .any(|m| m.agency == "refuge" && m.live_rows == 0);
+        Ok(gone.then_some(()))
+    })
+    .await?;
+    eventually("the match of those who remain", async || {
+        Ok((matched(&scene, "police") == [pair("X1", "council")]).then_some(()))
+    })
+    .await?;
+    assert!(
+        refuge.submit(&[]).await.is_err(),
+        "it is not admitted any more"
+    );
+    scene.consortium.stop().await
 }

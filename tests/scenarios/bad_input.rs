@@ -111,6 +111,7 @@ async fn wrong_expired_used_and_foreign_invitations_are_refused() {
             .invite(name, AgencyKind::Ngo, "Title", 3600, QUOTA)
             .await
             .unwrap()
+            .0
     };
     let state = here.path().join("node");
     let try_enrol = async |invitation: &str, clock: &dyn Clock| {

@@ -6,7 +6,7 @@ const HUB: &str = env!("CARGO_BIN_EXE_hub-process");
 const NODE: &str = env!("CARGO_BIN_EXE_node-process");
 
 /// Every command with a help page: the words before `--help`.
-const HUB_COMMANDS: [&str; 20] = [
+const HUB_COMMANDS: [&str; 29] = [
     "",
     "init",
     "serve",
@@ -24,8 +24,17 @@ const HUB_COMMANDS: [&str; 20] = [
     "admin agreement export",
     "admin member",
     "admin member list",
+    "admin member suspend",
+    "admin member reinstate",
+    "admin member remove",
+    "admin member quota",
+    "admin propose",
+    "admin pending",
+    "admin approve",
     "admin roster",
     "admin roster show",
+    "admin roster verify",
+    "admin roster export",
     "admin log checkpoint",
 ];
 const NODE_COMMANDS: [&str; 17] = [

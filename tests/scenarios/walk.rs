@@ -1,8 +1,9 @@
-//! The README's walk by hand, run as it is written.
+//! Documents whose commands a person types, run as they are written: the README's walk by hand and the
+//! administrator's runbook.
 //!
-//! Every `sh` block under "By hand" is carried out in order, line by line, with the built programs on
-//! the path. `serve` lines are left running, as they would be on terminals of their own. The one thing
-//! changed is the port, so that the test does not meet a hub that somebody is running.
+//! Every `sh` block is carried out in order, line by line, with the built programs on the path.
+//! `serve` lines are left running, as they would be on terminals of their own. The one thing changed
+//! is the port, so that the test does not meet a hub that somebody is running.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -11,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const README: &str = include_str!("../../README.md");
+const RUNBOOK: &str = include_str!("../../docs/administrator.md");
 /// How long a program may take to say that it serves.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -25,14 +27,10 @@ impl Drop for Served {
     }
 }
 
-/// The walk's command lines, with continued lines joined.
-fn lines() -> Vec<String> {
-    let (_, walk) = README
-        .split_once("\n## By hand\n")
-        .expect("the README has a walk");
-    let walk = walk.split("\n## ").next().unwrap_or_default();
+/// The command lines of a text, with continued lines joined.
+fn lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
-    for block in walk.split("```sh\n").skip(1) {
+    for block in text.split("```sh\n").skip(1) {
         let (block, _) = block.split_once("```").expect("the block ends");
         let joined = block.replace("\\\n", " ");
         lines.extend(joined.lines().map(|line| line.trim().to_owned()));
@@ -60,17 +58,27 @@ fn programs(place: &Path) -> PathBuf {
     programs
 }
 
-#[test]
-fn the_readme_works_as_it_is_written() {
-    let place = tempfile::tempdir().unwrap();
-    programs(place.path());
+/// What was said by the commands, and what still serves.
+struct Run {
+    said: String,
+    served: Served,
+}
+
+/// Carries the lines out in `place`, with `exports` before each.
+fn run(lines: Vec<String>, place: &Path, mut exports: String) -> Run {
+    programs(place);
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    std::os::unix::fs::symlink(manifest, place.path().join("tests")).unwrap();
+    std::os::unix::fs::symlink(manifest, place.join("tests")).unwrap();
     let (main, enrolment) = (free_port().to_string(), free_port().to_string());
     let mut served = Served(Vec::new());
-    let mut exports = String::new();
     let mut said = String::new();
-    for line in lines() {
+    for line in lines {
+        let listens = " --listen 127.0.0.1:7443 --enrolment-listen 127.0.0.1:7444";
+        let line = if line.starts_with("symbolon-hub init") && !line.contains("--listen") {
+            line + listens
+        } else {
+            line
+        };
         let line = line.replace("7443", &main).replace("7444", &enrolment);
         if line.starts_with("cargo build") {
             continue; // The programs of this test run are those that it would build.
@@ -79,29 +87,19 @@ fn the_readme_works_as_it_is_written() {
             exports += &format!("{line}\n");
             continue;
         }
-        let script = format!("{exports}exec {line}");
+        let script = format!("{exports}exec {line}").replace("exec mkdir", "mkdir");
         let mut command = Command::new("bash");
-        command
-            .arg("-c")
-            .arg(&script)
-            .current_dir(place.path())
-            .stdin(Stdio::null());
+        command.arg("-c").arg(&script).current_dir(place);
+        command.stdin(Stdio::null());
         if line.contains(" serve") {
-            let output = place.path().join(format!("serve-{}.out", served.0.len()));
+            let output = place.join(format!("serve-{}.out", served.0.len()));
             let file = File::create(&output).unwrap();
             let child = command.stdout(file).stderr(Stdio::null()).spawn().unwrap();
             served.0.push(child);
             wait_for_line(&output, &line);
             continue;
         }
-        let script = script.replace("exec mkdir", "mkdir");
-        let done = Command::new("bash")
-            .arg("-c")
-            .arg(&script)
-            .current_dir(place.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        let done = command.output().unwrap();
         let (out, err) = (
             String::from_utf8_lossy(&done.stdout),
             String::from_utf8_lossy(&done.stderr),
@@ -109,6 +107,17 @@ fn the_readme_works_as_it_is_written() {
         assert!(done.status.success(), "{line}\n{out}\n{err}");
         said += &format!("$ {line}\n{out}\n");
     }
+    Run { said, served }
+}
+
+#[test]
+fn the_readme_works_as_it_is_written() {
+    let place = tempfile::tempdir().unwrap();
+    let (_, walk) = README
+        .split_once("\n## By hand\n")
+        .expect("the README has a walk");
+    let walk = walk.split("\n## ").next().unwrap_or_default();
+    let Run { said, served } = run(lines(walk), place.path(), String::new());
     assert_eq!(served.0.len(), 3, "a hub and two nodes serve");
     for expected in [
         "strong",
@@ -116,6 +125,27 @@ fn the_readme_works_as_it_is_written() {
         "in force",
         "rows deleted",
         "records",
+    ] {
+        assert!(said.contains(expected), "{expected} is missing in:\n{said}");
+    }
+}
+
+#[test]
+fn the_administrators_runbook_works_as_it_is_written() {
+    let place = tempfile::tempdir().unwrap();
+    let exports = "export PATH=\"$PWD/target/release:$PATH\"\n\
+        export SYMBOLON_PASSPHRASE='correct horse battery staple'\n\
+        export SYMBOLON_ADMIN=run/admin\n";
+    std::fs::create_dir(place.path().join("run")).unwrap();
+    let Run { said, served } = run(lines(RUNBOOK), place.path(), exports.to_owned());
+    assert_eq!(served.0.len(), 1, "the hub serves");
+    for expected in [
+        "harbour-refuge is suspended",
+        "harbour-refuge is a member again",
+        "harbour-refuge is removed",
+        "nothing waits for approvals",
+        "the roster verifies",
+        "entries are in run/roster.json",
     ] {
         assert!(said.contains(expected), "{expected} is missing in:\n{said}");
     }

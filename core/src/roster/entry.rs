@@ -189,6 +189,33 @@ impl SignedEntry {
         Ok(Self { body, approvals })
     }
 
+    /// An approval of an entry that somebody else wrote, to be joined with his.
+    pub fn approve(&self, key: &SigningKey) -> Self {
+        let approval = Approval {
+            key: key.verifying_key(),
+            signature: key.sign(ENTRY_CONTEXT, &self.body),
+        };
+        Self {
+            body: self.body.clone(),
+            approvals: vec![approval],
+        }
+    }
+
+    /// Joins approvals of the same body, each key's once; those that do not verify are left out.
+    pub fn join(&mut self, other: &Self) {
+        let valid = other.approvals.iter().filter(|a| other.approved_by(&a.key));
+        for approval in valid {
+            if self.body == other.body && !self.approved_by(&approval.key) {
+                self.approvals.push(approval.clone());
+            }
+        }
+    }
+
+    /// What it says; for people and for whoever has verified it.
+    pub fn read(&self) -> Option<EntryBody> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
     /// The digest by which the next entry names this one.
     pub fn digest(&self) -> Digest {
         crypto::digest(ENTRY_CONTEXT, &[&self.body])

@@ -132,13 +132,14 @@ impl Roster {
             let own = member.agency == *agency;
             let present = member.keys.iter().filter(|_| !own);
             for other in present.chain(&member.past_keys) {
-                if other.signing == keys.signing {
-                    return Err("another agency has the same signing key, or the key was given up");
-                }
-                if other.encryption == keys.encryption {
-                    return Err(
-                        "another agency has the same encryption key, or the key was given up",
-                    );
+                match (
+                    other.signing == keys.signing,
+                    other.encryption == keys.encryption,
+                ) {
+                    (false, false) => {}
+                    _ if own => return Err("the agency gave one of these keys up before"),
+                    (true, _) => return Err("another agency has the same signing key"),
+                    (_, true) => return Err("another agency has the same encryption key"),
                 }
             }
         }

@@ -15,4 +15,5 @@ mod hostile;
 mod payload;
 mod rejection;
 mod roster;
+mod standing;
 mod threshold;

@@ -192,7 +192,7 @@ fn only_the_invited_agency_enrols_once_and_with_its_own_keys() {
     let reason = not_allowed(consortium.append(entry));
     assert_eq!(reason, "the invitation was already used");
     let reason = not_allowed(consortium.decide(invite("clinic")));
-    assert_eq!(reason, "the agency has already enrolled");
+    assert_eq!(reason, "an agency that has enrolled keeps its kind");
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn custodians_are_distinct_enrolled_members_with_a_sensible_threshold() {
     let distinct = "custodians must be distinct and at most 32";
     let attainable = "the threshold must be between 1 and the number of custodians";
     let alone = "a threshold of 1 is for a single custodian only";
-    let enrolled = "every custodian must have enrolled";
+    let enrolled = "every custodian must be an active member";
     let cases: [(u16, &[&str], &str); 8] = [
         (2, &["police", "police"], distinct),
         (2, &many, distinct),
@@ -346,7 +346,7 @@ fn a_genesis_needs_distinct_administrators_and_attainable_approvals() {
         genesis(&[1, 2], 2, &[1, 2], 1),
     ];
     for refused in unsound {
-        assert!(not_allowed(refused).starts_with("the genesis needs"));
+        assert!(not_allowed(refused).starts_with("there must be distinct administrators"));
     }
     let mut consortium = founded();
     let change = Change::Genesis {

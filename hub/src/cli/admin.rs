@@ -1,18 +1,22 @@
 //! `admin`: what an administrator does, with the directory that founding made for one.
 
 mod agreement;
+mod member;
+mod roster;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use symbolon_core::identity::{AgencyKind, AgencyName, Name};
-use symbolon_core::roster::{Quota, Roster};
+use symbolon_core::identity::{AgencyKind, AgencyName};
+use symbolon_core::roster::Quota;
 
-use super::output::{Failure, Output, moment, table};
+use self::member::MemberCommand;
+use self::roster::{Approve, ProposeChange, RosterCommand};
+use super::output::{Failure, Output};
 use super::passphrase::PassphraseOptions;
 use super::runtime;
-use crate::admin::{self, MemberReport};
+use crate::admin;
 use crate::files;
 
 /// Invite agencies, appoint custodians, propose agreements, look at the consortium.
@@ -37,12 +41,19 @@ enum Command {
     /// Data sharing agreements.
     #[command(subcommand)]
     Agreement(agreement::AgreementCommand),
-    /// Member agencies.
+    /// Member agencies: list them, shut one out, let it in again, change its quota.
     #[command(subcommand)]
     Member(MemberCommand),
-    /// The signed list of members.
+    /// The signed list of members: show it, verify it, export it.
     #[command(subcommand)]
     Roster(RosterCommand),
+    /// Propose any change of the roster from a file.
+    Propose(ProposeChange),
+    /// List the entries that wait for other administrators' approvals.
+    #[command(after_help = "Example:\n  symbolon-hub admin --admin ./admin pending")]
+    Pending,
+    /// Approve an entry that another administrator proposed, after reading it with `pending`.
+    Approve(Approve),
     /// The hub's transparency log.
     #[command(subcommand)]
     Log(LogCommand),
@@ -52,20 +63,6 @@ enum Command {
 enum CustodyCommand {
     /// Appoint custodians; their nodes then generate the key together.
     Appoint(Appoint),
-}
-
-#[derive(Subcommand)]
-enum MemberCommand {
-    /// List agencies, their certificates and whether their nodes are connected.
-    #[command(after_help = "Example:\n  symbolon-hub admin --admin ./admin member list")]
-    List,
-}
-
-#[derive(Subcommand)]
-enum RosterCommand {
-    /// Fetch the roster, verify it from the pinned genesis, and show it.
-    #[command(after_help = "Example:\n  symbolon-hub admin --admin ./admin roster show")]
-    Show,
 }
 
 #[derive(Subcommand)]
@@ -136,7 +133,11 @@ impl Admin {
             Failure("give the administrator's directory with --admin or SYMBOLON_ADMIN".to_owned())
         })?;
         let signs = match &self.command {
-            Command::Invite(_) | Command::Custody(_) => true,
+            Command::Invite(_)
+            | Command::Custody(_)
+            | Command::Propose(_)
+            | Command::Approve(_) => true,
+            Command::Member(command) => command.signs(),
             Command::Agreement(command) => command.signs(),
             _ => false,
         };
@@ -158,17 +159,20 @@ async fn carry_out(admin: &admin::Admin, command: Command, output: Output) -> Re
                 threshold,
                 custodians,
             } = options;
-            let epoch = admin.appoint_custodians(threshold, custodians).await?;
-            output.answer(&json!({ "custody_epoch": epoch }), |_| {
-                format!("appointed; their nodes now generate the key of custody epoch {epoch}")
+            let (epoch, proposed) = admin.appoint_custodians(threshold, custodians).await?;
+            let answer = json!({ "custody_epoch": epoch, "proposed": proposed });
+            output.answer(&answer, |_| {
+                let done =
+                    format!("appointed; their nodes now generate the key of custody epoch {epoch}");
+                roster::told(&proposed, &done)
             })
         }
         Command::Agreement(command) => agreement::carry_out(admin, command, output).await,
-        Command::Member(MemberCommand::List) => {
-            let members = admin.members().await?;
-            output.answer(&members, |members| member_table(members))
-        }
-        Command::Roster(RosterCommand::Show) => show_roster(&admin.roster().await?, output),
+        Command::Member(command) => member::carry_out(admin, command, output).await,
+        Command::Roster(command) => roster::carry_out(admin, command, output).await,
+        Command::Propose(options) => roster::propose(admin, &options, output).await,
+        Command::Pending => roster::pending(admin, output).await,
+        Command::Approve(options) => roster::approve(admin, &options, output).await,
         Command::Log(LogCommand::Checkpoint) => {
             let checkpoint = admin.checkpoint().await?;
             output.answer(&checkpoint, |checkpoint| {
@@ -196,114 +200,21 @@ async fn invite(admin: &admin::Admin, options: Invite, output: Output) -> Result
         )));
     }
     let ttl_s = i64::from(ttl_hours) * 3600;
-    let invitation = admin
+    let (invitation, proposed) = admin
         .invite(agency.clone(), kind, &title, ttl_s, quota)
         .await?;
     match out {
         None => output.answer(
-            &json!({ "agency": agency, "invitation": invitation }),
-            |_| invitation.clone(),
+            &json!({ "agency": agency, "invitation": invitation, "proposed": proposed }),
+            |_| roster::told(&proposed, &invitation),
         ),
         Some(path) => {
             files::private_file(&path, invitation.as_bytes())?;
-            output.answer(&json!({ "agency": agency, "file": path }), |_| {
-                format!("the invitation for {agency} is in {}", path.display())
+            let answer = json!({ "agency": agency, "file": path, "proposed": proposed });
+            output.answer(&answer, |_| {
+                let done = format!("the invitation for {agency} is in {}", path.display());
+                roster::told(&proposed, &done)
             })
         }
     }
-}
-
-fn member_table(members: &[MemberReport]) -> String {
-    let header = [
-        "agency",
-        "kind",
-        "standing",
-        "connected",
-        "last seen",
-        "certificate until",
-        "custodian",
-        "rows",
-    ];
-    let rows = members.iter().map(|member| {
-        let custodian = match member.custodian_index {
-            0 => "-".to_owned(),
-            index => index.to_string(),
-        };
-        let connected = if member.connected { "yes" } else { "no" };
-        vec![
-            member.agency.clone(),
-            member.kind.clone(),
-            member.standing.clone(),
-            connected.to_owned(),
-            moment(member.last_seen_at),
-            moment(member.certificate_expires_at),
-            custodian,
-            member.live_rows.to_string(),
-        ]
-    });
-    table(&header, rows)
-}
-
-fn show_roster(roster: &Roster, output: Output) -> Result<(), Failure> {
-    let members = roster.members.values().map(|member| {
-        json!({
-            "agency": member.agency,
-            "kind": member.kind,
-            "title": member.title,
-            "standing": member.standing,
-            "quota": member.quota,
-            "signing_key": member.keys.as_ref().map(|keys| keys.signing),
-            "encryption_key_fingerprint":
-                member.keys.as_ref().map(|keys| keys.encryption.fingerprint()),
-        })
-    });
-    let custody = roster.custody.as_ref().map(|custody| {
-        json!({
-            "epoch": custody.epoch,
-            "threshold": custody.threshold,
-            "custodians": custody.custodians,
-        })
-    });
-    let answer = json!({
-        "consortium": roster.consortium,
-        "genesis": roster.genesis,
-        "head": roster.head,
-        "length": roster.length,
-        "approvals_needed": roster.approvers.needed,
-        "administrators": roster.approvers.administrators,
-        "members": members.collect::<Vec<_>>(),
-        "custody": custody,
-    });
-    output.answer(&answer, |_| roster_text(roster))
-}
-
-fn roster_text(roster: &Roster) -> String {
-    let rows = roster.members.values().map(|member| {
-        let keys = member.keys.as_ref();
-        let fingerprint = keys.map(|keys| keys.encryption.fingerprint().short());
-        vec![
-            member.agency.to_string(),
-            member.kind.to_string(),
-            member.title.clone(),
-            member.standing.to_string(),
-            fingerprint.unwrap_or_else(|| "-".to_owned()),
-        ]
-    });
-    let members = table(&["agency", "kind", "title", "standing", "key"], rows);
-    let custody = roster.custody.as_ref().map_or_else(
-        || "none appointed".to_owned(),
-        |custody| {
-            let names: Vec<&str> = custody.custodians.iter().map(Name::as_str).collect();
-            format!(
-                "epoch {}, any {} of {}",
-                custody.epoch,
-                custody.threshold,
-                names.join(", ")
-            )
-        },
-    );
-    format!(
-        "consortium {}, {} entries\n  genesis    {}\n  head       {}\n  custodians {custody}\n{members}",
-        roster.consortium, roster.length, roster.genesis, roster.head
-    )
 }

@@ -1,15 +1,34 @@
 //! The roster at the hub: serving it, appending what administrators approved, the list of members.
+//!
+//! An entry that lacks approvals *waits*: other administrators fetch it, look at it and send theirs
+//! from their own machines, and with the last one it is appended. It holds a place in the chain, so
+//! whatever waits is void once another entry has been appended.
 
 use std::sync::Arc;
 
+use symbolon_core::crypto::VerifyingKey;
 use symbolon_core::identity::AgencyName;
-use symbolon_core::roster::{Change, EntryBody, RosterError, SignedEntry, Standing};
+use symbolon_core::roster::{Change, RosterError, SignedEntry, Standing};
 
 use super::{Directory, MAX_REPLY_BYTES, MemberReport, MembershipError, State};
-use crate::caller::Caller;
+use crate::caller::{Caller, NotAllowed};
 use crate::log::Event;
 use crate::mailbox::Hint;
 use crate::store::blocking;
+
+/// Most entries that wait for approvals; each is at most 32 KiB.
+const MAX_WAITING: usize = 64;
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Entries of the roster now.
+    pub length: u64,
+    /// Administrators who approve the entry.
+    pub have: u32,
+    /// Approvals that it needs; it waits while it has fewer.
+    pub need: u32,
+}
 
 impl Directory {
     /// Roster entries from a number on, as many as one reply holds.
@@ -25,34 +44,89 @@ impl Directory {
         entries.take_while(fits).cloned().collect()
     }
 
-    /// Appends an entry that administrators approved; says how long the roster is then.
+    /// Entries that wait for approvals.
+    pub fn waiting(&self, caller: &Caller) -> Result<Vec<SignedEntry>, MembershipError> {
+        caller.administrator()?;
+        Ok(self.state().waiting.clone())
+    }
+
+    /// Takes approvals of an entry: appends it if they suffice with those known before, keeps them
+    /// otherwise. A member may bring its own exchange of keys, for administrators to approve.
     pub async fn append(
         self: &Arc<Self>,
         caller: &Caller,
         entry: SignedEntry,
-    ) -> Result<u64, MembershipError> {
-        let administrator = caller.administrator()?.clone();
+    ) -> Result<Appended, MembershipError> {
+        let by = match caller {
+            Caller::Administrator(name) | Caller::Agency(name) => name.clone(),
+        };
+        let body = entry.read().ok_or(RosterError::Malformed {
+            number: self.state().roster.length,
+        })?;
+        match (&body.change, caller) {
+            (Change::Enrol { .. }, _) => return Err(MembershipError::Enrolment),
+            (_, Caller::Administrator(_)) => {}
+            (Change::Rekey { agency, .. }, Caller::Agency(own)) if agency == own => {}
+            (_, Caller::Agency(_)) => return Err(NotAllowed.into()),
+        }
         let this = Arc::clone(self);
         blocking(move || {
-            this.change(|state| {
-                let mut next = state.clone();
-                next.roster = state.roster.apply(&entry)?;
-                let body: EntryBody =
-                    serde_json::from_slice(&entry.body).map_err(|_| RosterError::Malformed {
-                        number: state.roster.length,
-                    })?;
-                if matches!(body.change, Change::Enrol { .. }) {
-                    return Err(MembershipError::Enrolment);
-                }
-                let log = this.entry(Event::Roster, administrator, 1, next.roster.head);
-                this.store
-                    .append_roster(state.roster.length, &entry, &log)?;
-                next.entries.push(entry);
-                Ok((next, Hint::Roster))
+            let mut outcome = None;
+            this.change_if(|state| {
+                let (changed, hint, appended) = this.take_approvals(state, &entry, by)?;
+                outcome = Some(appended);
+                Ok::<_, MembershipError>(changed.map(|next| (next, hint)))
             })?;
-            Ok(this.state().roster.length)
+            outcome.ok_or(MembershipError::Enrolment)
         })
         .await
+    }
+
+    fn take_approvals(
+        &self,
+        state: &State,
+        entry: &SignedEntry,
+        by: AgencyName,
+    ) -> Result<(Option<State>, Hint, Appended), MembershipError> {
+        // Only approvals that verify are kept, and each key's once.
+        let mut joined = SignedEntry {
+            body: entry.body.clone(),
+            approvals: Vec::new(),
+        };
+        let known = state.waiting.iter().find(|known| known.body == entry.body);
+        known.into_iter().for_each(|known| joined.join(known));
+        let before = joined.approvals.len();
+        joined.join(entry);
+        let administrators = &state.roster.approvers.administrators;
+        let counts =
+            |key| administrators.iter().any(|a| a.key == key) || newly_bound(entry) == Some(key);
+        joined.approvals.retain(|approval| counts(approval.key));
+        let (have, need) = state.roster.weigh(&joined)?;
+        let mut next = state.clone();
+        if have >= need {
+            next.roster = state.roster.apply(&joined)?;
+            let log = self.entry(Event::Roster, by, 1, next.roster.head);
+            self.store
+                .append_roster(state.roster.length, &joined, &log)?;
+            next.entries.push(joined);
+            next.waiting.clear();
+            let length = next.roster.length;
+            let appended = Appended { length, have, need };
+            return Ok((Some(next), Hint::Roster, appended));
+        }
+        let length = state.roster.length;
+        let appended = Appended { length, have, need };
+        if joined.approvals.len() == before {
+            return Ok((None, Hint::Roster, appended));
+        }
+        next.waiting.retain(|known| known.body != joined.body);
+        if next.waiting.len() >= MAX_WAITING {
+            return Err(MembershipError::TooManyWaiting);
+        }
+        let log = self.entry(Event::Approval, by, 1, joined.digest());
+        self.store.keep_waiting(&joined, &log)?;
+        next.waiting.push(joined);
+        Ok((Some(next), Hint::Roster, appended))
     }
 
     /// Every agency that was ever invited.
@@ -100,5 +174,13 @@ impl Directory {
             custodian_index: custody.and_then(|c| c.index_of(agency)).unwrap_or(0),
             live_rows: self.store.holdings(agency)?.count,
         })
+    }
+}
+
+/// The key that an exchange of keys binds, whose own approval the entry must have.
+fn newly_bound(entry: &SignedEntry) -> Option<VerifyingKey> {
+    match entry.read()?.change {
+        Change::Rekey { keys, .. } => Some(keys.signing),
+        _ => None,
     }
 }

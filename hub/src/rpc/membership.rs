@@ -9,13 +9,13 @@ use symbolon_proto::membership::membership_server::Membership as Service;
 use symbolon_proto::membership::{
     AcceptReply, AcceptRequest, AgreementsReply, AgreementsRequest, AppendReply, AppendRequest,
     CheckpointReply, CheckpointRequest, DeclareReply, DeclareRequest, Member, MembersReply,
-    MembersRequest, ProposeReply, ProposeRequest, RosterReply, RosterRequest,
+    MembersRequest, ProposeReply, ProposeRequest, RosterReply, RosterRequest, WaitingRequest,
 };
 use tonic::{Request, Response, Status};
 
 use super::caller;
 use super::status::malformed;
-use crate::membership::{Directory, MemberReport};
+use crate::membership::{Appended, Directory, MemberReport};
 
 /// Answers members and administrators.
 pub struct Handler {
@@ -88,8 +88,20 @@ impl Service for Handler {
         let caller = caller(&request)?;
         let AppendRequest { entry } = request.into_inner();
         let entry = required("entry", entry)?;
-        let length = self.directory.append(&caller, entry).await?;
-        Ok(Response::new(AppendReply { length }))
+        let Appended { length, have, need } = self.directory.append(&caller, entry).await?;
+        Ok(Response::new(AppendReply { length, have, need }))
+    }
+
+    async fn waiting(
+        &self,
+        request: Request<WaitingRequest>,
+    ) -> Result<Response<RosterReply>, Status> {
+        let caller = caller(&request)?;
+        let WaitingRequest {} = request.into_inner();
+        let entries = self.directory.waiting(&caller)?;
+        Ok(Response::new(RosterReply {
+            entries: entries.into_iter().map(Into::into).collect(),
+        }))
     }
 
     async fn members(

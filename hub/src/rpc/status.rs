@@ -98,7 +98,9 @@ impl From<MembershipError> for Status {
                 Status::aborted("roster moved on")
             }
             MembershipError::Unknown(_) => Status::not_found("there is no such agreement"),
-            MembershipError::TooMany => Status::resource_exhausted(error.to_string()),
+            MembershipError::TooMany | MembershipError::TooManyWaiting => {
+                Status::resource_exhausted(error.to_string())
+            }
             MembershipError::OtherConsortium => {
                 error!(%error, "membership is inconsistent");
                 Status::unavailable("unavailable")

@@ -31,7 +31,7 @@ const LIMIT: u32 = 3;
 
 /// Runs every check, each on a store of its own.
 pub fn run_all(make: impl Fn(&Path) -> Arc<dyn Store>) {
-    let checks: [(&str, Check); 18] = [
+    let checks: [(&str, Check); 19] = [
         ("submitting is idempotent", submitting_is_idempotent),
         ("joins tell both sides", joins_tell_both_sides),
         ("no member joins itself", no_member_joins_itself),
@@ -47,6 +47,10 @@ pub fn run_all(make: impl Fn(&Path) -> Arc<dyn Store>) {
         ("mail is numbered for good", mail_is_numbered_for_good),
         ("a full mailbox refuses whole batches", full_mailboxes),
         ("the roster has no forks", the_roster_has_no_forks),
+        (
+            "what waits for approvals is kept until the next entry",
+            what_waits_is_kept,
+        ),
         ("everything survives with its log", everything_survives),
         ("agreements keep what was said", agreements_keep_their_order),
         ("an epoch of a member goes", an_epoch_of_a_member_goes),
@@ -492,6 +496,30 @@ fn an_epoch_of_a_member_goes(make: Make<'_>, dir: &Path) {
     let nothing = store.drop_epoch(&agency("a"), &AgreementEpoch([1; 16]), None, 9, 7);
     assert_eq!(nothing.unwrap().removed, 0);
     assert_eq!(store.frontier().unwrap(), logged, "nothing changed");
+}
+
+fn what_waits_is_kept(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    let approval = log(Event::Approval);
+    let (one, other) = (entry(b"one"), entry(b"other"));
+    store.keep_waiting(&one, &approval).unwrap();
+    store.keep_waiting(&other, &approval).unwrap();
+    let mut more = one.clone();
+    more.approvals.extend(one.approvals.clone());
+    store.keep_waiting(&more, &approval).unwrap();
+    drop(store);
+    let store = make(dir);
+    let waiting = store.registry().unwrap().waiting;
+    assert!(waiting.len() == 2 && waiting.contains(&more) && waiting.contains(&other));
+    let appended = log(Event::Roster);
+    store.append_roster(0, &entry(b"first"), &appended).unwrap();
+    assert!(store.registry().unwrap().waiting.is_empty());
+    store.keep_waiting(&one, &approval).unwrap();
+    let (member, certificate) = (agency("a"), certificate());
+    store
+        .enrol(1, &entry(b"second"), &member, &certificate, &appended)
+        .unwrap();
+    assert!(store.registry().unwrap().waiting.is_empty());
 }
 
 fn certificate() -> IssuedCertificate {

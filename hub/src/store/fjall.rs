@@ -11,6 +11,7 @@
 //! | `mail` | member 0 sequence | item |
 //! | `mailboxes` | member | last sequence, items kept |
 //! | `envelopes` | to 0 from 0 id | sequence |
+//! | `waiting` | digest | roster entry that lacks approvals |
 //! | `roster`, `agreements`, `acceptances`, `statements`, `certificates`, `log`, `meta` | | |
 //! | `proposals` | digest | a proposal that lacks approvals |
 //! | `declarations` | agreement, number | a member's statement |
@@ -65,6 +66,7 @@ struct Spaces {
     mailboxes: SingleWriterTxKeyspace,
     envelopes: SingleWriterTxKeyspace,
     roster: SingleWriterTxKeyspace,
+    waiting: SingleWriterTxKeyspace,
     agreements: SingleWriterTxKeyspace,
     acceptances: SingleWriterTxKeyspace,
     statements: SingleWriterTxKeyspace,
@@ -89,6 +91,7 @@ impl Spaces {
             mailboxes: space("mailboxes")?,
             envelopes: space("envelopes")?,
             roster: space("roster")?,
+            waiting: space("waiting")?,
             agreements: space("agreements")?,
             acceptances: space("acceptances")?,
             statements: space("statements")?,
@@ -266,6 +269,13 @@ impl Store for FjallStore {
     ) -> Result<(), StoreError> {
         self.write(|write| {
             write.append_roster(number, entry)?;
+            write.log(log)
+        })
+    }
+
+    fn keep_waiting(&self, entry: &SignedEntry, log: &LogEntry) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.keep_waiting(entry)?;
             write.log(log)
         })
     }

@@ -64,7 +64,7 @@ pub struct Member {
     pub channel: Channel,
 }
 
-fn unlock() -> Unlock {
+pub fn unlock() -> Unlock {
     Unlock::KeyFile(vec![7; 32].into())
 }
 
@@ -113,6 +113,20 @@ impl Consortium {
         }
     }
 
+    /// Starts a hub on what is there, with clocks and memories of its own.
+    pub async fn resume(dir: TempDir) -> Self {
+        let clock = Arc::new(TestClock::default());
+        let (hub, shutdown) = start(dir.path().join("hub"), &clock).await;
+        let admin = admin(dir.path().join("admin"), &hub);
+        Self {
+            dir,
+            clock,
+            admin,
+            hub,
+            shutdown,
+        }
+    }
+
     pub async fn stop(self) -> TempDir {
         self.shutdown.cancel();
         self.hub.wait().await.unwrap();
@@ -143,7 +157,7 @@ impl Consortium {
             .admin
             .invite(name, kind, "Some agency", 3600, QUOTA)
             .await;
-        Invitation::parse(&text.unwrap(), self.clock.now()).unwrap()
+        Invitation::parse(&text.unwrap().0, self.clock.now()).unwrap()
     }
 
     pub async fn enrol(&self, name: &str) -> Member {
@@ -192,7 +206,7 @@ async fn start(state: PathBuf, clock: &Arc<TestClock>) -> (RunningHub, Cancellat
     (hub.unwrap(), shutdown)
 }
 
-fn admin(dir: PathBuf, hub: &RunningHub) -> Admin {
+pub fn admin(dir: PathBuf, hub: &RunningHub) -> Admin {
     let admin = Admin::open(&dir, &unlock()).unwrap();
     admin.with_addresses(hub.listen.to_string(), hub.enrolment.to_string())
 }

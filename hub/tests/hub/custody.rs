@@ -28,7 +28,7 @@ async fn appointed(consortium: &Consortium) -> (Member, Member) {
     let police = consortium.enrol("police").await;
     let custodians = vec![harbour.name.clone()];
     let epoch = consortium.admin.appoint_custodians(1, custodians).await;
-    assert_eq!(epoch.unwrap(), 1);
+    assert_eq!(epoch.unwrap().0, 1);
     (harbour, police)
 }
 

@@ -41,7 +41,7 @@ async fn one_invitation_used_by_many_at_once_gives_one_certificate() {
     let refused = late.entry(&mut service).await.unwrap_err();
     assert_eq!(refused.message(), "invitation already used");
     let members = consortium.admin.members().await.unwrap();
-    assert_eq!(members[0].standing, "member");
+    assert_eq!(members[0].standing, "active");
 }
 
 #[tokio::test(flavor = "multi_thread")]

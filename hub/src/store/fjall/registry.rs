@@ -19,6 +19,10 @@ pub fn read(read: &impl Readable, spaces: &Spaces) -> Result<Registry, Fault> {
         .iter(&spaces.roster)
         .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
         .collect::<Result<Vec<SignedEntry>, Fault>>()?;
+    let waiting = read
+        .iter(&spaces.waiting)
+        .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
+        .collect::<Result<Vec<SignedEntry>, Fault>>()?;
     let mut agreements = Vec::new();
     for guard in read.iter(&spaces.agreements) {
         let (digest, value) = guard.into_inner()?;
@@ -51,6 +55,7 @@ pub fn read(read: &impl Readable, spaces: &Spaces) -> Result<Registry, Fault> {
     }
     Ok(Registry {
         entries,
+        waiting,
         agreements,
         pending,
         certificates,
@@ -125,6 +130,20 @@ impl Write<'_> {
         }
         self.tx
             .insert(roster, number.to_be_bytes(), serde_json::to_vec(entry)?);
+        let waiting = self.tx.iter(&self.spaces.waiting);
+        let void = waiting
+            .map(fjall::Guard::key)
+            .collect::<Result<Vec<_>, _>>()?;
+        for digest in void {
+            self.tx.remove(&self.spaces.waiting, digest);
+        }
+        Ok(())
+    }
+
+    pub fn keep_waiting(&mut self, entry: &SignedEntry) -> Result<(), Fault> {
+        let value = serde_json::to_vec(entry)?;
+        self.tx
+            .insert(&self.spaces.waiting, entry.digest().0, value);
         Ok(())
     }
 
