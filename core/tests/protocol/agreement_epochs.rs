@@ -1,7 +1,4 @@
-//! What members say of an agreement over time: declining, leaving, new epochs, new versions, and the
-//! word for immigration services; and proposals that several administrators approve one by one.
-
-use std::collections::BTreeSet;
+//! What members say of an agreement over time: declining, leaving, new epochs, new versions.
 
 use symbolon_core::agreement::{
     Acceptance, AcceptanceBody, AgreementError, Document, EpochBody, KeyDelivery, Line, Papers,
@@ -14,7 +11,7 @@ use symbolon_core::roster::{Administrator, Change};
 
 use crate::common::{Agency, Alteration, Consortium, NOW, name};
 
-fn document(consortium: &Consortium, members: &[&str]) -> Document {
+pub fn document(consortium: &Consortium, members: &[&str]) -> Document {
     Document {
         consortium: consortium.roster.genesis,
         roster: consortium.roster.length,
@@ -61,7 +58,7 @@ fn acceptance(consortium: &Consortium, proposal: &Proposal, agency: &AgencyName)
     Acceptance::new(&body, &consortium.agencies[agency].signing).unwrap()
 }
 
-fn accepted(consortium: &Consortium, document: &Document) -> Papers {
+pub fn accepted(consortium: &Consortium, document: &Document) -> Papers {
     let proposal = Proposal::new(document, &consortium.approvers()).unwrap();
     let members = document.members.iter();
     Papers {
@@ -148,7 +145,7 @@ impl Scene {
     }
 }
 
-fn names(members: &[&str]) -> Vec<AgencyName> {
+pub fn names(members: &[&str]) -> Vec<AgencyName> {
     members.iter().map(|member| name(member)).collect()
 }
 
@@ -539,84 +536,4 @@ fn two_versions_in_the_same_place_are_refused() {
     assert!(Line::verify(&papers[..1], &consortium.roster).is_ok());
     let refused = Line::verify(&papers, &consortium.roster);
     assert_eq!(refused, Err(AgreementError::TwoVersions(name("children"))));
-}
-
-#[test]
-fn an_immigration_service_takes_part_by_every_other_members_word() {
-    let mut consortium = Consortium::of(&["police", "refuge"]);
-    consortium.join("border", AgencyKind::ImmigrationService);
-    let document = document(&consortium, &["police", "refuge", "border"]);
-    let proposal = Proposal::new(&document, &consortium.approvers()).unwrap();
-    let word = |agency: &str, named: &[&str]| {
-        let body = AcceptanceBody {
-            agency: name(agency),
-            agreement: proposal.digest(),
-            at: NOW,
-            immigration: names(named).into_iter().collect::<BTreeSet<_>>(),
-            key: None,
-        };
-        let signed = Acceptance::new(&body, &consortium.agency(agency).signing).unwrap();
-        let checked = signed.verify(&consortium.roster, &document, &proposal.digest());
-        checked.map(|_| ())
-    };
-    assert_eq!(word("refuge", &["border"]), Ok(()));
-    assert_eq!(word("border", &[]), Ok(()), "it need not accept itself");
-    let refused = |agency: &str, expected: &str| {
-        Err(AgreementError::Immigration(
-            name(agency),
-            expected.to_owned(),
-        ))
-    };
-    assert_eq!(word("refuge", &[]), refused("refuge", "border"));
-    assert_eq!(word("refuge", &["police"]), refused("refuge", "border"));
-    assert_eq!(
-        word("refuge", &["border", "police"]),
-        refused("refuge", "border")
-    );
-    assert_eq!(word("border", &["border"]), refused("border", "none"));
-    // In force as soon as all have said so.
-    let papers = accepted(&consortium, &document);
-    assert!(
-        Standing::verify(&papers, &consortium.roster)
-            .unwrap()
-            .in_force()
-    );
-}
-
-#[test]
-fn administrators_approve_one_after_the_other() {
-    let mut consortium = Consortium::found(3, 2);
-    consortium.join("police", AgencyKind::LawEnforcement);
-    consortium.join("refuge", AgencyKind::Ngo);
-    let document = document(&consortium, &["police", "refuge"]);
-    let keys = &consortium.administrators;
-    let approvers = &consortium.roster.approvers;
-    let mut first = Proposal::new(&document, &[&keys[0]]).unwrap();
-    assert!(first.open_new(&consortium.roster).is_ok());
-    let incomplete = first.verify_new(&consortium.roster);
-    assert_eq!(incomplete, Err(AgreementError::NotProposed));
-    let stranger = SigningKey::random().unwrap();
-    let by_nobody = Proposal::new(&document, &[&stranger]).unwrap();
-    assert!(by_nobody.open_new(&consortium.roster).is_err());
-    assert!(
-        !first.merge(&by_nobody, approvers),
-        "a stranger adds nothing"
-    );
-    assert!(
-        !first.merge(&first.clone(), approvers),
-        "nor does the same one again"
-    );
-    let elsewhere = Document {
-        title: "Another".to_owned(),
-        ..document.clone()
-    };
-    let elsewhere = Proposal::new(&elsewhere, &[&keys[1]]).unwrap();
-    assert!(
-        !first.merge(&elsewhere, approvers),
-        "nor an approval of something else"
-    );
-    let second = Proposal::new(&document, &[&keys[2]]).unwrap();
-    assert!(first.merge(&second, approvers));
-    assert_eq!(first.approvals_of(approvers), (2, 2));
-    assert!(first.verify_new(&consortium.roster).is_ok());
 }

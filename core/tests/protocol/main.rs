@@ -7,6 +7,7 @@
 
 mod agreement;
 mod agreement_epochs;
+mod agreement_words;
 mod common;
 mod custody;
 mod dkg;
