@@ -9,6 +9,7 @@ use std::time::Duration;
 use symbolon_core::crypto::{CryptoError, SecretKey, SigningKey};
 use symbolon_core::roster::SignedEntry;
 use thiserror::Error;
+use tokio::net::TcpListener;
 use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -228,20 +229,13 @@ impl Hub {
         config.check()?;
         let founded = Founded::read(state_dir, clock.now())?;
         let lock = StateLock::take(state_dir)?;
-        let mut main = Vec::new();
-        for address in &config.listen.0 {
-            let bound = listener::bind(address, "listen").await;
-            main.push(bound.map_err(HubError::Listen)?);
-        }
-        let enrolment = listener::bind(&config.enrolment_listen, "enrolment_listen").await;
-        let enrolment = enrolment.map_err(HubError::Listen)?;
-        let address = |bound: &tokio::net::TcpListener| {
-            let found = bound.local_addr();
-            found.map_err(|error| HubError::Listen(error.to_string()))
-        };
-        let mut also = main.iter().map(address).collect::<Result<Vec<_>, _>>()?;
-        let (listen, enrolment_address) = (also.remove(0), address(&enrolment)?);
-
+        let Bound {
+            main,
+            listen,
+            also,
+            enrolment,
+            enrolment_address,
+        } = Bound::bind(&config).await?;
         let log_key = Arc::new(SigningKey::from_seed(founded.log_key.seed().clone())?);
         let credentials = Arc::clone(&founded.credentials);
         let services = {
@@ -296,6 +290,42 @@ impl Hub {
             ended,
             tasks,
             lock,
+        })
+    }
+}
+
+/// The listeners, and where they are.
+struct Bound {
+    main: Vec<TcpListener>,
+    listen: SocketAddr,
+    also: Vec<SocketAddr>,
+    enrolment: TcpListener,
+    enrolment_address: SocketAddr,
+}
+
+impl Bound {
+    async fn bind(config: &HubConfig) -> Result<Self, HubError> {
+        let address = |bound: &TcpListener| {
+            let found = bound.local_addr();
+            found.map_err(|error| HubError::Listen(error.to_string()))
+        };
+        let mut main = Vec::new();
+        for address in &config.listen.0 {
+            let bound = listener::bind(address, "listen").await;
+            main.push(bound.map_err(HubError::Listen)?);
+        }
+        let enrolment = listener::bind(&config.enrolment_listen, "enrolment_listen").await;
+        let enrolment = enrolment.map_err(HubError::Listen)?;
+        let addresses = main.iter().map(address).collect::<Result<Vec<_>, _>>()?;
+        let (listen, also) = addresses
+            .split_first()
+            .ok_or_else(|| HubError::Listen("`listen` in hub.toml names no address".to_owned()))?;
+        Ok(Self {
+            listen: *listen,
+            also: also.to_vec(),
+            main,
+            enrolment_address: address(&enrolment)?,
+            enrolment,
         })
     }
 }
