@@ -138,12 +138,16 @@ fn the_administrators_runbook_works_as_it_is_written() {
         export SYMBOLON_ADMIN=run/admin\n";
     std::fs::create_dir(place.path().join("run")).unwrap();
     let Run { said, served } = run(lines(RUNBOOK), place.path(), exports.to_owned());
-    assert_eq!(served.0.len(), 1, "the hub serves");
+    assert_eq!(served.0.len(), 3, "a hub and two nodes serve");
     for expected in [
+        "generate the key of custody epoch 1",
+        "child-protection version 1: in force",
         "harbour-refuge is suspended",
         "harbour-refuge is a member again",
         "harbour-refuge is removed",
         "nothing waits for approvals",
+        "revoked ",
+        "the issuer is installed",
         "the roster verifies",
         "entries are in run/roster.json",
     ] {
