@@ -2,19 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 
-use prost::Message as _;
 use symbolon_core::oprf::threshold::KeyShare;
 use symbolon_node::custody::{BackupReport, CustodyCommand, CustodyStatus};
 use symbolon_node::tables::{Secret, Tables};
 use symbolon_node::vault::Vault;
-use symbolon_proto::mailbox::{Delivery, delivery};
 use symbolon_tests::consortium::eventually;
-use symbolon_tests::relay::{Way, honest};
 
-use crate::malicious_hub::between;
 use crate::support::{Scene, scene, unlock};
 
 const THREE: [&str; 3] = ["council", "police", "refuge"];
@@ -133,115 +127,6 @@ async fn a_custodian_killed_in_a_refresh_has_the_old_share_or_the_new_one() {
     at_generation(&scene, &THREE, 1).await;
     scene.consortium.everybody_attends().await.unwrap();
     match_between(&scene, 'a', ["police", "refuge"]).await;
-    scene.consortium.stop().await.unwrap();
-}
-
-/// A custodian's node as a process of its own, killed with SIGKILL when dropped.
-struct Process(Child);
-
-impl Process {
-    fn start(scene: &Scene, agency: &str) -> Self {
-        let key = scene.directory.path().join("vault-key");
-        std::fs::write(&key, [7; 32]).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_node-process"))
-            .arg("serve")
-            .arg("--state")
-            .arg(scene.consortium.places.node(agency))
-            .arg("--key-file")
-            .arg(&key)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self(child)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-/// What the relay lets through: so many envelopes, and no acknowledgement if it is told to keep them.
-#[derive(Default)]
-struct Gatekeeper {
-    allowed: usize,
-    through: usize,
-    acknowledged: usize,
-    keep_acknowledgements: bool,
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sigkill_at_each_step_of_a_refresh_leaves_whole_shares() {
-    let mut scene = scene(&THREE, 2).await;
-    let relay = between(&mut scene, "refuge").await;
-    scene.consortium.stop_node("refuge").await.unwrap();
-    let gate: Arc<Mutex<Gatekeeper>> = Arc::default();
-    let asked = Arc::clone(&gate);
-    relay.tell(Box::new(move |path, way, message| {
-        let mut gate = asked.lock().unwrap();
-        if path == "/symbolon.mailbox.v1.Mailbox/Acknowledge" && way == Way::Up {
-            gate.acknowledged += 1;
-            return if gate.keep_acknowledgements {
-                Vec::new()
-            } else {
-                vec![message]
-            };
-        }
-        if path != "/symbolon.mailbox.v1.Mailbox/Receive" || way != Way::Down {
-            return vec![message];
-        }
-        let delivery = Delivery::decode(message.as_slice()).unwrap();
-        if !matches!(delivery.item, Some(delivery::Item::Envelope(_))) {
-            return vec![message];
-        }
-        if gate.through >= gate.allowed {
-            return Vec::new();
-        }
-        gate.through += 1;
-        vec![message]
-    }));
-    let node = scene.consortium.node("council").unwrap();
-    node.custody(CustodyCommand::Refresh).await.unwrap();
-    let whole = [vec![(1, 0)], vec![(1, 0), (1, 1)], vec![(1, 1)]];
-    // Two first-round and two second-round messages come to this custodian. It is killed as soon as
-    // one is delivered, when it is written down and the hub has not heard, and after that.
-    let modes = [(true, false), (true, true), (false, true)];
-    let mut kills = 0;
-    for (keep, wait_for_acknowledgement) in modes.into_iter().cycle() {
-        *gate.lock().unwrap() = Gatekeeper {
-            allowed: 1,
-            keep_acknowledgements: keep,
-            ..Default::default()
-        };
-        let process = Process::start(&scene, "refuge");
-        eventually("the step being reached", async || {
-            let gate = gate.lock().unwrap();
-            let reached = gate.through > 0 && (!wait_for_acknowledgement || gate.acknowledged > 0);
-            Ok(reached.then_some(()))
-        })
-        .await
-        .unwrap();
-        drop(process);
-        kills += 1;
-        let places: Vec<_> = shares_on_disk(&scene, "refuge").into_keys().collect();
-        assert!(whole.contains(&places), "kill {kills}: {places:?}");
-        if places.contains(&(1, 1)) {
-            break;
-        }
-    }
-    assert!(kills >= 4, "one at least for each message: {kills}");
-    relay.tell(honest());
-    scene.consortium.start_node("refuge").await.unwrap();
-    at_generation(&scene, &THREE, 1).await;
-    scene.consortium.everybody_attends().await.unwrap();
-    match_between(&scene, 'a', ["police", "refuge"]).await;
-    scene.consortium.stop_node("refuge").await.unwrap();
-    let places: Vec<_> = shares_on_disk(&scene, "refuge").into_keys().collect();
-    assert_eq!(places, [(1, 1)]);
     scene.consortium.stop().await.unwrap();
 }
 
