@@ -102,9 +102,13 @@ impl Node {
 
     /// Puts a letter into the outbox; it goes when the hub takes it.
     pub(crate) fn post(&self, to: &AgencyName, letter: &Letter) -> Result<(), NodeError> {
+        self.post_as(KeyTag(crypto::random()?), to, letter)
+    }
+
+    /// The same under an id of the caller's: the hub takes it once while it waits for its recipient.
+    fn post_as(&self, id: KeyTag, to: &AgencyName, letter: &Letter) -> Result<(), NodeError> {
         let message = serde_json::to_vec(letter)
             .map_err(|_| NodeError::Internal("a letter cannot be serialised"))?;
-        let id = KeyTag(crypto::random()?);
         let envelope = StoredEnvelope {
             to: to.clone(),
             message: Secret(message),

@@ -94,6 +94,8 @@ pub struct Node {
     pub(crate) gate: Gate,
     /// Custodians who will not evaluate for us until a time.
     pub(crate) pauses: Pauses,
+    /// Whoever changes runs or shares of custody keys holds this.
+    pub(crate) custody_runs: Mutex<()>,
     /// What went wrong in making shares, for a person to read.
     pub(crate) custody_fault: Mutex<Option<String>>,
     /// When the hub last confirmed that our roster is its whole roster, Unix seconds.
@@ -138,6 +140,7 @@ impl Node {
         let node = Self {
             gate,
             pauses: Pauses::default(),
+            custody_runs: Mutex::default(),
             custody_fault: Mutex::default(),
             roster_confirmed_at: i64::MIN.into(),
             vault,

@@ -247,12 +247,19 @@ impl Node {
         if self.agreed(present).is_none() || !self.not_yet(present, &everybody)?.is_empty() {
             return Ok(());
         }
+        let _runs = self.hold_runs();
         let shares: Vec<_> = self.tables.shares.iter().collect::<Result<_, _>>()?;
         for (place, _) in shares {
             if place.0 < present {
                 self.tables.shares.remove(&place)?;
                 self.vault.flush()?;
                 tracing::info!(epoch = place.0, "share of the old custody key deleted");
+            }
+        }
+        for entry in self.tables.runs.iter() {
+            let (place, _) = entry?;
+            if place.0 < present {
+                self.tables.runs.remove(&place)?;
             }
         }
         Ok(())

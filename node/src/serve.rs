@@ -65,7 +65,7 @@ impl Node {
         self.lines_begun.fetch_add(1, Ordering::Relaxed);
         let became_usable = self.sync_membership(&hub).await?;
         self.begin_custody()?;
-        self.resume_runs()?;
+        self.repeat_runs()?;
         self.finish_custody(&hub).await?;
         {
             let _work = self.work.lock().await;
@@ -206,6 +206,7 @@ impl Node {
                 _ = sync.tick() => {
                     let hub = line.borrow().clone();
                     self.take_hint(&hub, Hint::Roster).await?;
+                    self.repeat_runs()?;
                 }
             }
             {

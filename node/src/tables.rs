@@ -70,15 +70,17 @@ pub struct StoredShare {
     pub key: CustodyKey,
 }
 
-/// A key generation or a refresh that is under way.
+/// A key generation or a refresh that not every custodian has stated yet.
 #[derive(Serialize, Deserialize)]
 pub struct StoredRun {
     /// For a refresh: the generation of shares that it starts from.
     pub base: u32,
-    pub dkg: Dkg,
-    /// Messages that may not be in the outbox yet. Kept with the state that made them: a state that
-    /// was lost after its messages went would be drawn anew and look like a cheat.
-    pub unsent: Outgoing,
+    /// What our share is made from; gone once it is made.
+    pub dkg: Option<Dkg>,
+    /// Every message of ours. Kept with the state that made them: a state that was lost after its
+    /// messages went would be drawn anew and look like a cheat. And kept after our share is made:
+    /// whoever lacks one gets it again.
+    pub messages: Outgoing,
 }
 
 /// A repair of one custodian's share, from one party's side.

@@ -11,6 +11,7 @@ mod bad_input;
 mod canaries;
 mod certificates;
 mod custody;
+mod custody_kill;
 mod full_disk;
 mod help;
 mod kill;

@@ -8,13 +8,19 @@
 //! until every custodian has stated the new one, and is then deleted; whoever asks names the
 //! generation. So at each moment a custodian holds the old shares, or both, or the new ones, each
 //! whole and with the public key that goes with it.
+//!
+//! A run keeps its messages until its shares are settled, and posts them again at every connection
+//! and every half minute. Each has an id of its own for good, so that what still waits at the hub is
+//! not doubled, and what came twice changes nothing.
+
+use std::sync::{MutexGuard, PoisonError};
 
 use rand_core::OsRng;
 use symbolon_core::crypto;
 use symbolon_core::custody::{AgreedKey, Statement, StatementBody};
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::AgencyName;
-use symbolon_core::oprf::dkg::{Dkg, Message};
+use symbolon_core::oprf::dkg::{Dkg, Message, Outgoing};
 use symbolon_core::oprf::threshold::KeyShare;
 use symbolon_core::roster::Custody;
 
@@ -22,7 +28,7 @@ use super::Letter;
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
 use crate::node::Node;
-use crate::tables::{Secret, StoredRun, StoredShare};
+use crate::tables::{KeyTag, Secret, StoredRun, StoredShare};
 
 /// Generations are numbered by whoever begins one, so that a failed one is simply passed over; a
 /// number far ahead would use the numbers up.
@@ -34,6 +40,7 @@ pub(crate) type Place = (u32, u32);
 impl Node {
     /// Starts the key generation that the roster asks for, unless it runs or is done.
     pub(crate) fn begin_custody(&self) -> Result<(), NodeError> {
+        let _runs = self.hold_runs();
         let Some((custody, index)) = self.own_custody() else {
             return Ok(());
         };
@@ -59,9 +66,9 @@ impl Node {
             return self.vault.flush();
         }
         let size = custody.custodians.len() as u16;
-        let (dkg, unsent) = Dkg::start(custody.entry, index, custody.threshold, size, &mut OsRng)?;
-        let base = 0;
-        self.keep_run(&custody, place, StoredRun { base, dkg, unsent })?;
+        let (dkg, messages) =
+            Dkg::start(custody.entry, index, custody.threshold, size, &mut OsRng)?;
+        self.keep_run(&custody, place, &StoredRun::new(0, dkg, messages))?;
         tracing::info!(epoch = custody.epoch, index, "key generation begun");
         Ok(())
     }
@@ -76,6 +83,7 @@ impl Node {
         let agreed = self.agreed(custody.epoch).ok_or_else(|| {
             NodeError::Request("there is no key yet whose shares could be refreshed".into())
         })?;
+        let _runs = self.hold_runs();
         let mut last = agreed.generation;
         for entry in self.tables.runs.iter() {
             let ((epoch, generation), _) = entry?;
@@ -103,32 +111,37 @@ impl Node {
         };
         let share = KeyShare::from_bytes(stored.index, &stored.secret.0)?;
         let run = refresh_run(custody, base, to);
-        let (dkg, unsent) = Dkg::refresh(run, &share, &stored.key, &mut OsRng)?;
+        let (dkg, messages) = Dkg::refresh(run, &share, &stored.key, &mut OsRng)?;
         tracing::info!(
             epoch = custody.epoch,
             base,
             to,
             "refresh of the shares begun"
         );
-        self.keep_run(custody, place, StoredRun { base, dkg, unsent })
+        self.keep_run(custody, place, &StoredRun::new(base, dkg, messages))
     }
 
-    /// Writes a run down, and only then posts its messages; repeated messages change nothing.
-    fn keep_run(
-        &self,
-        custody: &Custody,
-        place: Place,
-        mut run: StoredRun,
-    ) -> Result<(), NodeError> {
-        self.tables.runs.put(&place, &run)?;
-        if run.unsent.is_empty() {
-            return self.vault.flush();
-        }
+    /// Whoever changes runs or shares holds this: commands and deliveries come at one time.
+    pub(crate) fn hold_runs(&self) -> MutexGuard<'_, ()> {
+        self.custody_runs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a run down, and only then posts its messages.
+    fn keep_run(&self, custody: &Custody, place: Place, run: &StoredRun) -> Result<(), NodeError> {
+        self.tables.runs.put(&place, run)?;
         self.vault.flush()?;
-        for (index, message) in std::mem::take(&mut run.unsent) {
+        self.post_run(custody, place, run)
+    }
+
+    fn post_run(&self, custody: &Custody, place: Place, run: &StoredRun) -> Result<(), NodeError> {
+        for (index, message) in &run.messages {
             let to = custody
-                .custodian(index)
+                .custodian(*index)
                 .ok_or(NodeError::Internal("a message for a custodian who is none"))?;
+            let id = message_id(*index, message);
+            let message = message.clone();
             let letter = match place {
                 (_, 0) => Letter::Dkg(message),
                 (epoch, generation) => Letter::Refresh {
@@ -138,21 +151,21 @@ impl Node {
                     message,
                 },
             };
-            self.post(to, &letter)?;
+            self.post_as(id, to, &letter)?;
         }
-        self.vault.flush()?;
-        self.tables.runs.put(&place, &run)
+        self.vault.flush()
     }
 
-    /// Posts what a crash kept from being posted.
-    pub(crate) fn resume_runs(&self) -> Result<(), NodeError> {
+    /// Posts the messages of every run again that is not settled.
+    pub(crate) fn repeat_runs(&self) -> Result<(), NodeError> {
         let Some((custody, _)) = self.own_custody() else {
             return Ok(());
         };
-        let runs: Vec<_> = self.tables.runs.iter().collect::<Result<_, _>>()?;
-        for (place, run) in runs {
-            if place.0 == custody.epoch && !run.unsent.is_empty() {
-                self.keep_run(&custody, place, run)?;
+        let _runs = self.hold_runs();
+        for entry in self.tables.runs.iter() {
+            let (place, run) = entry?;
+            if place.0 == custody.epoch {
+                self.post_run(&custody, place, &run)?;
             }
         }
         Ok(())
@@ -181,7 +194,10 @@ impl Node {
             return Ok(());
         };
         self.begin_custody()?;
-        self.run_message(&custody, (custody.epoch, 0), from, message)?;
+        {
+            let _runs = self.hold_runs();
+            self.run_message(&custody, (custody.epoch, 0), from, message)?;
+        }
         self.finish_custody(hub).await
     }
 
@@ -209,11 +225,14 @@ impl Node {
         if custody.index_of(from).is_none() {
             return Ok(());
         }
-        if let Err(error) = self.join_refresh(&custody, base, generation) {
-            tracing::error!(%from, %error, "a refresh cannot be joined");
-            return Ok(());
+        {
+            let _runs = self.hold_runs();
+            if let Err(error) = self.join_refresh(&custody, base, generation) {
+                tracing::error!(%from, %error, "a refresh cannot be joined");
+                return Ok(());
+            }
+            self.run_message(&custody, (epoch, generation), from, message)?;
         }
-        self.run_message(&custody, (epoch, generation), from, message)?;
         self.finish_custody(hub).await
     }
 
@@ -227,12 +246,19 @@ impl Node {
     ) -> Result<(), NodeError> {
         let (Some(mut run), Some(sender)) = (self.tables.runs.get(&place)?, custody.index_of(from))
         else {
-            return Ok(()); // Finished already, or from somebody who is no custodian.
+            return Ok(()); // Settled already, or from somebody who is no custodian.
         };
-        match run.dkg.receive(sender, message) {
+        let Some(dkg) = &mut run.dkg else {
+            return Ok(()); // Our share is made.
+        };
+        match dkg.receive(sender, message) {
+            Ok(outgoing) if outgoing.is_empty() => {
+                self.tables.runs.put(&place, &run)?;
+                self.vault.flush()
+            }
             Ok(outgoing) => {
-                run.unsent.extend(outgoing);
-                self.keep_run(custody, place, run)
+                run.messages.extend(outgoing);
+                self.keep_run(custody, place, &run)
             }
             Err(error) => {
                 tracing::error!(%from, %error, "key generation or refresh: message refused");
@@ -286,12 +312,13 @@ impl Node {
     }
 
     fn end_runs(&self, custody: &Custody) -> Result<(), NodeError> {
-        let runs: Vec<_> = self.tables.runs.iter().collect::<Result<_, _>>()?;
-        for (place, run) in runs {
-            if place.0 != custody.epoch {
+        let _runs = self.hold_runs();
+        for entry in self.tables.runs.iter() {
+            let (place, mut run) = entry?;
+            let Some(dkg) = run.dkg.as_ref().filter(|_| place.0 == custody.epoch) else {
                 continue;
-            }
-            match run.dkg.outcome() {
+            };
+            match dkg.outcome() {
                 Ok(None) => {}
                 Ok(Some(outcome)) => {
                     let stored = StoredShare {
@@ -300,10 +327,11 @@ impl Node {
                         transcript: outcome.transcript,
                         key: outcome.key,
                     };
-                    // The new shares, whole, before the run that could make them again.
+                    // The new share, whole, before what could make it again goes.
                     self.tables.shares.put(&place, &stored)?;
                     self.vault.flush()?;
-                    self.tables.runs.remove(&place)?;
+                    run.dkg = None;
+                    self.tables.runs.put(&place, &run)?;
                     self.vault.flush()?;
                     tracing::info!(epoch = place.0, generation = place.1, "shares made");
                 }
@@ -318,6 +346,7 @@ impl Node {
 
     /// Every custodian has stated a generation: older shares and what would be made of them go.
     pub(crate) fn settle_shares(&self, epoch: u32, agreed: &AgreedKey) -> Result<(), NodeError> {
+        let _runs = self.hold_runs();
         // Whoever has lost its new share keeps what it has; it is told to repair.
         if !self.tables.shares.contains(&(epoch, agreed.generation))? {
             return Ok(());
@@ -356,6 +385,30 @@ impl Node {
         }
         Ok(newest)
     }
+}
+
+impl StoredRun {
+    fn new(base: u32, dkg: Dkg, messages: Outgoing) -> Self {
+        let dkg = Some(dkg);
+        Self {
+            base,
+            dkg,
+            messages,
+        }
+    }
+}
+
+/// The same for the same message, however often it is posted.
+fn message_id(recipient: u16, message: &Message) -> KeyTag {
+    let (round, run) = match message {
+        Message::Round1 { run, .. } => (1, run),
+        Message::Round2 { run, .. } => (2, run),
+    };
+    let fields: [&[u8]; 3] = [&run.0, &recipient.to_be_bytes(), &[round]];
+    let digest = crypto::digest("symbolon custody message v1", &fields);
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest.0[..16]);
+    KeyTag(id)
 }
 
 /// What binds a refresh: the appointment, the shares it starts from, the generation it makes.

@@ -89,6 +89,7 @@ impl Node {
             received: BTreeMap::new(),
             unsent: Vec::new(),
         };
+        let _runs = self.hold_runs();
         self.tables.repairs.put(&(custody.epoch, index), &stored)?;
         self.vault.flush()?;
         for name in helpers.values() {
@@ -119,6 +120,7 @@ impl Node {
             tracing::warn!(%from, "message of a repair that does not fit; dropped");
             return Ok(());
         };
+        let _runs = self.hold_runs();
         let done = match message.step {
             Step::Ask => self.help(&custody, own, &message),
             Step::Part(ref part) => self.take_part(&custody, (own, sender), &message, part),
