@@ -354,12 +354,15 @@ impl Custody {
         };
         let store = Arc::clone(&self.store);
         let (stated, key) = (agency.clone(), (head.epoch, head.generation));
-        let kept = blocking(move || store.publish(key, &stated, &statement, &log)).await?;
-        if !kept {
-            return Err(CustodyError::StatedOtherwise(agency));
-        }
-        self.lines.hint(Hint::Custody);
-        Ok(())
+        let lines = Arc::clone(&self.lines);
+        blocking(move || {
+            if !store.publish(key, &stated, &statement, &log)? {
+                return Err(CustodyError::StatedOtherwise(stated));
+            }
+            lines.hint(Hint::Custody);
+            Ok(())
+        })
+        .await
     }
 
     /// Statements of one epoch that still matter: a reply holds no more than the bounds say.

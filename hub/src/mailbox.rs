@@ -208,12 +208,16 @@ impl Mailbox {
             .map_err(|_| MailboxError::BadSignature)?;
         let store = Arc::clone(&self.store);
         let (max_items, at) = (self.max_items, self.clock.now());
-        let to = envelope.to.clone();
-        let is_new = blocking(move || store.send(&envelope, max_items, at)).await?;
-        if is_new {
-            self.lines.wake([&to]);
-        }
-        Ok(())
+        let lines = Arc::clone(&self.lines);
+        // In one piece, even if the sender hangs up meanwhile: what was stored without a wake-up would
+        // lie until the next one.
+        blocking(move || {
+            if store.send(&envelope, max_items, at)? {
+                lines.wake([&envelope.to]);
+            }
+            Ok::<_, MailboxError>(())
+        })
+        .await
     }
 
     /// Opens the caller's line, to receive everything after a cursor.

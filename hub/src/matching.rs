@@ -72,27 +72,32 @@ pub struct Matching {
     pub limits: Limits,
     /// Held by each submission from its check to its end, so that none that was checked before a
     /// departure is stored after it.
-    pub under_way: RwLock<()>,
+    pub under_way: Arc<RwLock<()>>,
 }
 
 impl Matching {
     /// Stores and joins rows; those whose handles are already stored change nothing.
     pub async fn submit(&self, caller: &Caller, rows: Vec<Row>) -> Result<Holdings, MatchingError> {
-        let _under_way = self.under_way.read().await;
+        let under_way = Arc::clone(&self.under_way).read_owned().await;
         let batch = self.checked(caller, rows, self.limits.max_rows_per_submit)?;
-        let store = Arc::clone(&self.store);
-        let done = blocking(move || store.submit(&batch)).await?;
-        self.lines.wake(&done.woken);
-        Ok(done.holdings)
+        let done = self
+            .change(move |store| {
+                let _under_way = under_way;
+                let done = store.submit(&batch)?;
+                Ok((done.woken, done.holdings))
+            })
+            .await?;
+        Ok(done)
     }
 
     /// Joins rows and stores none.
     pub async fn query(&self, caller: &Caller, rows: Vec<Row>) -> Result<Vec<Hit>, MatchingError> {
         let batch = self.checked(caller, rows, self.limits.max_rows_per_query)?;
-        let store = Arc::clone(&self.store);
-        let done = blocking(move || store.query(&batch)).await?;
-        self.lines.wake(&done.woken);
-        Ok(done.hits)
+        self.change(move |store| {
+            let done = store.query(&batch)?;
+            Ok((done.woken, done.hits))
+        })
+        .await
     }
 
     /// Deletes rows and cancels the notices that came from them.
@@ -103,11 +108,12 @@ impl Matching {
     ) -> Result<Withdrawn, MatchingError> {
         let member = caller.agency()?.clone();
         at_most(handles.len(), self.limits.max_rows_per_submit)?;
-        let store = Arc::clone(&self.store);
         let at = self.clock.now();
-        let done = blocking(move || store.withdraw(&member, &handles, at)).await?;
-        self.lines.wake(&done.woken);
-        Ok(done)
+        self.change(move |store| {
+            let done = store.withdraw(&member, &handles, at)?;
+            Ok((done.woken.clone(), done))
+        })
+        .await
     }
 
     /// Count and digest of the caller's live rows.
@@ -134,13 +140,16 @@ impl Matching {
     pub async fn expire(&self) -> Result<u64, MatchingError> {
         let mut removed = 0;
         loop {
-            let store = Arc::clone(&self.store);
             let at = self.clock.now();
             let month = ExpiryMonth::of(at);
-            let done = blocking(move || store.expire(month, EXPIRY_BATCH, at)).await?;
-            self.lines.wake(&done.woken);
-            removed += done.removed;
-            if done.removed < EXPIRY_BATCH as u64 {
+            let now_removed = self
+                .change(move |store| {
+                    let done = store.expire(month, EXPIRY_BATCH, at)?;
+                    Ok((done.woken, done.removed))
+                })
+                .await?;
+            removed += now_removed;
+            if now_removed < EXPIRY_BATCH as u64 {
                 return Ok(removed);
             }
         }
@@ -159,13 +168,15 @@ impl Matching {
         for (member, epoch) in departed.difference(&settled.clone()) {
             let mut after = None;
             loop {
-                let store = Arc::clone(&self.store);
                 let (name, epoch, at) = (member.clone(), *epoch, self.clock.now());
-                let work = move || store.drop_epoch(&name, &epoch, after, EXPIRY_BATCH, at);
-                let done = blocking(work).await?;
-                self.lines.wake(&done.woken);
-                removed += done.removed;
-                after = done.after;
+                let now_removed;
+                (now_removed, after) = self
+                    .change(move |store| {
+                        let done = store.drop_epoch(&name, &epoch, after, EXPIRY_BATCH, at)?;
+                        Ok((done.woken, (done.removed, done.after)))
+                    })
+                    .await?;
+                removed += now_removed;
                 if after.is_none() {
                     break;
                 }
@@ -173,6 +184,21 @@ impl Matching {
             settled.insert((member.clone(), *epoch));
         }
         Ok(removed)
+    }
+
+    /// Changes the store and wakes whom that concerns, all of it even if the caller hangs up meanwhile:
+    /// what was stored without a wake-up would lie until the next one.
+    async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Store) -> Result<(BTreeSet<AgencyName>, T), StoreError> + Send + 'static,
+    ) -> Result<T, MatchingError> {
+        let (store, lines) = (Arc::clone(&self.store), Arc::clone(&self.lines));
+        let change = move || {
+            let (woken, done) = work(store.as_ref())?;
+            lines.wake(&woken);
+            Ok::<_, StoreError>(done)
+        };
+        Ok(blocking(change).await?)
     }
 
     fn checked(

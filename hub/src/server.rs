@@ -10,7 +10,6 @@ use symbolon_core::crypto::{CryptoError, SecretKey, SigningKey};
 use symbolon_core::roster::SignedEntry;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -179,7 +178,7 @@ impl Services {
                 lines: Arc::clone(&lines),
                 clock: Arc::clone(clock),
                 limits: limits.clone(),
-                under_way: RwLock::default(),
+                under_way: Arc::default(),
             }),
             mailbox: Arc::new(Mailbox {
                 store: Arc::clone(&store),

@@ -7,6 +7,7 @@ use symbolon_core::row::{
     AgreementEpoch, ExpiryMonth, Handle, PAYLOAD_BYTES, Row, SealedPayload, Token,
 };
 use symbolon_hub::Clock;
+use symbolon_hub::caller::Caller;
 use symbolon_proto::mailbox::mailbox_client::MailboxClient;
 use symbolon_proto::mailbox::{
     AcknowledgeRequest, Delivery, Envelope, ReceiveRequest, SendRequest, delivery,
@@ -251,4 +252,31 @@ async fn envelopes_come_once_and_only_from_their_sender() {
     );
     assert_eq!(next(&mut second).await.sequence, 1);
     assert_eq!(consortium.hub.waiting_deliveries().await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_stored_is_delivered_even_if_its_sender_hung_up_meanwhile() {
+    let consortium = Consortium::found().await;
+    let harbour = consortium.enrol("harbour").await;
+    let police = consortium.enrol("police").await;
+    let epoch = consortium.agree(&[&harbour, &police]).await;
+    let mut line = receive(&harbour, 0).await.unwrap();
+    let known: Vec<Row> = (2..18)
+        .map(|token| row(&consortium, epoch, token, 100 + token))
+        .collect();
+    submit(&harbour, &known).await.unwrap();
+    let caller = Caller::Agency(police.name.clone());
+    let mut given_up = 0;
+    for token in 2..18 {
+        let rows = vec![row(&consortium, epoch, token, token)];
+        let submitting = consortium.hub.matching.submit(&caller, rows.clone());
+        // Begun, and given up at the first wait: nobody is there any more for its answer.
+        given_up += u8::from(futures::poll!(std::pin::pin!(submitting)).is_pending());
+        // A repetition of what is stored changes nothing, and wakes nobody.
+        let matching = &consortium.hub.matching;
+        matching.submit(&caller, rows).await.unwrap();
+        // Hints may come between.
+        while !matches!(next(&mut line).await.item, Some(delivery::Item::Notice(_))) {}
+    }
+    assert!(given_up > 0);
 }
