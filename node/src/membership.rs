@@ -10,7 +10,7 @@ mod word;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use symbolon_core::custody::{AgreedKey, CustodyError, agreed_key};
+use symbolon_core::custody::{AgreedKey, CustodyError, agreed_key, refused_statement};
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::Name;
 use symbolon_core::roster::{Roster, RosterError, SignedEntry};
@@ -95,6 +95,10 @@ impl Node {
         };
         let epoch = custody.epoch;
         let statements = hub.statements(epoch).await?;
+        if let Some(refused) = refused_statement(&roster, custody, &statements) {
+            tracing::error!(%refused, "a custody statement is passed over");
+            self.note_custody_fault(refused.to_string());
+        }
         let agreed = agreed_key(&roster, custody, &statements);
         if let Ok(agreed) = &agreed {
             self.check_agreed(epoch, agreed)?;
