@@ -30,6 +30,8 @@ pub struct Membership {
     pub custody_missing: Option<String>,
     /// Agreements that name this agency, by id.
     pub agreements: BTreeMap<Name, Agreement>,
+    /// Why there is nothing to show of an agreement that the hub shows.
+    pub refused: BTreeMap<Name, String>,
 }
 
 /// Verifies the stored chain.
