@@ -206,6 +206,7 @@ fn marks_are_swept_when_they_no_longer_matter_and_bounded_while_they_do() {
         }
     }
     let mut one_more = request(3, "police", 1);
+    one_more.expires_at = over + 60;
     assert_eq!(kept.admit(&one_more, PLENTY, over), Err(Refusal::Busy));
     one_more.requester = "refuge".parse().unwrap();
     assert_eq!(kept.admit(&one_more, PLENTY, over), Ok(()));
