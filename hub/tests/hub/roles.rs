@@ -51,15 +51,15 @@ async fn may<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> bool
     }
 }
 
-/// Every call, with a request that can be read, and whether it is allowed.
-async fn calls(channel: &Channel, entry: &SignedEntry) -> BTreeMap<&'static str, bool> {
-    let (_answers, outgoing) = tokio::sync::mpsc::channel::<Answer>(1);
-    let signature = || vec![1; 64];
-    let mut certificates = CertificatesClient::new(channel.clone());
-    let mut custody = CustodyClient::new(channel.clone());
-    let mut mailbox = MailboxClient::new(channel.clone());
-    let mut matching = MatchingClient::new(channel.clone());
-    let mut membership = MembershipClient::new(channel.clone());
+/// Calls with requests that can be read, and whether each is allowed.
+type Answers = Vec<(&'static str, bool)>;
+
+fn signature() -> Vec<u8> {
+    vec![1; 64]
+}
+
+async fn certificates(channel: &Channel) -> Answers {
+    let mut service = CertificatesClient::new(channel.clone());
     let renewal = RenewRequest {
         certificate_request: vec![1],
     };
@@ -67,25 +67,129 @@ async fn calls(channel: &Channel, entry: &SignedEntry) -> BTreeMap<&'static str,
         serial: "4a4a".to_owned(),
         reason: "why not".to_owned(),
     };
+    vec![
+        ("Certificates/Renew", may(service.renew(renewal)).await),
+        ("Certificates/List", may(service.list(ListRequest {})).await),
+        ("Certificates/Revoke", may(service.revoke(revocation)).await),
+        (
+            "Certificates/Revoked",
+            may(service.revoked(RevokedRequest {})).await,
+        ),
+    ]
+}
+
+async fn custody(channel: &Channel) -> Answers {
+    let mut service = CustodyClient::new(channel.clone());
+    let (_answers, outgoing) = tokio::sync::mpsc::channel::<Answer>(1);
+    let outgoing = ReceiverStream::new(outgoing);
     let evaluation = EvaluateRequest {
         custodian: "harbour".to_owned(),
         request: vec![1],
         signature: signature(),
     };
-    let statement = Statement {
-        body: b"{}".to_vec(),
-        signature: signature(),
+    let publication = PublishRequest {
+        statement: Some(Statement {
+            body: b"{}".to_vec(),
+            signature: signature(),
+        }),
     };
-    let envelope = Envelope {
-        from: "harbour".to_owned(),
-        to: "nobody".to_owned(),
-        id: vec![1; 16],
-        sealed: vec![1; 1_300],
-        signature: signature(),
+    let attendance = AttendanceRequest {};
+    let statements = StatementsRequest { epoch: 1 };
+    vec![
+        ("Custody/Attend", may(service.attend(outgoing)).await),
+        ("Custody/Evaluate", may(service.evaluate(evaluation)).await),
+        (
+            "Custody/Attendance",
+            may(service.attendance(attendance)).await,
+        ),
+        ("Custody/Publish", may(service.publish(publication)).await),
+        (
+            "Custody/Statements",
+            may(service.statements(statements)).await,
+        ),
+    ]
+}
+
+async fn mailbox(channel: &Channel) -> Answers {
+    let mut service = MailboxClient::new(channel.clone());
+    let envelope = SendRequest {
+        envelope: Some(Envelope {
+            from: "harbour".to_owned(),
+            to: "nobody".to_owned(),
+            id: vec![1; 16],
+            sealed: vec![1; 1_300],
+            signature: signature(),
+        }),
     };
-    let proposal = Proposal {
-        body: b"{}".to_vec(),
-        approvals: Vec::new(),
+    let reception = ReceiveRequest { after: 0 };
+    let acknowledgement = AcknowledgeRequest { up_to: 0 };
+    vec![
+        ("Mailbox/Send", may(service.send(envelope)).await),
+        ("Mailbox/Receive", may(service.receive(reception)).await),
+        (
+            "Mailbox/Acknowledge",
+            may(service.acknowledge(acknowledgement)).await,
+        ),
+    ]
+}
+
+async fn matching(channel: &Channel) -> Answers {
+    let mut service = MatchingClient::new(channel.clone());
+    let submission = SubmitRequest::default();
+    let withdrawal = WithdrawRequest::default();
+    let handles = HandlesRequest {
+        after: Vec::new(),
+        limit: 1,
+    };
+    vec![
+        ("Matching/Submit", may(service.submit(submission)).await),
+        (
+            "Matching/Query",
+            may(service.query(QueryRequest::default())).await,
+        ),
+        ("Matching/Withdraw", may(service.withdraw(withdrawal)).await),
+        (
+            "Matching/Holdings",
+            may(service.holdings(HoldingsRequest {})).await,
+        ),
+        ("Matching/Handles", may(service.handles(handles)).await),
+    ]
+}
+
+/// Of membership, what is read.
+async fn membership(channel: &Channel) -> Answers {
+    let mut service = MembershipClient::new(channel.clone());
+    let (roster, waiting) = (RosterRequest { from: 0 }, WaitingRequest {});
+    let (agreements, checkpoint) = (AgreementsRequest {}, CheckpointRequest {});
+    vec![
+        ("Membership/Roster", may(service.roster(roster)).await),
+        ("Membership/Waiting", may(service.waiting(waiting)).await),
+        (
+            "Membership/Members",
+            may(service.members(MembersRequest {})).await,
+        ),
+        (
+            "Membership/Agreements",
+            may(service.agreements(agreements)).await,
+        ),
+        (
+            "Membership/Checkpoint",
+            may(service.checkpoint(checkpoint)).await,
+        ),
+    ]
+}
+
+/// Of membership, what changes it.
+async fn changes(channel: &Channel, entry: &SignedEntry) -> Answers {
+    let mut service = MembershipClient::new(channel.clone());
+    let entry = AppendRequest {
+        entry: Some(entry.clone().into()),
+    };
+    let proposal = ProposeRequest {
+        proposal: Some(Proposal {
+            body: b"{}".to_vec(),
+            approvals: Vec::new(),
+        }),
     };
     let acceptance = AcceptRequest {
         agreement: vec![1; 32],
@@ -101,126 +205,28 @@ async fn calls(channel: &Channel, entry: &SignedEntry) -> BTreeMap<&'static str,
             signature: signature(),
         }),
     };
-    let entry = Some(entry.clone().into());
-    BTreeMap::from([
-        (
-            "Certificates/Renew",
-            may(certificates.clone().renew(renewal)).await,
-        ),
-        (
-            "Certificates/List",
-            may(certificates.clone().list(ListRequest {})).await,
-        ),
-        (
-            "Certificates/Revoke",
-            may(certificates.clone().revoke(revocation)).await,
-        ),
-        (
-            "Certificates/Revoked",
-            may(certificates.revoked(RevokedRequest {})).await,
-        ),
-        (
-            "Custody/Attend",
-            may(custody.clone().attend(ReceiverStream::new(outgoing))).await,
-        ),
-        (
-            "Custody/Evaluate",
-            may(custody.clone().evaluate(evaluation)).await,
-        ),
-        (
-            "Custody/Attendance",
-            may(custody.clone().attendance(AttendanceRequest {})).await,
-        ),
-        (
-            "Custody/Publish",
-            may(custody.clone().publish(PublishRequest {
-                statement: Some(statement),
-            }))
-            .await,
-        ),
-        (
-            "Custody/Statements",
-            may(custody.statements(StatementsRequest { epoch: 1 })).await,
-        ),
-        (
-            "Mailbox/Send",
-            may(mailbox.clone().send(SendRequest {
-                envelope: Some(envelope),
-            }))
-            .await,
-        ),
-        (
-            "Mailbox/Receive",
-            may(mailbox.clone().receive(ReceiveRequest { after: 0 })).await,
-        ),
-        (
-            "Mailbox/Acknowledge",
-            may(mailbox.acknowledge(AcknowledgeRequest { up_to: 0 })).await,
-        ),
-        (
-            "Matching/Submit",
-            may(matching.clone().submit(SubmitRequest::default())).await,
-        ),
-        (
-            "Matching/Query",
-            may(matching.clone().query(QueryRequest::default())).await,
-        ),
-        (
-            "Matching/Withdraw",
-            may(matching.clone().withdraw(WithdrawRequest::default())).await,
-        ),
-        (
-            "Matching/Holdings",
-            may(matching.clone().holdings(HoldingsRequest {})).await,
-        ),
-        (
-            "Matching/Handles",
-            may(matching.handles(HandlesRequest {
-                after: Vec::new(),
-                limit: 1,
-            }))
-            .await,
-        ),
-        (
-            "Membership/Roster",
-            may(membership.clone().roster(RosterRequest { from: 0 })).await,
-        ),
-        (
-            "Membership/Append",
-            may(membership.clone().append(AppendRequest { entry })).await,
-        ),
-        (
-            "Membership/Waiting",
-            may(membership.clone().waiting(WaitingRequest {})).await,
-        ),
-        (
-            "Membership/Members",
-            may(membership.clone().members(MembersRequest {})).await,
-        ),
-        (
-            "Membership/Propose",
-            may(membership.clone().propose(ProposeRequest {
-                proposal: Some(proposal),
-            }))
-            .await,
-        ),
-        (
-            "Membership/Accept",
-            may(membership.clone().accept(acceptance)).await,
-        ),
+    vec![
+        ("Membership/Append", may(service.append(entry)).await),
+        ("Membership/Propose", may(service.propose(proposal)).await),
+        ("Membership/Accept", may(service.accept(acceptance)).await),
         (
             "Membership/Declare",
-            may(membership.clone().declare(declaration)).await,
+            may(service.declare(declaration)).await,
         ),
-        (
-            "Membership/Agreements",
-            may(membership.clone().agreements(AgreementsRequest {})).await,
-        ),
-        (
-            "Membership/Checkpoint",
-            may(membership.checkpoint(CheckpointRequest {})).await,
-        ),
-    ])
+    ]
+}
+
+/// Every call.
+async fn calls(channel: &Channel, entry: &SignedEntry) -> BTreeMap<&'static str, bool> {
+    let answers = [
+        certificates(channel).await,
+        custody(channel).await,
+        mailbox(channel).await,
+        matching(channel).await,
+        membership(channel).await,
+        changes(channel, entry).await,
+    ];
+    answers.into_iter().flatten().collect()
 }
 
 /// The calls of the main port, as the protocol's files have them.
