@@ -37,8 +37,10 @@ pub use statement::{EpochBody, Said, Statement, StatementBody};
 
 /// Largest accepted document, in bytes.
 pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
-/// Largest accepted acceptance or statement, in bytes: 500 sealings of 1,168 bytes take 0.8 MiB.
-pub const MAX_STATEMENT_BYTES: usize = 4 << 20;
+/// Largest accepted acceptance or statement, in bytes, beside what it says of each member.
+const STATEMENT_BYTES: usize = 8 * 1024;
+/// And for each member: its name twice, and a sealing of 1,168 bytes in Base64.
+const STATEMENT_BYTES_A_MEMBER: usize = 2 * 1024;
 /// Most members of one agreement.
 pub const MAX_MEMBERS: usize = 500;
 /// Most statements about one version. Each member declines or leaves once and is done once for each

@@ -264,8 +264,13 @@ impl Statement {
         Ok(Self { body, signature })
     }
 
-    /// The statement's content, if it is signed by the custodian that it names.
-    pub fn verify(&self, roster: &Roster) -> Result<StatementBody, CustodyError> {
+    /// The statement's content, if it is signed by the custodian that it names, with a key that it
+    /// had not given up when these custodians were appointed.
+    pub fn verify(
+        &self,
+        roster: &Roster,
+        custody: &Custody,
+    ) -> Result<StatementBody, CustodyError> {
         let body: StatementBody =
             serde_json::from_slice(&self.body).map_err(|_| CustodyError::Malformed)?;
         let forged = || CustodyError::Forged(body.custodian.clone());
@@ -274,7 +279,7 @@ impl Statement {
             key.verify(STATEMENT_CONTEXT, &self.body, &self.signature)
                 .is_ok()
         };
-        if !member.signing_keys().any(signed) {
+        if !member.signing_keys_since(custody.number).any(signed) {
             return Err(forged());
         }
         Ok(body)
@@ -316,16 +321,15 @@ pub struct AgreedKey {
 /// them have; an error while one is missing or differs.
 ///
 /// A generation that not all have stated yet does not count, and does not stand in the way of the one
-/// before it.
+/// before it. Neither does a statement that is not valid, or one custodian could end every other's
+/// work: it is the error only where nothing is agreed without it. [`refused_statement`] names it.
 pub fn agreed_key(
     roster: &Roster,
     custody: &Custody,
     statements: &[Statement],
 ) -> Result<AgreedKey, CustodyError> {
-    let mut bodies = statements
-        .iter()
-        .map(|statement| statement.verify(roster))
-        .collect::<Result<Vec<_>, _>>()?;
+    let verified = statements.iter().map(|s| s.verify(roster, custody));
+    let mut bodies: Vec<StatementBody> = verified.filter_map(Result::ok).collect();
     bodies.retain(|body| body.entry == custody.entry);
     let generations: BTreeSet<u32> = bodies.iter().map(|body| body.generation).collect();
     let mut newest: Option<AgreedKey> = None;
@@ -353,8 +357,22 @@ pub fn agreed_key(
             .cloned()
             .map(CustodyError::Missing)
     };
-    let missing = missing.or_else(nobody).unwrap_or(CustodyError::Malformed);
-    newest.ok_or(missing)
+    newest.ok_or_else(|| {
+        let refused = refused_statement(roster, custody, statements);
+        let missing = refused.or(missing).or_else(nobody);
+        missing.unwrap_or(CustodyError::Malformed)
+    })
+}
+
+/// The first of some statements that is not valid, if any is: the hub or its supposed author is at
+/// fault, and people should know.
+pub fn refused_statement(
+    roster: &Roster,
+    custody: &Custody,
+    statements: &[Statement],
+) -> Option<CustodyError> {
+    let mut verified = statements.iter().map(|s| s.verify(roster, custody));
+    verified.find_map(Result::err)
 }
 
 fn agreed_generation(

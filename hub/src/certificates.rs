@@ -355,6 +355,22 @@ mod tests {
         assert!(CheckedRequest::check(b"hello", &subject).is_err());
     }
 
+    #[test]
+    fn requests_with_a_key_of_another_kind_are_refused() {
+        let subject: Subject = "symbolon://north/harbour".parse().unwrap();
+        let check = |algorithm| {
+            let key = KeyPair::generate_for(algorithm).unwrap();
+            let mut params = CertificateParams::default();
+            params.subject_alt_names = vec![uri("symbolon://north/harbour")];
+            let der = params.serialize_request(&key).unwrap().der().to_vec();
+            CheckedRequest::check(&der, &subject).map(|_| ())
+        };
+        assert!(check(&rcgen::PKCS_ECDSA_P256_SHA256).is_ok());
+        for other in [&rcgen::PKCS_ED25519, &rcgen::PKCS_ECDSA_P384_SHA384] {
+            assert!(matches!(check(other), Err(CertificateError::Key)));
+        }
+    }
+
     proptest::proptest! {
         // Each case draws keys and signs, which takes a while.
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]

@@ -77,7 +77,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure(reason)) => {
-            eprintln!("symbolon-hub: {reason}");
+            eprintln!("symbolon-hub: {}", output::harmless(&reason));
             ExitCode::FAILURE
         }
     }

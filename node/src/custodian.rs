@@ -31,6 +31,7 @@ use symbolon_core::roster::Custody;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::clock::rfc3339;
 use crate::error::NodeError;
 use crate::hub_client::{Answer, HubClient, Task};
 use crate::node::Node;
@@ -283,7 +284,8 @@ impl Node {
                 tokio::task::spawn_blocking(move || node.answer(&request, &signature)).await;
             let outcome = answered.unwrap_or(Err(Refusal::NotReady));
             if let Err(refusal) = &outcome {
-                tracing::warn!(%refusal, "evaluation refused");
+                let clock = rfc3339(self.clock.now());
+                tracing::warn!(%refusal, clock, "evaluation refused");
             }
             if answers.send(Answer { number, outcome }).await.is_err() {
                 break;

@@ -10,7 +10,7 @@ mod word;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use symbolon_core::custody::{AgreedKey, CustodyError, agreed_key};
+use symbolon_core::custody::{AgreedKey, CustodyError, agreed_key, refused_statement};
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::Name;
 use symbolon_core::roster::{Roster, RosterError, SignedEntry};
@@ -30,6 +30,8 @@ pub struct Membership {
     pub custody_missing: Option<String>,
     /// Agreements that name this agency, by id.
     pub agreements: BTreeMap<Name, Agreement>,
+    /// Why there is nothing to show of an agreement that the hub shows.
+    pub refused: BTreeMap<Name, String>,
 }
 
 /// Verifies the stored chain.
@@ -95,6 +97,10 @@ impl Node {
         };
         let epoch = custody.epoch;
         let statements = hub.statements(epoch).await?;
+        if let Some(refused) = refused_statement(&roster, custody, &statements) {
+            tracing::error!(%refused, "a custody statement is passed over");
+            self.note_custody_fault(refused.to_string());
+        }
         let agreed = agreed_key(&roster, custody, &statements);
         if let Ok(agreed) = &agreed {
             self.check_agreed(epoch, agreed)?;

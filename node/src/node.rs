@@ -134,6 +134,7 @@ impl Node {
             custody_keys: BTreeMap::new(),
             custody_missing: Some("not yet asked the hub".to_owned()),
             agreements: BTreeMap::new(),
+            refused: BTreeMap::new(),
         };
         let credentials = certificates::credentials(&stored)?;
         let gate = Gate::open(&tables)?;

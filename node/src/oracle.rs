@@ -19,6 +19,7 @@ use symbolon_core::roster::Custody;
 use symbolon_core::token::Root;
 use zeroize::Zeroizing;
 
+use crate::clock::rfc3339;
 use crate::error::NodeError;
 use crate::hub_client::{HubClient, HubError};
 use crate::node::Node;
@@ -177,13 +178,18 @@ impl Node {
             | Refusal::Repeated => NodeError::Waiting(format!(
                 "custodian {name} does not evaluate just now ({refusal}); the keys wait and go on by themselves"
             )),
-            Refusal::Malformed
-            | Refusal::NotAMember
-            | Refusal::BadSignature
-            | Refusal::Expired
-            | Refusal::Unknown => NodeError::Waiting(format!(
-                "custodian {name} does not evaluate for this agency ({refusal}); tell your administrator, the keys wait"
-            )),
+            Refusal::Expired => {
+                let now = self.clock.now();
+                let (now, until) = (rfc3339(now), rfc3339(now + REQUEST_LIFE_S));
+                NodeError::Waiting(format!(
+                    "custodian {name} finds a request of now expired: by this node's clock it is {now}, and the request is good until {until}; set this node's clock or have the custodian set its own, the keys wait and go on by themselves"
+                ))
+            }
+            Refusal::Malformed | Refusal::NotAMember | Refusal::BadSignature | Refusal::Unknown => {
+                NodeError::Waiting(format!(
+                    "custodian {name} does not evaluate for this agency ({refusal}); tell your administrator, the keys wait"
+                ))
+            }
         }
     }
 }

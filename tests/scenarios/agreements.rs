@@ -32,7 +32,7 @@ pub fn node<'a>(scene: &'a Scene, agency: &str) -> &'a std::sync::Arc<Node> {
     scene.consortium.node(agency).unwrap()
 }
 
-fn view(node: &Node) -> AgreementView {
+pub fn view(node: &Node) -> AgreementView {
     let views = node.agreement_views();
     let found = views.into_iter().find(|view| view.id == AGREEMENT);
     found.unwrap()
@@ -371,7 +371,7 @@ async fn both_keys_are_served_until_the_last_member_has_gone_over() {
 }
 
 /// The signing key of an agency whose node is stopped: a member that plays into the hub's hands.
-fn stolen_key(state: PathBuf) -> SigningKey {
+pub fn stolen_key(state: PathBuf) -> SigningKey {
     let vault = Vault::open(&state, &unlock()).unwrap();
     let tables = Tables::open(&vault).unwrap();
     let (_, identity) = tables.identity.iter().next().unwrap().unwrap();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use prost::Message as _;
 use symbolon_node::config::FILE_NAME;
 use symbolon_proto::custody::{
-    EvaluateReply, EvaluateRequest, Evaluation, StatementsReply, Task, evaluate_reply,
+    EvaluateReply, EvaluateRequest, Evaluation, Refusal, StatementsReply, Task, evaluate_reply,
 };
 use symbolon_proto::mailbox::{Delivery, delivery};
 use symbolon_proto::membership::RosterReply;
@@ -39,7 +39,7 @@ pub async fn between(scene: &mut Scene, agency: &str) -> Relay {
     relay
 }
 
-async fn connected(scene: &Scene, agency: &str) {
+pub async fn connected(scene: &Scene, agency: &str) {
     eventually("the node being connected", async || {
         let status = scene.consortium.node(agency)?.status()?;
         Ok(status.connected.then_some(()))
@@ -50,7 +50,7 @@ async fn connected(scene: &Scene, agency: &str) {
 }
 
 /// Decodes messages of one method and way, alters them, and leaves all others alone.
-fn on<M: prost::Message + Default>(
+pub fn on<M: prost::Message + Default>(
     method: &'static str,
     way: Way,
     mut alter: impl FnMut(&mut M) + Send + 'static,
@@ -73,13 +73,13 @@ fn person(scene: &Scene, id: usize) -> PathBuf {
     scene.file(&format!("person-{id}.csv"), &text)
 }
 
-async fn restarted(scene: &mut Scene, agency: &str) {
+pub async fn restarted(scene: &mut Scene, agency: &str) {
     scene.consortium.stop_node(agency).await.unwrap();
     scene.consortium.start_node(agency).await.unwrap();
 }
 
 /// Why the node has no line, once it says what is expected.
-async fn complaint(scene: &Scene, agency: &str, expected: &str) {
+pub async fn complaint(scene: &Scene, agency: &str, expected: &str) {
     eventually(expected, async || {
         let error = scene.consortium.node(agency)?.status()?.connection_error;
         Ok(error.filter(|error| error.contains(expected)))
@@ -217,8 +217,18 @@ fn answer_lies() -> Vec<Attempt> {
     let replayed = on(EVALUATE, Way::Down, move |reply: &mut EvaluateReply| {
         std::mem::swap(&mut before, reply);
     });
+    // As from a custodian whose clock differs: both times are told.
+    let expired = on(EVALUATE, Way::Down, |reply: &mut EvaluateReply| {
+        let (word, retry_at) = ("expired".to_owned(), 0);
+        reply.outcome = Some(evaluate_reply::Outcome::Refused(Refusal { word, retry_at }));
+    });
     let wrong = "was not used";
     vec![
+        (
+            "a clock that differs",
+            "by this node's clock it is",
+            expired,
+        ),
         ("swapped bytes", wrong, elements(|bytes| bytes.swap(0, 32))),
         (
             "another order",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgreementError, Document, MAX_STATEMENT_BYTES};
+use super::{AgreementError, Document};
 use crate::crypto::{Signature, SigningKey, VerifyingKey};
 use crate::encoding::{self, Digest};
 use crate::identity::AgencyName;
@@ -77,7 +77,7 @@ impl Acceptance {
         document: &Document,
         agreement: &Digest,
     ) -> Result<AcceptanceBody, AgreementError> {
-        if self.body.len() > MAX_STATEMENT_BYTES {
+        if self.body.len() > document.most_statement_bytes() {
             return Err(AgreementError::Malformed);
         }
         let body: AcceptanceBody =
@@ -88,7 +88,7 @@ impl Acceptance {
             key.verify(ACCEPTANCE_CONTEXT, &self.body, &self.signature)
                 .is_ok()
         };
-        if !member.signing_keys().any(signed) {
+        if !member.signing_keys_since(document.roster).any(signed) {
             return Err(forged());
         }
         let is_lead = body.agency == document.lead;

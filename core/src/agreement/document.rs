@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgreementError, MAX_MEMBERS};
+use super::{AgreementError, MAX_MEMBERS, STATEMENT_BYTES, STATEMENT_BYTES_A_MEMBER};
 use crate::crypto;
 use crate::encoding::Digest;
 use crate::identity::{AgencyKind, AgencyName, Name};
@@ -156,6 +156,12 @@ impl Document {
             "symbolon agreement line v1",
             &[&self.consortium.0, self.id.as_str().as_bytes()],
         )
+    }
+
+    /// Largest acceptance or statement about it, in bytes. A member can say little more than it has
+    /// to, or others would have to fetch it for ever.
+    pub(super) fn most_statement_bytes(&self) -> usize {
+        STATEMENT_BYTES + STATEMENT_BYTES_A_MEMBER * self.members.len()
     }
 
     /// What a member may submit and receive.

@@ -150,7 +150,7 @@ impl Standing {
 
     /// Takes in a statement that follows all those before.
     pub fn hear(&mut self, statement: &Statement, roster: &Roster) -> Result<Said, AgreementError> {
-        let body = statement.open(roster, &self.document.members, &self.digest)?;
+        let body = statement.open(roster, &self.document, &self.digest)?;
         let agency = body.agency;
         match &body.said {
             Said::Decline { reason } => {
@@ -186,7 +186,7 @@ impl Standing {
         statement: &Statement,
         roster: &Roster,
     ) -> Result<Said, AgreementError> {
-        let body = statement.open(roster, &self.document.members, &self.digest)?;
+        let body = statement.open(roster, &self.document, &self.digest)?;
         let agency = &body.agency;
         let spoken = match &body.said {
             Said::Decline { .. } => self.declined.contains_key(agency),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgreementError, KeyDelivery, MAX_REASON_BYTES, MAX_STATEMENT_BYTES};
+use super::{AgreementError, Document, KeyDelivery, MAX_REASON_BYTES};
 use crate::crypto::{self, Signature, SigningKey, VerifyingKey};
 use crate::encoding::{self, Digest};
 use crate::identity::AgencyName;
@@ -94,10 +94,10 @@ impl Statement {
     pub fn open(
         &self,
         roster: &Roster,
-        members: &[AgencyName],
+        document: &Document,
         agreement: &Digest,
     ) -> Result<StatementBody, AgreementError> {
-        if self.body.len() > MAX_STATEMENT_BYTES {
+        if self.body.len() > document.most_statement_bytes() {
             return Err(AgreementError::Malformed);
         }
         let body: StatementBody =
@@ -108,8 +108,13 @@ impl Statement {
             key.verify(STATEMENT_CONTEXT, &self.body, &self.signature)
                 .is_ok()
         };
-        let fits = body.agreement == *agreement && members.contains(&body.agency);
-        if !fits || !member.signing_keys().any(signed) {
+        let fits = body.agreement == *agreement && document.members.contains(&body.agency);
+        // An epoch says by which roster it was made: its key was not given up before that.
+        let since = match &body.said {
+            Said::Epoch(epoch) => epoch.roster.max(document.roster),
+            _ => document.roster,
+        };
+        if !fits || !member.signing_keys_since(since).any(signed) {
             return Err(forged());
         }
         if let Said::Decline { reason } | Said::Leave { reason } = &body.said

@@ -58,15 +58,22 @@ pub struct Member {
     pub keys: Option<AgencyKeys>,
     /// Keys that it had before, oldest first.
     pub past_keys: Vec<AgencyKeys>,
+    /// Numbers of the entries by which it gave each of them up.
+    pub given_up: Vec<u64>,
     /// Lengths of the roster at which it was removed: whoever came back is not where it was before.
     pub removals: Vec<u64>,
 }
 
 impl Member {
-    /// The signing keys that it has or had, the present one first: for statements that were made and
-    /// stored in their time, never for admitting anybody.
-    pub fn signing_keys(&self) -> impl Iterator<Item = &VerifyingKey> {
-        let past = self.past_keys.iter().rev();
+    /// The signing keys that it has, or still had when the roster had this length; the present one
+    /// first. For statements that were made and stored in their time, never for admitting anybody.
+    ///
+    /// What is said of something newer than a key was not said with it: whoever got hold of a key that
+    /// was given up, and has the hub on its side, speaks for nobody in what came after.
+    pub fn signing_keys_since(&self, length: u64) -> impl Iterator<Item = &VerifyingKey> {
+        let past = self.past_keys.iter().zip(&self.given_up).rev();
+        let past = past.filter(move |(_, number)| **number >= length);
+        let past = past.map(|(keys, _)| keys);
         self.keys.iter().chain(past).map(|keys| &keys.signing)
     }
 }
@@ -84,9 +91,12 @@ pub struct Approvers {
 
 impl Member {
     /// Takes over new keys; those before are kept for what they signed.
-    pub(super) fn bind(&mut self, keys: AgencyKeys) {
-        if self.keys.as_ref() != Some(&keys) {
-            self.past_keys.extend(self.keys.replace(keys));
+    pub(super) fn bind(&mut self, number: u64, keys: AgencyKeys) {
+        if self.keys.as_ref() != Some(&keys)
+            && let Some(before) = self.keys.replace(keys)
+        {
+            self.past_keys.push(before);
+            self.given_up.push(number);
         }
     }
 }
@@ -120,6 +130,8 @@ pub struct Custody {
     pub custodians: Vec<AgencyName>,
     /// Digest of the roster entry that appointed them.
     pub entry: Digest,
+    /// Its number.
+    pub number: u64,
 }
 
 impl Custody {

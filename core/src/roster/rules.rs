@@ -42,6 +42,9 @@ impl Roster {
             past_keys: known
                 .map(|known| known.past_keys.clone())
                 .unwrap_or_default(),
+            given_up: known
+                .map(|known| known.given_up.clone())
+                .unwrap_or_default(),
             removals: known
                 .map(|known| known.removals.clone())
                 .unwrap_or_default(),
@@ -99,7 +102,7 @@ impl Roster {
         let member = self.members.get_mut(agency);
         member
             .ok_or(refuse("the agency was not invited"))?
-            .bind(keys);
+            .bind(number, keys);
         Ok(())
     }
 
@@ -176,7 +179,7 @@ impl Roster {
             let need = 2;
             return Err(RosterError::Approvals { number, have, need });
         }
-        member.bind(keys);
+        member.bind(number, keys);
         member.invitation_open = false;
         member.standing = Standing::Active;
         Ok(())
@@ -212,6 +215,7 @@ impl Roster {
             threshold,
             custodians,
             entry,
+            number: self.length,
         });
         self.past_custodies.extend(before);
         Ok(())

@@ -200,6 +200,19 @@ impl Consortium {
         self.agencies.insert(name(agency), member);
     }
 
+    /// Exchanges an agency's keys; gives it as it was before.
+    pub fn rekey(&mut self, agency: &str, fresh: Agency) -> Agency {
+        let change = Change::Rekey {
+            agency: name(agency),
+            keys: fresh.keys(),
+        };
+        let mut approvers = self.approvers();
+        approvers.push(&fresh.signing);
+        let entry = self.entry(change, &approvers);
+        self.append(entry).unwrap();
+        self.agencies.insert(name(agency), fresh).unwrap()
+    }
+
     pub fn appoint(&mut self, threshold: u16, custodians: &[&str]) -> Result<(), RosterError> {
         let epoch = self.roster.custody.as_ref().map_or(1, |c| c.epoch + 1);
         self.decide(Change::Custodians {

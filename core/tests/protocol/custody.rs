@@ -1,15 +1,16 @@
 //! Requests to custodians, and their statements of the key: each field counts.
 
-use symbolon_core::crypto::Signature;
+use symbolon_core::crypto::{Signature, SigningKey};
 use symbolon_core::custody::{
     CustodyError, MAX_REQUEST_LIFE_S, Refusal, Request, Statement, StatementBody, agreed_key,
+    refused_statement,
 };
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::AgencyKind;
 use symbolon_core::oprf::threshold::{CustodyKey, Quorum};
 use symbolon_core::roster::Custody;
 
-use crate::common::{Alteration, Consortium, NOW, name, shared_key};
+use crate::common::{Agency, Alteration, Consortium, NOW, name, shared_key};
 
 const CUSTODIANS: [&str; 3] = ["police", "refuge", "clinic"];
 
@@ -301,4 +302,67 @@ fn a_forged_statement_is_refused_and_its_supposed_author_named() {
     assert_eq!(play(request), forged("refuge"));
     let malformed = Err(CustodyError::Malformed);
     assert_eq!(play(|_, s| s.body.clear()), malformed);
+}
+
+#[test]
+fn one_bad_statement_does_not_end_a_key_that_is_agreed() {
+    let consortium = consortium();
+    let (_, key) = shared_key(21, 2, 3);
+    let good = CUSTODIANS.map(|c| state(&consortium, &body(&consortium, c)));
+    // A custodian that wants nobody to go on states a generation that nobody made, badly.
+    let mut later = body(&consortium, "refuge");
+    later.generation = 1;
+    let mut forged = state(&consortium, &later);
+    forged.signature.0[3] ^= 1;
+    let mut garbled = state(&consortium, &later);
+    garbled.body.splice(..1, *b"{\"more\":1,");
+    for (bad, said) in [
+        (forged, CustodyError::Forged(name("refuge"))),
+        (garbled, CustodyError::Malformed),
+    ] {
+        let with_bad = [vec![bad], good.to_vec()].concat();
+        assert_eq!(agreed(&consortium, &with_bad), Ok(key.clone()));
+        let custody = custody(&consortium);
+        let named = refused_statement(&consortium.roster, custody, &with_bad);
+        assert_eq!(named, Some(said.clone()));
+        assert_eq!(refused_statement(&consortium.roster, custody, &good), None);
+        // Where it is needed, it is what is wrong.
+        let instead = [with_bad[..1].to_vec(), good[..1].to_vec()].concat();
+        assert_eq!(agreed(&consortium, &instead), Err(said));
+    }
+}
+
+#[test]
+fn a_key_that_was_given_up_states_no_later_custody() {
+    let mut consortium = consortium();
+    let old = state(&consortium, &body(&consortium, "refuge"));
+    let others = ["police", "clinic"];
+    let stated = |consortium: &Consortium, refuge: &Statement| {
+        let others = others.map(|c| state(consortium, &body(consortium, c)));
+        let statements = [others.to_vec(), vec![refuge.clone()]].concat();
+        agreed(consortium, &statements).map(|_| ())
+    };
+    let fresh = Agency::new();
+    let before = consortium.rekey("refuge", fresh);
+    // What it stated before stays stated.
+    assert_eq!(stated(&consortium, &old), Ok(()));
+    consortium.appoint(2, &CUSTODIANS).unwrap();
+    let mut anew = body(&consortium, "refuge");
+    anew.epoch = 2;
+    let all = |consortium: &Consortium, key: &SigningKey| {
+        let mut statements: Vec<Statement> = others
+            .iter()
+            .map(|c| {
+                let mut body = body(consortium, c);
+                body.epoch = 2;
+                state(consortium, &body)
+            })
+            .collect();
+        statements.push(Statement::new(&anew, key).unwrap());
+        agreed(consortium, &statements).map(|_| ())
+    };
+    let present = &consortium.agency("refuge").signing;
+    assert_eq!(all(&consortium, present), Ok(()));
+    let thief = all(&consortium, &before.signing);
+    assert_eq!(thief, Err(CustodyError::Forged(name("refuge"))));
 }

@@ -218,8 +218,15 @@ fn keys_are_exchanged_for_fresh_ones_that_their_owner_has() {
     consortium.append(entry).unwrap();
     let (member, keys) = consortium.roster.enrolled(&name("police")).unwrap();
     assert_eq!(*keys, new.keys());
-    let signing: Vec<_> = member.signing_keys().copied().collect();
-    assert_eq!(signing, [new.signing.verifying_key(), before.signing]);
+    let at = consortium.roster.length - 1;
+    let signing = |since| {
+        member
+            .signing_keys_since(since)
+            .copied()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(signing(at), [new.signing.verifying_key(), before.signing]);
+    assert_eq!(signing(at + 1), [new.signing.verifying_key()]);
     let back = attempt(
         &consortium,
         rekey("police", before),

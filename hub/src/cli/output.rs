@@ -23,10 +23,10 @@ pub struct Output {
 }
 
 impl Output {
-    /// Prints lines as they are.
+    /// Prints lines.
     pub fn text(self, text: &str) -> Result<(), Failure> {
         let mut out = std::io::stdout().lock();
-        writeln!(out, "{text}")?;
+        writeln!(out, "{}", harmless(text))?;
         Ok(out.flush()?)
     }
 
@@ -44,6 +44,17 @@ impl Output {
     }
 }
 
+/// Text without the characters that steer a terminal: an administrator reads what agencies, other
+/// administrators and the hub wrote, and approves by what is on the screen.
+pub fn harmless(text: &str) -> String {
+    let steers = |c: char| {
+        (c.is_control() && c != '\n')
+            // Marks that turn the direction of writing can disguise a text.
+            || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    text.replace(steers, "\u{FFFD}")
+}
+
 /// A table with a header.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
@@ -59,4 +70,17 @@ pub fn moment(seconds: i64) -> String {
         return "-".to_owned();
     }
     crate::clock::rfc3339(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_cannot_steer_the_terminal() {
+        assert_eq!(
+            harmless("a\u{1b}[2Jb\r\u{202E}c\nd é"),
+            "a\u{FFFD}[2Jb\u{FFFD}\u{FFFD}c\nd é"
+        );
+    }
 }

@@ -131,7 +131,7 @@ impl Directory {
                     return Ok(None);
                 }
                 let document = &record.standing.document;
-                let opened = statement.open(&state.roster, &document.members, &agreement)?;
+                let opened = statement.open(&state.roster, document, &agreement)?;
                 if opened.agency != agency {
                     return Err(NotAllowed.into());
                 }

@@ -18,6 +18,11 @@ use crate::store::blocking;
 
 /// Most entries that wait for approvals; each is at most 32 KiB.
 const MAX_WAITING: usize = 64;
+/// Of those, exchanges of keys that one member brought: the one that it means, and one that it tried
+/// before.
+const MAX_WAITING_OF_A_MEMBER: usize = 2;
+/// Places that no members' exchanges of keys take.
+const KEPT_FOR_ADMINISTRATORS: usize = 32;
 
 /// What became of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +62,7 @@ impl Directory {
         caller: &Caller,
         entry: SignedEntry,
     ) -> Result<Appended, MembershipError> {
-        let by = match caller {
-            Caller::Administrator(name) | Caller::Agency(name) => name.clone(),
-        };
+        let by = caller.clone();
         let body = entry.read().ok_or(RosterError::Malformed {
             number: self.state().roster.length,
         })?;
@@ -86,7 +89,7 @@ impl Directory {
         &self,
         state: &State,
         entry: &SignedEntry,
-        by: AgencyName,
+        by: Caller,
     ) -> Result<(Option<State>, Hint, Appended), MembershipError> {
         // Only approvals that verify are kept, and each key's once.
         let mut joined = SignedEntry {
@@ -103,9 +106,10 @@ impl Directory {
         joined.approvals.retain(|approval| counts(approval.key));
         let (have, need) = state.roster.weigh(&joined)?;
         let mut next = state.clone();
+        let (Caller::Administrator(name) | Caller::Agency(name)) = &by;
         if have >= need {
             next.roster = state.roster.apply(&joined)?;
-            let log = self.entry(Event::Roster, by, 1, next.roster.head);
+            let log = self.entry(Event::Roster, name.clone(), 1, next.roster.head);
             self.store
                 .append_roster(state.roster.length, &joined, &log)?;
             next.entries.push(joined);
@@ -120,10 +124,10 @@ impl Directory {
             return Ok((None, Hint::Roster, appended));
         }
         next.waiting.retain(|known| known.body != joined.body);
-        if next.waiting.len() >= MAX_WAITING {
+        if !has_room(&next.waiting, &by) {
             return Err(MembershipError::TooManyWaiting);
         }
-        let log = self.entry(Event::Approval, by, 1, joined.digest());
+        let log = self.entry(Event::Approval, name.clone(), 1, joined.digest());
         self.store.keep_waiting(&joined, &log)?;
         next.waiting.push(joined);
         Ok((Some(next), Hint::Roster, appended))
@@ -175,6 +179,27 @@ impl Directory {
             live_rows: self.store.holdings(agency)?.count,
         })
     }
+}
+
+/// Whether one more entry may wait. A member could otherwise fill the list, and keep administrators
+/// from changing anything.
+fn has_room(waiting: &[SignedEntry], by: &Caller) -> bool {
+    match by {
+        Caller::Administrator(_) => waiting.len() < MAX_WAITING,
+        Caller::Agency(agency) => {
+            let own = waiting.iter().filter(|known| exchanges(known, agency));
+            own.count() < MAX_WAITING_OF_A_MEMBER
+                && waiting.len() < MAX_WAITING - KEPT_FOR_ADMINISTRATORS
+        }
+    }
+}
+
+/// Whether an entry exchanges this member's keys.
+fn exchanges(entry: &SignedEntry, agency: &AgencyName) -> bool {
+    let body = entry.read();
+    body.is_some_and(
+        |body| matches!(&body.change, Change::Rekey { agency: of, .. } if of == agency),
+    )
 }
 
 /// The key that an exchange of keys binds, whose own approval the entry must have.

@@ -11,5 +11,7 @@ mod enrolment;
 mod openssl;
 mod renewal;
 mod revocation;
+mod roles;
 mod services;
+mod sessions;
 mod transport;

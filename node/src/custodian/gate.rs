@@ -5,6 +5,11 @@
 //! nor any number of requests at the same time gets one answered twice or one evaluation too many. A
 //! crash between the marks and the answer costs the agency what the request would have cost. Marks
 //! are kept in memory too; there they decide, and they are read from the vault when it is opened.
+//!
+//! A mark goes when its request has expired by this clock. Should the clock have been set forward then
+//! and back since, the request would be good once more and nothing would remember it. So what goes
+//! leaves behind until when the newest of it was good, and nothing that was good no longer than that
+//! is let through again: after such a clock, requests are refused for a few minutes.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -24,6 +29,9 @@ use crate::vault::Vault;
 const MOST_OF_AN_AGENCY: usize = 10_000;
 /// How often marks that no longer matter are swept out.
 const SWEEP_EVERY_S: i64 = 60;
+
+/// Until when the newest request was good whose mark was swept out.
+const FORGOTTEN: &str = "requests forgotten until";
 
 /// Which request: an agency's own number for it. Another agency with the same number is another one.
 type Mark = (AgencyName, KeyTag);
@@ -49,6 +57,8 @@ pub struct Gate(Mutex<State>);
 struct State {
     /// Until when each request must be refused.
     marks: BTreeMap<Mark, i64>,
+    /// What was good no longer than until then may have been answered, though no mark says so.
+    forgotten: i64,
     next_entry: u64,
     swept_at: i64,
 }
@@ -57,8 +67,11 @@ impl Gate {
     /// Reads what was answered before.
     pub fn open(tables: &Tables) -> Result<Self, NodeError> {
         let marks: BTreeMap<Mark, i64> = tables.answered.iter().collect::<Result<_, _>>()?;
+        let forgotten = tables.numbers.get(&FORGOTTEN.to_owned())?;
+        let forgotten = forgotten.and_then(|at| i64::try_from(at).ok());
         Ok(Self(Mutex::new(State {
             marks,
+            forgotten: forgotten.unwrap_or(i64::MIN),
             // Entries are never deleted and have no gaps.
             next_entry: tables.ledger.len() as u64,
             swept_at: i64::MIN,
@@ -81,6 +94,14 @@ impl Gate {
         state.sweep(tables, now).map_err(failed)?;
         let mark = (request.requester.clone(), KeyTag(request.id));
         if state.marks.contains_key(&mark) {
+            return Err(Refusal::Repeated);
+        }
+        if request.expires_at <= state.forgotten {
+            tracing::error!(
+                clock = now,
+                was_beyond = state.forgotten.saturating_add(MAX_REQUEST_LIFE_S),
+                "this clock was set back: what may have been answered before is not answered again"
+            );
             return Err(Refusal::Repeated);
         }
         if state.remembered(&request.requester) >= MOST_OF_AN_AGENCY {
@@ -142,7 +163,9 @@ impl State {
     }
 
     fn sweep(&mut self, tables: &Tables, now: i64) -> Result<(), NodeError> {
-        if now < self.swept_at.saturating_add(SWEEP_EVERY_S) {
+        // A clock that was set back sweeps again when it likes: marks go by their own time.
+        let since = now.saturating_sub(self.swept_at);
+        if (0..SWEEP_EVERY_S).contains(&since) {
             return Ok(());
         }
         let over: Vec<Mark> = self
@@ -151,6 +174,14 @@ impl State {
             .filter(|(_, until)| **until < now)
             .map(|(mark, _)| mark.clone())
             .collect();
+        let newest = over.iter().filter_map(|mark| self.marks.get(mark)).max();
+        if let Some(until) = newest {
+            // Before the marks go, so that a crash in between forgets nothing.
+            let expired = until.saturating_sub(MAX_REQUEST_LIFE_S).max(self.forgotten);
+            let number = u64::try_from(expired).unwrap_or(0);
+            tables.numbers.put(&FORGOTTEN.to_owned(), &number)?;
+            self.forgotten = expired;
+        }
         for mark in over {
             tables.answered.remove(&mark)?;
             self.marks.remove(&mark);

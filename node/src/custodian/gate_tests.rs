@@ -158,6 +158,36 @@ fn a_refusal_says_when_and_holds_until_then() {
 }
 
 #[test]
+fn a_clock_that_is_set_forward_and_back_gets_nothing_answered_twice() {
+    const DAY_S: i64 = 86_400;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("node");
+    let kept = Kept::at(&path);
+    let original = request(1, "police", 3);
+    assert_eq!(kept.admit(&original, PLENTY, NOW), Ok(()));
+    // A day forward: the first is expired long since, and its mark goes.
+    let mut ahead = request(2, "police", 1);
+    ahead.expires_at = NOW + DAY_S + 120;
+    assert_eq!(kept.admit(&ahead, PLENTY, NOW + DAY_S), Ok(()));
+    assert_eq!(kept.tables.answered.len(), 1, "the first one's is gone");
+    // And back: by this clock the first is good again, and so is what was asked ahead of time.
+    let replayed = |kept: &Kept| {
+        for again in [&original, &ahead] {
+            assert_eq!(kept.admit(again, PLENTY, NOW + 1), Err(Refusal::Repeated));
+        }
+        assert_eq!(kept.spent(), 4);
+    };
+    replayed(&kept);
+    drop(kept);
+    let kept = Kept::at(&path);
+    replayed(&kept);
+    // The control: one that was made since is let through at once.
+    let mut fresh = request(3, "police", 1);
+    fresh.expires_at = original.expires_at + 1;
+    assert_eq!(kept.admit(&fresh, PLENTY, NOW + 1), Ok(()));
+}
+
+#[test]
 fn marks_are_swept_when_they_no_longer_matter_and_bounded_while_they_do() {
     let directory = tempfile::tempdir().unwrap();
     let kept = Kept::at(&directory.path().join("node"));
@@ -176,6 +206,7 @@ fn marks_are_swept_when_they_no_longer_matter_and_bounded_while_they_do() {
         }
     }
     let mut one_more = request(3, "police", 1);
+    one_more.expires_at = over + 60;
     assert_eq!(kept.admit(&one_more, PLENTY, over), Err(Refusal::Busy));
     one_more.requester = "refuge".parse().unwrap();
     assert_eq!(kept.admit(&one_more, PLENTY, over), Ok(()));

@@ -75,15 +75,18 @@ impl Node {
             }
         }
         self.check_past(&offered)?;
+        self.change_membership(|m| m.refused.clear());
         for (id, papers) in offered {
             match self.take_agreement(&id, &papers, &roster) {
                 Ok(()) => {}
                 // One bad statement must not cut this node off from its other agreements.
                 Err(NodeError::Agreement(error)) => {
                     tracing::error!(agreement = %id, %error, "what the hub shows is refused");
-                    self.change_membership(|m| {
-                        if let Some(known) = m.agreements.get_mut(&id) {
-                            known.trouble = Some(format!("what the hub shows is refused: {error}"));
+                    let trouble = format!("what the hub shows is refused: {error}");
+                    self.change_membership(|m| match m.agreements.get_mut(&id) {
+                        Some(known) => known.trouble = Some(trouble),
+                        None => {
+                            m.refused.insert(id, trouble);
                         }
                     });
                 }
@@ -262,11 +265,18 @@ impl Node {
     pub fn agreement(&self, id: Option<&str>) -> Result<Agreement, NodeError> {
         self.membership(|m| match id {
             Some(id) => {
-                let found = id.parse::<Name>().ok().and_then(|id| m.agreements.get(&id));
+                let name = id.parse::<Name>().ok();
+                let found = name.as_ref().and_then(|name| m.agreements.get(name));
+                let refused = name.as_ref().and_then(|name| m.refused.get(name));
                 found.cloned().ok_or_else(|| {
-                    NodeError::Request(format!(
-                        "there is no agreement {id} with this agency in it; `symbolon-node agreement list` shows those there are"
-                    ))
+                    NodeError::Request(match refused {
+                        Some(trouble) => format!(
+                            "agreement {id} cannot be used: {trouble}; do not go on, tell your administrator"
+                        ),
+                        None => format!(
+                            "there is no agreement {id} with this agency in it; `symbolon-node agreement list` shows those there are"
+                        ),
+                    })
                 })
             }
             None => {
