@@ -5,6 +5,8 @@
 //! between the nodes, an agreement accepted by each. Only time-outs are watched here ([`eventually`]);
 //! nothing sleeps for a fixed while and hopes.
 
+mod administrators;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use symbolon_core::roster::Quota;
 use symbolon_core::sealed_file::Unlock;
 use symbolon_hub::Observer;
 use symbolon_hub::admin::Admin;
+use symbolon_hub::ca::AdministratorRequest;
 use symbolon_hub::config::HubConfig;
 use symbolon_hub::founding::{self, FoundingOptions};
 use symbolon_hub::{Hub, RunningHub};
@@ -170,12 +173,22 @@ impl Consortium {
         program: Option<PathBuf>,
         observer: Option<Observer>,
     ) -> Result<Self, Failure> {
+        Self::found_by(base, unlock, (program, observer), (&[], 1)).await
+    }
+
+    /// The same with further administrators, and as many approvals for each change.
+    async fn found_by(
+        base: &Path,
+        unlock: fn() -> Unlock,
+        (program, observer): (Option<PathBuf>, Option<Observer>),
+        (others, approvals_needed): (&[AdministratorRequest], u32),
+    ) -> Result<Self, Failure> {
         let places = Places::new(base);
         std::fs::create_dir_all(base)?;
         // Free ports are found by binding to port 0 once; the hub then listens on the same ones for
         // as long as the consortium lives, so that nodes find it again after a restart.
         let addresses = (free_port()?, free_port()?);
-        founding::found(
+        founding::found_with(
             &FoundingOptions {
                 consortium: "demo".parse()?,
                 administrator: "administrator".parse()?,
@@ -187,6 +200,8 @@ impl Consortium {
                 enrolment_listen: addresses.1.to_string(),
                 passphrase: unlock(),
             },
+            others,
+            approvals_needed,
             symbolon_hub::clock::system().as_ref(),
         )?;
         let clock = Arc::new(SharedClock::default());
