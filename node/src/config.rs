@@ -62,11 +62,20 @@ pub enum Role {
 impl Role {
     /// Refuses what only a node with records does.
     pub(crate) fn refuse_records(self) -> Result<(), NodeError> {
+        self.refuse("keeps no records; use the agency's own node for them")
+    }
+
+    /// Refuses a word on an agreement: it would promise records that this node never has.
+    pub(crate) fn refuse_agreements(self) -> Result<(), NodeError> {
+        self.refuse("takes part in no agreement; use the agency's own node for it")
+    }
+
+    fn refuse(self, why: &str) -> Result<(), NodeError> {
         match self {
             Self::Member => Ok(()),
-            Self::Custodian => Err(NodeError::Request(
-                "this node is a custodian only (role = \"custodian\" in node.toml) and keeps no records; use the agency's own node for them, or change the role and start it again".into(),
-            )),
+            Self::Custodian => Err(NodeError::Request(format!(
+                "this node is a custodian only (role = \"custodian\" in node.toml) and {why}, or change the role and start it again"
+            ))),
         }
     }
 }

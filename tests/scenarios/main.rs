@@ -11,6 +11,7 @@ mod authorities;
 mod bad_input;
 mod canaries;
 mod certificates;
+mod custodian_host;
 mod custody;
 mod full_disk;
 mod help;
