@@ -243,38 +243,18 @@ impl Hub {
             let (clock, shutdown) = (Arc::clone(&clock), shutdown.clone());
             blocking(move || Services::open(&dir, &config, founded, &clock, &shutdown)).await?
         };
-        let intake = |name, tls, directory| Intake {
-            name,
-            tls: Arc::new(tls),
-            directory,
-            max_connections: config.limits.max_connections,
-            max_handshakes: config.limits.max_handshakes,
-            observer: observer.clone(),
-        };
         let directory = Arc::clone(&services.directory);
         let certificates = Arc::clone(&services.certificates);
-        let mutual = credentials.mutual(Arc::clone(&clock), Arc::clone(&directory))?;
-        let mutual = intake("main", mutual, Some(Arc::clone(&directory)));
-        let server_only = credentials.server_only(Arc::clone(&clock))?;
-        let server_only = intake("enrolment", server_only, None);
+        let matching = Arc::clone(&services.matching);
+        let (mutual, server_only) =
+            intakes(&config, &credentials, &directory, &clock, observer.as_ref())?;
         let main = listener::accept(main, mutual, &shutdown);
         let enrolment = listener::accept(vec![enrolment], server_only, &shutdown);
-        let matching = Arc::clone(&services.matching);
-        let sweep = Duration::from_secs(config.expiry_sweep_s);
         let ended = CancellationToken::new();
-        let looking_after = look_after(Arc::clone(&services.certificates), shutdown.clone());
+        let mut tasks = keep_up(&services, &config, &shutdown);
         let served = (log_key, Arc::clone(&credentials));
-        let mut tasks = serve(services, served, (main, enrolment), &shutdown, &ended);
-        tasks.push(tokio::spawn(looking_after));
-        tasks.push(tokio::spawn(expire_regularly(
-            Arc::clone(&matching),
-            sweep,
-            shutdown.clone(),
-        )));
-        tasks.push(tokio::spawn(drop_departed(
-            Arc::clone(&matching),
-            shutdown.clone(),
-        )));
+        let serving = serve(services, served, (main, enrolment), &shutdown, &ended);
+        tasks.extend(serving);
         info!(%listen, enrolment = %enrolment_address, "the hub is serving");
         Ok(RunningHub {
             listen,
@@ -292,6 +272,46 @@ impl Hub {
             lock,
         })
     }
+}
+
+/// How connections are taken in on the main port, and on that for enrolment.
+fn intakes(
+    config: &HubConfig,
+    credentials: &Arc<Credentials>,
+    directory: &Arc<Directory>,
+    clock: &Arc<dyn Clock>,
+    observer: Option<&Observer>,
+) -> Result<(Intake, Intake), TlsError> {
+    let intake = |name, tls, directory| Intake {
+        name,
+        tls: Arc::new(tls),
+        directory,
+        max_connections: config.limits.max_connections,
+        max_handshakes: config.limits.max_handshakes,
+        observer: observer.cloned(),
+    };
+    let mutual = credentials.mutual(Arc::clone(clock), Arc::clone(directory))?;
+    let server_only = credentials.server_only(Arc::clone(clock))?;
+    Ok((
+        intake("main", mutual, Some(Arc::clone(directory))),
+        intake("enrolment", server_only, None),
+    ))
+}
+
+/// What goes on beside serving: lists, connections that end, rows that expire or are departed.
+fn keep_up(
+    services: &Services,
+    config: &HubConfig,
+    shutdown: &CancellationToken,
+) -> Vec<JoinHandle<Result<(), String>>> {
+    let matching = || Arc::clone(&services.matching);
+    let sweep = Duration::from_secs(config.expiry_sweep_s);
+    let looking_after = look_after(Arc::clone(&services.certificates), shutdown.clone());
+    vec![
+        tokio::spawn(looking_after),
+        tokio::spawn(expire_regularly(matching(), sweep, shutdown.clone())),
+        tokio::spawn(drop_departed(matching(), shutdown.clone())),
+    ]
 }
 
 /// The listeners, and where they are.
