@@ -22,6 +22,7 @@ use crate::config::{ConfigError, HubConfig};
 use crate::custody::{Custody, Relay};
 use crate::enrolment::Enrolment;
 use crate::files::{self, FileError};
+use crate::health::Watch;
 use crate::listener::{self, Intake, Observer};
 use crate::lock::{LockError, StateLock};
 use crate::mailbox::{Lines, Mailbox};
@@ -87,6 +88,8 @@ pub struct RunningHub {
     pub also: Vec<SocketAddr>,
     /// Where invitations are redeemed.
     pub enrolment: SocketAddr,
+    /// Where it answers for its health, if it does.
+    pub health: Option<SocketAddr>,
     /// The join, for sweeping out expired rows at a moment of one's own choosing.
     pub matching: Arc<Matching>,
     state_dir: PathBuf,
@@ -235,6 +238,7 @@ impl Hub {
             also,
             enrolment,
             enrolment_address,
+            health,
         } = Bound::bind(&config).await?;
         let log_key = Arc::new(SigningKey::from_seed(founded.log_key.seed().clone())?);
         let credentials = Arc::clone(&founded.credentials);
@@ -246,6 +250,13 @@ impl Hub {
         let directory = Arc::clone(&services.directory);
         let certificates = Arc::clone(&services.certificates);
         let matching = Arc::clone(&services.matching);
+        let watch = Arc::new(Watch {
+            store: Arc::clone(&matching.store),
+            certificates: Arc::clone(&certificates),
+            credentials: Arc::clone(&credentials),
+            clock: Arc::clone(&clock),
+            probed: tokio::sync::Mutex::default(),
+        });
         let (mutual, server_only) =
             intakes(&config, &credentials, &directory, &clock, observer.as_ref())?;
         let main = listener::accept(main, mutual, &shutdown);
@@ -255,11 +266,14 @@ impl Hub {
         let served = (log_key, Arc::clone(&credentials));
         let serving = serve(services, served, (main, enrolment), &shutdown, &ended);
         tasks.extend(serving);
+        let (health, watching) = watch.answer_on(health, &shutdown).unzip();
+        tasks.extend(watching);
         info!(%listen, enrolment = %enrolment_address, "the hub is serving");
         Ok(RunningHub {
             listen,
             also,
             enrolment: enrolment_address,
+            health,
             matching,
             state_dir: state_dir.to_owned(),
             credentials,
@@ -321,6 +335,7 @@ struct Bound {
     also: Vec<SocketAddr>,
     enrolment: TcpListener,
     enrolment_address: SocketAddr,
+    health: Option<(TcpListener, SocketAddr)>,
 }
 
 impl Bound {
@@ -336,6 +351,15 @@ impl Bound {
         }
         let enrolment = listener::bind(&config.enrolment_listen, "enrolment_listen").await;
         let enrolment = enrolment.map_err(HubError::Listen)?;
+        let health = match config.health_listen {
+            None => None,
+            Some(wanted) => {
+                let bound = listener::bind(&wanted.to_string(), "health_listen").await;
+                let bound = bound.map_err(HubError::Listen)?;
+                let address = address(&bound)?;
+                Some((bound, address))
+            }
+        };
         let addresses = main.iter().map(address).collect::<Result<Vec<_>, _>>()?;
         let (listen, also) = addresses
             .split_first()
@@ -346,6 +370,7 @@ impl Bound {
             main,
             enrolment_address: address(&enrolment)?,
             enrolment,
+            health,
         })
     }
 }

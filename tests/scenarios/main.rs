@@ -14,6 +14,7 @@ mod certificates;
 mod custodian_host;
 mod custody;
 mod full_disk;
+mod health;
 mod help;
 mod kill;
 mod malicious_hub;

@@ -30,6 +30,7 @@ use symbolon_hub::{Hub, RunningHub};
 use symbolon_node::clock;
 use symbolon_node::config::NodeConfig;
 use symbolon_node::control;
+use symbolon_node::health;
 use symbolon_node::node::Node;
 use symbolon_node::serve::Commands;
 use symbolon_node::{config, enrolment};
@@ -274,7 +275,8 @@ impl Consortium {
                 tracing::error!(%error, "no control socket");
             }
         });
-        let tasks = vec![serving, answering];
+        let mut tasks = vec![serving, answering];
+        tasks.extend(health::start(&node, &shutdown).await?);
         self.nodes.insert(
             name.to_owned(),
             Running {

@@ -33,7 +33,7 @@ const LIMIT: u32 = 3;
 
 /// Runs every check, each on a store of its own.
 pub fn run_all(make: impl Fn(&Path) -> Arc<dyn Store>) {
-    let checks: [(&str, Check); 21] = [
+    let checks: [(&str, Check); 22] = [
         ("submitting is idempotent", submitting_is_idempotent),
         ("joins tell both sides", joins_tell_both_sides),
         ("no member joins itself", no_member_joins_itself),
@@ -66,6 +66,7 @@ pub fn run_all(make: impl Fn(&Path) -> Arc<dyn Store>) {
             "agreements keep what was said",
             registry::agreements_keep_their_order,
         ),
+        ("a probe leaves no trace", registry::a_probe_leaves_no_trace),
         ("an epoch of a member goes", an_epoch_of_a_member_goes),
     ];
     for (name, check) in checks {

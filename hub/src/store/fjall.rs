@@ -426,6 +426,13 @@ impl Store for FjallStore {
         self.write(|write| write.acknowledge(member, up_to, at))
     }
 
+    fn probe(&self) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.tx.insert(&write.spaces.meta, "probe", b"");
+            Ok(())
+        })
+    }
+
     fn note(&self, log: &LogEntry) -> Result<(), StoreError> {
         self.write(|write| write.log(log))
     }
