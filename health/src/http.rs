@@ -95,7 +95,7 @@ where
         async move {
             Ok::<_, Infallible>(match asked {
                 Ok(health) => told(&health.await),
-                Err(refusal) => refusal,
+                Err(refusal) => plain(refusal),
             })
         }
     });
@@ -109,18 +109,14 @@ where
         .await
 }
 
-fn refusal(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+fn refusal(request: &Request<Incoming>) -> Option<StatusCode> {
     if request.uri().path() != PATH {
-        return Some(plain(StatusCode::NOT_FOUND));
+        Some(StatusCode::NOT_FOUND)
+    } else if request.method() != Method::GET {
+        Some(StatusCode::METHOD_NOT_ALLOWED)
+    } else {
+        None
     }
-    if request.method() != Method::GET {
-        let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED);
-        refused
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET"));
-        return Some(refused);
-    }
-    None
 }
 
 fn told(health: &Health) -> Response<Full<Bytes>> {
@@ -143,5 +139,9 @@ fn told(health: &Health) -> Response<Full<Bytes>> {
 fn plain(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::new()));
     *response.status_mut() = status;
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let allowed = HeaderValue::from_static("GET");
+        response.headers_mut().insert(ALLOW, allowed);
+    }
     response
 }
