@@ -1,6 +1,7 @@
 //! A running hub: it opens the state directory, listens, sweeps, and ends in order.
 
-use std::collections::BTreeSet;
+mod upkeep;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::ca::{self, CaError};
 use crate::certificates::{Authority, Certificates, CertificatesError};
@@ -262,7 +263,7 @@ impl Hub {
         let main = listener::accept(main, mutual, &shutdown);
         let enrolment = listener::accept(vec![enrolment], server_only, &shutdown);
         let ended = CancellationToken::new();
-        let mut tasks = keep_up(&services, &config, &shutdown);
+        let mut tasks = upkeep::keep_up(&services, &config, &shutdown);
         let served = (log_key, Arc::clone(&credentials));
         let serving = serve(services, served, (main, enrolment), &shutdown, &ended);
         tasks.extend(serving);
@@ -310,22 +311,6 @@ fn intakes(
         intake("main", mutual, Some(Arc::clone(directory))),
         intake("enrolment", server_only, None),
     ))
-}
-
-/// What goes on beside serving: lists, connections that end, rows that expire or are departed.
-fn keep_up(
-    services: &Services,
-    config: &HubConfig,
-    shutdown: &CancellationToken,
-) -> Vec<JoinHandle<Result<(), String>>> {
-    let matching = || Arc::clone(&services.matching);
-    let sweep = Duration::from_secs(config.expiry_sweep_s);
-    let looking_after = look_after(Arc::clone(&services.certificates), shutdown.clone());
-    vec![
-        tokio::spawn(looking_after),
-        tokio::spawn(expire_regularly(matching(), sweep, shutdown.clone())),
-        tokio::spawn(drop_departed(matching(), shutdown.clone())),
-    ]
 }
 
 /// The listeners, and where they are.
@@ -415,59 +400,6 @@ fn serve(
             enrolment.await.map_err(|error| error.to_string())
         }),
     ]
-}
-
-async fn expire_regularly(
-    matching: Arc<Matching>,
-    every: Duration,
-    shutdown: CancellationToken,
-) -> Result<(), String> {
-    let mut interval = tokio::time::interval(every);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            _ = interval.tick() => {}
-        }
-        match matching.expire().await {
-            Ok(0) => {}
-            Ok(removed) => info!(removed, "expired rows were removed"),
-            Err(error) => error!(%error, "expired rows could not be removed"),
-        }
-    }
-}
-
-/// Connections end within this after their certificate; half of what a revocation may take.
-const LOOK: Duration = Duration::from_millis(500);
-
-async fn look_after(
-    certificates: Arc<Certificates>,
-    shutdown: CancellationToken,
-) -> Result<(), String> {
-    let mut interval = tokio::time::interval(LOOK);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            _ = interval.tick() => certificates.look_after().await,
-        }
-    }
-}
-
-/// Deletes rows of members that have departed, at the start and after each change of membership.
-async fn drop_departed(matching: Arc<Matching>, shutdown: CancellationToken) -> Result<(), String> {
-    let mut settled = BTreeSet::new();
-    loop {
-        match matching.drop_departed(&mut settled).await {
-            Ok(0) => {}
-            Ok(removed) => info!(removed, "rows of departed members were removed"),
-            Err(error) => error!(%error, "rows of departed members could not be removed"),
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            () = matching.directory.departures.notified() => {}
-        }
-    }
 }
 
 impl RunningHub {
