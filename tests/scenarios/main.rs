@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod administrators;
+mod agreement_forgery;
 mod agreement_terms;
 mod agreements;
 mod authorities;
