@@ -13,7 +13,7 @@ use super::{Failure, Places, SharedClock, eventually};
 
 /// The hub, in this process or in one of its own that can be killed.
 pub(super) enum HubHandle {
-    Here(RunningHub, CancellationToken),
+    Here(Box<RunningHub>, CancellationToken),
     Process(Killed),
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn start_hub(
     config.enrolment_listen = addresses.1.to_string();
     let shutdown = CancellationToken::new();
     let hub = Hub::start_observed(&places.hub(), config, clock, shutdown.clone(), observer).await?;
-    Ok(HubHandle::Here(hub, shutdown))
+    Ok(HubHandle::Here(Box::new(hub), shutdown))
 }
 
 /// A process that does not outlive its handle.
