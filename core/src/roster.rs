@@ -7,6 +7,7 @@
 //! * `Enrol`: the one-time invitation key that the `Invite` entry names, and the signing key that is
 //!   bound. The invitation's private half never reaches the hub, so only the invited agency can
 //!   bind keys; and it can bind no key but its own.
+//! * `Genesis`: one of its administrators. It is believed by its pinned digest.
 //! * `Rekey`: administrators, and the new signing key, for the same reason.
 //! * All others: as many administrators' approval keys as the genesis, or the last `Approvers`
 //!   entry, says.
@@ -147,9 +148,11 @@ impl Roster {
             head: actual,
             length: 1,
         };
-        let (have, need) = roster.approvals_of(entry);
-        if have < need {
-            let number = 0;
+        // The pin is what makes it the genesis. A signature shows that whoever founded holds one of
+        // the keys; more of them would add nothing that the pin does not say.
+        let (have, _) = roster.approvals_of(entry);
+        if have == 0 {
+            let (number, need) = (0, 1);
             return Err(RosterError::Approvals { number, have, need });
         }
         Ok(roster)

@@ -18,6 +18,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer};
 use symbolon_core::crypto::{self, CryptoError};
 use symbolon_core::identity::Subject;
+use symbolon_health::Lifetime;
 use thiserror::Error;
 use time::OffsetDateTime;
 use x509_parser::extensions::GeneralName;
@@ -153,7 +154,7 @@ pub struct Leaf {
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
-    expires_at: i64,
+    lifetime: Lifetime,
 }
 
 impl Authority {
@@ -161,14 +162,12 @@ impl Authority {
     pub fn from_pem(certificate: &str, key: &str) -> Result<Self, CertificateError> {
         let certificate = CertificateDer::from_pem_slice(certificate.as_bytes())
             .map_err(|_| CertificateError::Malformed)?;
-        let (_, parsed) = x509_parser::parse_x509_certificate(&certificate)
-            .map_err(|_| CertificateError::Malformed)?;
-        let expires_at = parsed.validity().not_after.timestamp();
+        let lifetime = lifetime(&certificate)?;
         let issuer = Issuer::from_ca_cert_der(&certificate, KeyPair::from_pem(key)?)?;
         Ok(Self {
             issuer,
             certificate,
-            expires_at,
+            lifetime,
         })
     }
 
@@ -184,7 +183,12 @@ impl Authority {
 
     /// When the issuing certificate ends.
     pub fn expires_at(&self) -> i64 {
-        self.expires_at
+        self.lifetime.until
+    }
+
+    /// From when until when it is good.
+    pub fn lifetime(&self) -> Lifetime {
+        self.lifetime
     }
 
     /// Issues a leaf that a member authenticates with; it never outlives the issuer.
@@ -194,7 +198,7 @@ impl Authority {
         now: i64,
         life_s: i64,
     ) -> Result<Leaf, CertificateError> {
-        let expires_at = now.saturating_add(life_s).min(self.expires_at);
+        let expires_at = now.saturating_add(life_s).min(self.lifetime.until);
         if expires_at <= now {
             return Err(CertificateError::IssuerExpired);
         }
@@ -209,6 +213,17 @@ impl Authority {
             chain: vec![leaf.der().to_vec(), self.certificate.to_vec()],
         })
     }
+}
+
+/// From when until when a certificate is good.
+pub fn lifetime(der: &[u8]) -> Result<Lifetime, CertificateError> {
+    let (_, parsed) =
+        x509_parser::parse_x509_certificate(der).map_err(|_| CertificateError::Malformed)?;
+    let validity = parsed.validity();
+    Ok(Lifetime {
+        from: validity.not_before.timestamp(),
+        until: validity.not_after.timestamp(),
+    })
 }
 
 /// A PEM block, RFC 7468.
@@ -324,10 +339,14 @@ mod tests {
         assert_eq!(peer.subject, subject);
         assert_eq!(peer.serial, leaf.serial);
         assert_eq!(peer.expires_at, NOW + 30 * 86_400);
-        let last_day = authority.expires_at - 86_400;
+        let last_day = authority.expires_at() - 86_400;
         let leaf = authority.issue(&checked, last_day, 30 * 86_400).unwrap();
-        assert_eq!(leaf.expires_at, authority.expires_at);
-        assert!(authority.issue(&checked, authority.expires_at, 60).is_err());
+        assert_eq!(leaf.expires_at, authority.expires_at());
+        assert!(
+            authority
+                .issue(&checked, authority.expires_at(), 60)
+                .is_err()
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `hub.toml`: what an operator may set.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,9 @@ pub struct HubConfig {
     pub listen: Addresses,
     /// `address:port` for enrolment.
     pub enrolment_listen: String,
+    /// Where the hub answers for its health; nowhere if it is not set.
+    #[serde(deserialize_with = "symbolon_health::address")]
+    pub health_listen: Option<SocketAddr>,
     /// Life of an agency's certificate.
     pub leaf_life: Life,
     /// Seconds between two sweeps for expired rows.
@@ -176,6 +180,7 @@ impl Default for HubConfig {
         Self {
             listen: "127.0.0.1:7443".to_owned().into(),
             enrolment_listen: "127.0.0.1:7444".into(),
+            health_listen: None,
             leaf_life: Life::from_seconds(30 * 86_400),
             expiry_sweep_s: 3600,
             log: LogConfig::default(),
@@ -339,6 +344,14 @@ mod tests {
     #[test]
     fn unknown_names_and_impossible_values_are_refused() {
         assert!(toml::from_str::<HubConfig>("lisen = \"x\"").is_err());
+        for bad in ["7480", "localhost:7480", "127.0.0.1"] {
+            let refused = toml::from_str::<HubConfig>(&format!("health_listen = \"{bad}\""));
+            let told = refused.unwrap_err().to_string();
+            assert!(told.contains("an address with a port"), "{told}");
+        }
+        let set = HubConfig::default_toml().replace("# health_listen", "health_listen");
+        let set: HubConfig = toml::from_str(&set).unwrap();
+        assert!(set.health_listen.is_some_and(|at| at.ip().is_loopback()));
         let config: HubConfig = toml::from_str("expiry_sweep_s = 0").unwrap();
         let told = config.check().unwrap_err().to_string();
         assert_eq!(told, "`expiry_sweep_s` in hub.toml must be at least 1");

@@ -5,19 +5,20 @@
 //! asks and how many elements it has; signature, quota and replay are the custodian's to check.
 //! Statements are kept as they came: only nodes can verify them.
 
+mod words;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
-use serde::Deserialize;
-use symbolon_core::crypto::{self, Signature};
-use symbolon_core::encoding;
+use symbolon_core::crypto;
 use symbolon_core::identity::AgencyName;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use self::words::{Head, batch_size, known_word};
 use crate::caller::{Caller, NotAllowed};
 use crate::clock::Clock;
 use crate::log::{Event, LogEntry};
@@ -25,15 +26,13 @@ use crate::mailbox::{Hint, Lines};
 use crate::membership::Directory;
 use crate::store::{Statement, Store, StoreError, blocking};
 
-/// Largest request in bytes: 8192 elements of 32 bytes would be as much.
-const MAX_REQUEST_BYTES: usize = 256 * 1024;
+pub use self::words::statement;
+
 /// Largest statement in bytes: 32 public shares take about 4 KiB.
 const MAX_STATEMENT_BYTES: usize = 64 * 1024;
 /// How many generations of shares may be stated beyond the last one that all custodians have stated:
 /// refreshes that failed. Bounds what a custodian can make the hub keep.
 const MAX_GENERATIONS_AHEAD: u32 = 16;
-/// Longest refusal word; others become `unknown`.
-const MAX_WORD_BYTES: usize = 32;
 
 /// One request on its way down.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -462,48 +461,6 @@ fn hang_up(relay: &Relay, custodian: &AgencyName, line: u64) {
         board.custodians.remove(custodian);
     }
     board.waiting.retain(|_, waiting| waiting.line != line);
-}
-
-/// What the hub reads of a statement.
-#[derive(Deserialize)]
-struct Head {
-    custodian: AgencyName,
-    epoch: u32,
-    #[serde(default)]
-    generation: u32,
-}
-
-impl Head {
-    fn of(statement: &Statement) -> Option<Self> {
-        serde_json::from_slice(&statement.body).ok()
-    }
-}
-
-/// Elements in a request, if it is one and the caller asks in its own name. Its fields are id,
-/// requester, epoch, generation, quorum, expiry and elements.
-fn batch_size(request: &[u8], asking: &AgencyName) -> Option<u64> {
-    if request.len() > MAX_REQUEST_BYTES {
-        return None;
-    }
-    let fields = encoding::split_parts(request)?;
-    let [_, requester, _, _, _, _, elements] = fields.as_slice() else {
-        return None;
-    };
-    (*requester == asking.as_str().as_bytes()).then_some(elements.len() as u64 / 32)
-}
-
-/// A custodian's word, or `unknown`: no free text of a peer goes to another.
-fn known_word(word: String) -> String {
-    let fits = !word.is_empty()
-        && word.len() <= MAX_WORD_BYTES
-        && word.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
-    if fits { word } else { "unknown".to_owned() }
-}
-
-/// Reads the signature that came with a statement.
-pub fn statement(body: Vec<u8>, signature: &[u8]) -> Result<Statement, CustodyError> {
-    let signature = Signature::try_from(signature).map_err(|_| CustodyError::Malformed)?;
-    Ok(Statement { body, signature })
 }
 
 #[cfg(test)]

@@ -122,17 +122,18 @@ pub enum FoundingError {
 
 /// Founds a consortium; refuses where one already is.
 pub fn found(options: &FoundingOptions, clock: &dyn Clock) -> Result<Founded, FoundingError> {
-    found_with(options, &[], clock)
+    found_with(options, &[], 1, clock)
 }
 
 /// The same with further administrators, whose keys are on machines of their own. Each gets a reply to
 /// its request, `NAME.reply` in the hub's directory.
 ///
-/// One approval is enough at first, since nobody else is here to approve the genesis; an `Approvers`
-/// entry asks for more.
+/// Each later change needs `approvals_needed` of them. The genesis itself has the first one's signature
+/// only: the others compare its digest when they take their replies over.
 pub fn found_with(
     options: &FoundingOptions,
     others: &[AdministratorRequest],
+    approvals_needed: u32,
     clock: &dyn Clock,
 ) -> Result<Founded, FoundingError> {
     for other in others {
@@ -163,8 +164,16 @@ pub fn found_with(
     let made = Hierarchy::make(&options.consortium, &options.administrator, &hosts, now)?;
     let approval = SigningKey::random()?;
     let log_key = SigningKey::random()?;
-    let genesis = genesis(options, others, &approval, &log_key, now)?;
-    // Refuses administrators of the same name or key before anything is written.
+    let administrators = administrators(options, others, &approval);
+    let genesis = genesis(
+        options,
+        administrators,
+        approvals_needed,
+        (&approval, &log_key),
+        now,
+    )?;
+    // Refuses administrators of the same name or key, and a number of approvals that they cannot
+    // reach, before anything is written.
     Roster::from_genesis(&genesis, &genesis.digest())?;
 
     // The sealed keys first: whatever fails after them can be begun anew without losing a key.
@@ -213,13 +222,11 @@ fn advertised(listen: &str, hosts: &[String]) -> Result<String, FoundingError> {
     })
 }
 
-fn genesis(
+fn administrators(
     options: &FoundingOptions,
     others: &[AdministratorRequest],
     approval: &SigningKey,
-    log_key: &SigningKey,
-    now: i64,
-) -> Result<SignedEntry, FoundingError> {
+) -> Vec<Administrator> {
     let first = Administrator {
         name: options.administrator.clone(),
         key: approval.verifying_key(),
@@ -228,14 +235,24 @@ fn genesis(
         name: other.name.clone(),
         key: other.approval_key,
     });
+    std::iter::once(first).chain(others).collect()
+}
+
+fn genesis(
+    options: &FoundingOptions,
+    administrators: Vec<Administrator>,
+    approvals_needed: u32,
+    (approval, log_key): (&SigningKey, &SigningKey),
+    now: i64,
+) -> Result<SignedEntry, FoundingError> {
     let body = EntryBody {
         number: 0,
         previous: Digest([0; 32]),
         at: now,
         change: Change::Genesis {
             consortium: options.consortium.clone(),
-            administrators: std::iter::once(first).chain(others).collect(),
-            approvals_needed: 1,
+            administrators,
+            approvals_needed,
             log_key: log_key.verifying_key(),
         },
     };
@@ -323,6 +340,8 @@ fn hub_toml(listen: &str, enrolment_listen: &str) -> String {
 pub(crate) mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use symbolon_core::roster::Approvers;
+
     use super::*;
     use crate::clock::SystemClock;
 
@@ -370,6 +389,33 @@ pub(crate) mod tests {
         assert!(again.to_string().contains("founded once"));
         let after = std::fs::read(dir.path().join("hub/tls/issuer.key")).unwrap();
         assert_eq!(before, after);
+    }
+
+    #[test]
+    fn as_many_approvals_as_there_are_administrators_and_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let (consortium, bob) = ("north".parse().unwrap(), "bob".parse().unwrap());
+        let key = || Unlock::KeyFile(zeroize::Zeroizing::new(vec![8; 32]));
+        let request = ca::new_administrator(&dir.path().join("bob"), &consortium, &bob, &key());
+        let others = [request.unwrap()];
+        for unattainable in [0, 3] {
+            let options = options(&dir.path().join("refused"));
+            let refused = found_with(&options, &others, unattainable, &SystemClock);
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.contains("approvals"), "{refused}");
+            assert!(!options.root_dir.exists(), "nothing was written");
+        }
+        let options = options(dir.path());
+        let founded = found_with(&options, &others, 2, &SystemClock).unwrap();
+        let genesis = files::read(&options.hub_dir.join("roster/genesis.json")).unwrap();
+        let genesis: SignedEntry = serde_json::from_slice(&genesis).unwrap();
+        let roster = Roster::from_genesis(&genesis, &founded.genesis).unwrap();
+        let Approvers {
+            administrators,
+            needed,
+            ..
+        } = roster.approvers;
+        assert_eq!((administrators.len(), needed), (2, 2));
     }
 
     #[test]

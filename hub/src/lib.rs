@@ -14,6 +14,7 @@
 //! | [`log`] | entries of the transparency log |
 //! | [`store`] | what is kept, behind a trait with domain verbs |
 //! | [`certificates`] | making, issuing, renewing, revoking and reading certificates |
+//! | [`health`] | what a person must look at before it is too late |
 //! | [`connections`] | live connections, and ending them |
 //! | [`server`] | listeners, life and end of a running hub |
 //! | [`ca`] | the offline root, new issuers, other administrators |
@@ -37,6 +38,7 @@ pub mod custody;
 pub mod enrolment;
 mod files;
 pub mod founding;
+mod health;
 mod listener;
 mod lock;
 pub mod log;

@@ -1,6 +1,7 @@
 //! A running hub: it opens the state directory, listens, sweeps, and ends in order.
 
-use std::collections::BTreeSet;
+mod upkeep;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::ca::{self, CaError};
 use crate::certificates::{Authority, Certificates, CertificatesError};
@@ -21,6 +22,7 @@ use crate::config::{ConfigError, HubConfig};
 use crate::custody::{Custody, Relay};
 use crate::enrolment::Enrolment;
 use crate::files::{self, FileError};
+use crate::health::Watch;
 use crate::listener::{self, Intake, Observer};
 use crate::lock::{LockError, StateLock};
 use crate::mailbox::{Lines, Mailbox};
@@ -86,6 +88,8 @@ pub struct RunningHub {
     pub also: Vec<SocketAddr>,
     /// Where invitations are redeemed.
     pub enrolment: SocketAddr,
+    /// Where it answers for its health, if it does.
+    pub health: Option<SocketAddr>,
     /// The join, for sweeping out expired rows at a moment of one's own choosing.
     pub matching: Arc<Matching>,
     state_dir: PathBuf,
@@ -234,6 +238,7 @@ impl Hub {
             also,
             enrolment,
             enrolment_address,
+            health,
         } = Bound::bind(&config).await?;
         let log_key = Arc::new(SigningKey::from_seed(founded.log_key.seed().clone())?);
         let credentials = Arc::clone(&founded.credentials);
@@ -242,43 +247,33 @@ impl Hub {
             let (clock, shutdown) = (Arc::clone(&clock), shutdown.clone());
             blocking(move || Services::open(&dir, &config, founded, &clock, &shutdown)).await?
         };
-        let intake = |name, tls, directory| Intake {
-            name,
-            tls: Arc::new(tls),
-            directory,
-            max_connections: config.limits.max_connections,
-            max_handshakes: config.limits.max_handshakes,
-            observer: observer.clone(),
-        };
         let directory = Arc::clone(&services.directory);
         let certificates = Arc::clone(&services.certificates);
-        let mutual = credentials.mutual(Arc::clone(&clock), Arc::clone(&directory))?;
-        let mutual = intake("main", mutual, Some(Arc::clone(&directory)));
-        let server_only = credentials.server_only(Arc::clone(&clock))?;
-        let server_only = intake("enrolment", server_only, None);
+        let matching = Arc::clone(&services.matching);
+        let watch = Arc::new(Watch {
+            store: Arc::clone(&matching.store),
+            certificates: Arc::clone(&certificates),
+            credentials: Arc::clone(&credentials),
+            clock: Arc::clone(&clock),
+            probed: tokio::sync::Mutex::default(),
+        });
+        let (mutual, server_only) =
+            intakes(&config, &credentials, &directory, &clock, observer.as_ref())?;
         let main = listener::accept(main, mutual, &shutdown);
         let enrolment = listener::accept(vec![enrolment], server_only, &shutdown);
-        let matching = Arc::clone(&services.matching);
-        let sweep = Duration::from_secs(config.expiry_sweep_s);
         let ended = CancellationToken::new();
-        let looking_after = look_after(Arc::clone(&services.certificates), shutdown.clone());
+        let mut tasks = upkeep::keep_up(&services, &config, &shutdown);
         let served = (log_key, Arc::clone(&credentials));
-        let mut tasks = serve(services, served, (main, enrolment), &shutdown, &ended);
-        tasks.push(tokio::spawn(looking_after));
-        tasks.push(tokio::spawn(expire_regularly(
-            Arc::clone(&matching),
-            sweep,
-            shutdown.clone(),
-        )));
-        tasks.push(tokio::spawn(drop_departed(
-            Arc::clone(&matching),
-            shutdown.clone(),
-        )));
+        let serving = serve(services, served, (main, enrolment), &shutdown, &ended);
+        tasks.extend(serving);
+        let (health, watching) = watch.answer_on(health, &shutdown).unzip();
+        tasks.extend(watching);
         info!(%listen, enrolment = %enrolment_address, "the hub is serving");
         Ok(RunningHub {
             listen,
             also,
             enrolment: enrolment_address,
+            health,
             matching,
             state_dir: state_dir.to_owned(),
             credentials,
@@ -293,6 +288,30 @@ impl Hub {
     }
 }
 
+/// How connections are taken in on the main port, and on that for enrolment.
+fn intakes(
+    config: &HubConfig,
+    credentials: &Arc<Credentials>,
+    directory: &Arc<Directory>,
+    clock: &Arc<dyn Clock>,
+    observer: Option<&Observer>,
+) -> Result<(Intake, Intake), TlsError> {
+    let intake = |name, tls, directory| Intake {
+        name,
+        tls: Arc::new(tls),
+        directory,
+        max_connections: config.limits.max_connections,
+        max_handshakes: config.limits.max_handshakes,
+        observer: observer.cloned(),
+    };
+    let mutual = credentials.mutual(Arc::clone(clock), Arc::clone(directory))?;
+    let server_only = credentials.server_only(Arc::clone(clock))?;
+    Ok((
+        intake("main", mutual, Some(Arc::clone(directory))),
+        intake("enrolment", server_only, None),
+    ))
+}
+
 /// The listeners, and where they are.
 struct Bound {
     main: Vec<TcpListener>,
@@ -300,6 +319,7 @@ struct Bound {
     also: Vec<SocketAddr>,
     enrolment: TcpListener,
     enrolment_address: SocketAddr,
+    health: Option<(TcpListener, SocketAddr)>,
 }
 
 impl Bound {
@@ -315,6 +335,15 @@ impl Bound {
         }
         let enrolment = listener::bind(&config.enrolment_listen, "enrolment_listen").await;
         let enrolment = enrolment.map_err(HubError::Listen)?;
+        let health = match config.health_listen {
+            None => None,
+            Some(wanted) => {
+                let bound = listener::bind(&wanted.to_string(), "health_listen").await;
+                let bound = bound.map_err(HubError::Listen)?;
+                let address = address(&bound)?;
+                Some((bound, address))
+            }
+        };
         let addresses = main.iter().map(address).collect::<Result<Vec<_>, _>>()?;
         let (listen, also) = addresses
             .split_first()
@@ -325,6 +354,7 @@ impl Bound {
             main,
             enrolment_address: address(&enrolment)?,
             enrolment,
+            health,
         })
     }
 }
@@ -369,59 +399,6 @@ fn serve(
             enrolment.await.map_err(|error| error.to_string())
         }),
     ]
-}
-
-async fn expire_regularly(
-    matching: Arc<Matching>,
-    every: Duration,
-    shutdown: CancellationToken,
-) -> Result<(), String> {
-    let mut interval = tokio::time::interval(every);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            _ = interval.tick() => {}
-        }
-        match matching.expire().await {
-            Ok(0) => {}
-            Ok(removed) => info!(removed, "expired rows were removed"),
-            Err(error) => error!(%error, "expired rows could not be removed"),
-        }
-    }
-}
-
-/// Connections end within this after their certificate; half of what a revocation may take.
-const LOOK: Duration = Duration::from_millis(500);
-
-async fn look_after(
-    certificates: Arc<Certificates>,
-    shutdown: CancellationToken,
-) -> Result<(), String> {
-    let mut interval = tokio::time::interval(LOOK);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            _ = interval.tick() => certificates.look_after().await,
-        }
-    }
-}
-
-/// Deletes rows of members that have departed, at the start and after each change of membership.
-async fn drop_departed(matching: Arc<Matching>, shutdown: CancellationToken) -> Result<(), String> {
-    let mut settled = BTreeSet::new();
-    loop {
-        match matching.drop_departed(&mut settled).await {
-            Ok(0) => {}
-            Ok(removed) => info!(removed, "rows of departed members were removed"),
-            Err(error) => error!(%error, "rows of departed members could not be removed"),
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            () = matching.directory.departures.notified() => {}
-        }
-    }
 }
 
 impl RunningHub {

@@ -347,6 +347,8 @@ pub trait Store: Send + Sync {
     /// Deletes what a member has taken over; [`StoreError::CursorAhead`] past the last item.
     fn acknowledge(&self, member: &AgencyName, up_to: u64, at: i64) -> Result<(), StoreError>;
 
+    /// Writes and syncs a word that means nothing and is never read, to see whether writing works.
+    fn probe(&self) -> Result<(), StoreError>;
     /// Logs something that changes nothing else.
     fn note(&self, log: &LogEntry) -> Result<(), StoreError>;
     /// The right edge of the log.

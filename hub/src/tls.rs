@@ -120,6 +120,12 @@ impl Credentials {
         trust.root_ders.clone()
     }
 
+    /// The certificate that the hub shows, DER.
+    pub fn server_certificate(&self) -> Option<Vec<u8>> {
+        let server = self.server.read().unwrap_or_else(PoisonError::into_inner);
+        server.cert.first().map(|der| der.to_vec())
+    }
+
     /// For members and administrators: a client certificate is required, and one that the directory
     /// admits.
     pub fn mutual(

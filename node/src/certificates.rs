@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, SanType};
 use symbolon_core::identity::Subject;
+use symbolon_health::Lifetime;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -29,8 +30,6 @@ use crate::tables::{Blob, Secret, StoredIdentity};
 const LOOK: Duration = Duration::from_secs(1);
 /// Roots during a rotation are two; more than a few is not a rotation.
 const MAX_ROOTS: usize = 8;
-/// Health turns red when a sixth of a life is left, but no earlier than this before its end.
-const EARLIEST_RED_S: i64 = 60 * 86_400;
 
 /// A fresh TLS key with the request for its certificate.
 pub(crate) struct TlsRequest {
@@ -80,12 +79,6 @@ impl Validity {
 
     fn contains(self, now: i64) -> bool {
         (self.from..=self.until).contains(&now)
-    }
-
-    /// Whether so little is left that somebody should look.
-    fn is_nearly_over(self, now: i64) -> bool {
-        let margin = ((self.until - self.from) / 6).min(EARLIEST_RED_S);
-        now > self.until - margin
     }
 }
 
@@ -212,17 +205,8 @@ impl Node {
         let (now, credentials) = (self.clock.now(), self.credentials());
         let mut reasons = Vec::new();
         let mut look = |what: &str, validity: Validity, todo: &str| {
-            let (from, until) = (rfc3339(validity.from), rfc3339(validity.until));
-            let clock = rfc3339(now);
-            if now < validity.from {
-                reasons.push(format!(
-                    "{what} is good from {from} on, and by this machine's clock it is {clock}: set the clock"
-                ));
-            } else if now > validity.until {
-                reasons.push(format!("{what} ended {until}; {todo}"));
-            } else if validity.is_nearly_over(now) {
-                reasons.push(format!("{what} ends {until}; {todo}"));
-            }
+            let Validity { from, until } = validity;
+            reasons.extend(Lifetime { from, until }.trouble(what, todo, now));
         };
         look("the certificate of this node", credentials.validity, HEAL);
         for issuer in credentials.chain.iter().skip(1) {
@@ -267,7 +251,7 @@ mod tests {
     const DAY_S: i64 = 86_400;
 
     #[test]
-    fn red_comes_before_the_end_and_renewal_before_red() {
+    fn renewal_comes_before_red() {
         let validity = Validity {
             from: 0,
             until: 30 * DAY_S,
@@ -280,15 +264,12 @@ mod tests {
             key: Zeroizing::new(Vec::new()),
         };
         assert!(!credentials.is_due(20 * DAY_S - 1) && credentials.is_due(20 * DAY_S));
-        assert!(!validity.is_nearly_over(25 * DAY_S) && validity.is_nearly_over(25 * DAY_S + 1));
-        let root = Validity {
-            from: 0,
-            until: 3652 * DAY_S,
+        // A sixth of a life is 5 days here: red after 25.
+        let red = |now| {
+            let Validity { from, until } = validity;
+            Lifetime { from, until }.trouble("it", "", now).is_some()
         };
-        let sixty_days_before = 3592 * DAY_S;
-        assert!(
-            !root.is_nearly_over(sixty_days_before) && root.is_nearly_over(sixty_days_before + 1)
-        );
+        assert!(!red(25 * DAY_S) && red(25 * DAY_S + 1));
         assert!(Validity::of(b"no certificate").is_err());
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -38,6 +39,9 @@ pub struct NodeConfig {
     /// Address of the hub, `host:port`, instead of the invitation's.
     #[serde(deserialize_with = "hub_address")]
     pub hub: Option<String>,
+    /// Where to answer for this node's health; nowhere if it is not set.
+    #[serde(deserialize_with = "symbolon_health::address")]
+    pub health_listen: Option<SocketAddr>,
     /// How identifiers are turned into tokens.
     pub tokenising: Tokenising,
     /// What imported records take part in.
@@ -62,11 +66,20 @@ pub enum Role {
 impl Role {
     /// Refuses what only a node with records does.
     pub(crate) fn refuse_records(self) -> Result<(), NodeError> {
+        self.refuse("keeps no records; use the agency's own node for them")
+    }
+
+    /// Refuses a word on an agreement: it would promise records that this node never has.
+    pub(crate) fn refuse_agreements(self) -> Result<(), NodeError> {
+        self.refuse("takes part in no agreement; use the agency's own node for it")
+    }
+
+    fn refuse(self, why: &str) -> Result<(), NodeError> {
         match self {
             Self::Member => Ok(()),
-            Self::Custodian => Err(NodeError::Request(
-                "this node is a custodian only (role = \"custodian\" in node.toml) and keeps no records; use the agency's own node for them, or change the role and start it again".into(),
-            )),
+            Self::Custodian => Err(NodeError::Request(format!(
+                "this node is a custodian only (role = \"custodian\" in node.toml) and {why}, or change the role and start it again"
+            ))),
         }
     }
 }
@@ -282,9 +295,11 @@ mod tests {
         // Settings without a default are explained and commented out: they parse when not.
         let set = NodeConfig::default_toml()
             .replace("# hub = ", "hub = ")
+            .replace("# health_listen = ", "health_listen = ")
             .replace("# file = ", "file = ");
         let set = NodeConfig::parse(&set, path).unwrap();
         assert!(set.hub.is_some() && set.log.file.is_some());
+        assert!(set.health_listen.is_some_and(|at| at.ip().is_loopback()));
     }
 
     #[test]
@@ -322,6 +337,8 @@ mod tests {
             refusal("[tokenising]\n\nbatch_interval_ms = -1\n"),
             "node.toml line 3: batch_interval_ms must be from 0 to 3600000, not -1"
         );
+        let told = refusal("health_listen = \"7480\"\n");
+        assert!(told.contains("line 1: health_listen must be an address with a port"));
         assert!(refusal("hub = \"https://hub/\"\n").contains("line 1: hub must be host:port"));
         assert_eq!(
             refusal("[log]\nlevel = \"loud\"\n"),

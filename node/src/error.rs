@@ -51,6 +51,13 @@ pub enum NodeError {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error(
+        "cannot answer for health on {address}: {source}; change `health_listen` in node.toml, or stop what listens there"
+    )]
+    HealthListen {
+        address: std::net::SocketAddr,
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Hub(#[from] HubError),
     #[error(transparent)]

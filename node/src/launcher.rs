@@ -14,6 +14,7 @@ use crate::config::NodeConfig;
 use crate::control::{self, CommandError, CommandHandler, ControlServer};
 use crate::enrolment;
 use crate::error::NodeError;
+use crate::health;
 use crate::node::Node;
 use crate::reports::EnrolReport;
 use crate::serve::Commands;
@@ -60,6 +61,7 @@ impl Launcher for Engine {
                 path: socket,
                 source,
             })?;
+        let healthy = health::start(&node, &shutdown).await?;
         let commands = Arc::new(Commands(Arc::clone(&node)));
         let answering = tokio::spawn(control.run(commands, shutdown.clone()));
         let serving = tokio::spawn(Arc::clone(&node).serve(shutdown.clone()));
@@ -79,6 +81,10 @@ impl Launcher for Engine {
         served
             .and(answered)
             .map_err(|_| NodeError::Internal("serving was cut off"))?;
+        if let Some(healthy) = healthy {
+            let ended = healthy.await;
+            ended.map_err(|_| NodeError::Internal("answering for health was cut off"))?;
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 //! | [`config`], [`csv_file`], [`control`] | settings, files, the control socket |
 //! | [`vault`], [`tables`] | everything the node keeps, sealed |
 //! | [`hub_client`] | the line to the hub |
-//! | [`certificates`] | renewing the TLS certificate, telling how long it lasts |
+//! | [`certificates`], [`health`] | renewing the TLS certificate, telling how long it lasts |
 //! | [`enrolment`], [`membership`], [`custodian`], [`custody`], [`oracle`] | invitation, roster, agreements, share of the key and its life, evaluations |
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
 //! | [`node`], [`serve`] | the open node, and what keeps it going |
@@ -24,6 +24,7 @@ pub mod custody;
 pub mod enrolment;
 pub mod error;
 pub mod heal;
+pub mod health;
 pub mod hub_client;
 pub mod import;
 pub mod launcher;

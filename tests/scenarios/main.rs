@@ -4,16 +4,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod administrators;
+mod agreement_forgery;
 mod agreement_terms;
 mod agreements;
 mod authorities;
 mod bad_input;
 mod canaries;
 mod certificates;
+mod custodian_host;
 mod custody;
 mod custody_kill;
 mod exports;
 mod full_disk;
+mod health;
 mod help;
 mod kill;
 mod malicious_agreements;

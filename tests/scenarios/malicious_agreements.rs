@@ -15,7 +15,8 @@ use symbolon_proto::membership::AgreementsReply;
 use symbolon_tests::consortium::eventually;
 use symbolon_tests::relay::{Lie, Way, honest};
 
-use crate::agreements::{node, stolen_key};
+use crate::agreement_forgery::stolen_key;
+use crate::agreements::node;
 use crate::malicious_hub::{between, complaint, connected, on, restarted};
 use crate::support::{Scene, scene};
 

@@ -1,9 +1,10 @@
 //! Documents whose commands a person types, run as they are written: the README's walk by hand and the
 //! administrator's runbook.
 //!
-//! Every `sh` block is carried out in order, line by line, with the built programs on the path.
-//! `serve` lines are left running, as they would be on terminals of their own. The one thing changed
-//! is the port, so that the test does not meet a hub that somebody is running.
+//! Every `sh` block is carried out in order, line by line, with the built programs on the path, and a
+//! command of theirs stands in no other kind of block. `serve` lines are left running, as they would
+//! be on terminals of their own. The one thing changed is the ports, so that the test does not meet a
+//! hub that somebody is running.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -13,6 +14,10 @@ use std::time::{Duration, Instant};
 
 const README: &str = include_str!("../../README.md");
 const RUNBOOK: &str = include_str!("../../docs/administrator.md");
+/// No command of these stands where it is not carried out.
+const PROGRAMS: [&str; 2] = ["symbolon-hub", "symbolon-node"];
+/// What the hub logs when it was told by a signal to read its certificates again.
+const READ_AGAIN: &str = "certificates were read again";
 /// How long a program may take to say that it serves.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -27,15 +32,31 @@ impl Drop for Served {
     }
 }
 
-/// The command lines of a text, with continued lines joined.
+/// The command lines of a text, with continued lines joined. Refuses a text that has commands where
+/// they would not be carried out.
 fn lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
-    for block in text.split("```sh\n").skip(1) {
-        let (block, _) = block.split_once("```").expect("the block ends");
+    let fences: Vec<&str> = text.split("\n```").collect();
+    assert_eq!(fences.len() % 2, 1, "a block does not end");
+    // Between fences stand, in turn, prose and blocks; a block begins with its kind.
+    for block in fences.iter().skip(1).step_by(2) {
+        let (kind, block) = block.split_once('\n').expect("a block has lines");
         let joined = block.replace("\\\n", " ");
-        lines.extend(joined.lines().map(|line| line.trim().to_owned()));
+        let commands = joined.lines().map(|line| line.trim().to_owned());
+        if kind == "sh" {
+            lines.extend(commands);
+        } else {
+            let mut commands = commands.filter(|line| PROGRAMS.iter().any(|p| line.contains(p)));
+            let hidden = commands.next();
+            assert_eq!(
+                hidden, None,
+                "a command in a block that nobody runs ({kind})"
+            );
+        }
     }
-    lines.retain(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.retain(|line| !line.is_empty());
+    let comment = lines.iter().find(|line| line.starts_with('#'));
+    assert_eq!(comment, None, "a comment may hide a command");
     lines
 }
 
@@ -87,18 +108,25 @@ fn run(lines: Vec<String>, place: &Path, mut exports: String) -> Run {
             exports += &format!("{line}\n");
             continue;
         }
-        let script = format!("{exports}exec {line}").replace("exec mkdir", "mkdir");
+        let serves = line.contains(" serve");
+        // A program that is left running takes the shell's place, so that it is the one that is ended.
+        let exec = if serves { "exec " } else { "" };
+        let script = format!("{exports}{exec}{line}");
         let mut command = Command::new("bash");
         command.arg("-c").arg(&script).current_dir(place);
         command.stdin(Stdio::null());
-        if line.contains(" serve") {
-            let output = place.join(format!("serve-{}.out", served.0.len()));
-            let file = File::create(&output).unwrap();
-            let child = command.stdout(file).stderr(Stdio::null()).spawn().unwrap();
-            served.0.push(child);
-            wait_for_line(&output, &line);
+        if serves {
+            let number = served.0.len();
+            let file = |what: &str| place.join(format!("serve-{number}.{what}"));
+            let (output, log) = (file("out"), file("log"));
+            command.stdout(File::create(&output).unwrap());
+            command.stderr(File::create(&log).unwrap());
+            served.0.push(command.spawn().unwrap());
+            wait_until(&line, || std::fs::metadata(&output).unwrap().len() > 0);
             continue;
         }
+        let hub_log = place.join("serve-0.log");
+        let before = times_read_again(&hub_log);
         let done = command.output().unwrap();
         let (out, err) = (
             String::from_utf8_lossy(&done.stdout),
@@ -106,6 +134,9 @@ fn run(lines: Vec<String>, place: &Path, mut exports: String) -> Run {
         );
         assert!(done.status.success(), "{line}\n{out}\n{err}");
         said += &format!("$ {line}\n{out}\n");
+        if line.starts_with("kill -HUP") {
+            wait_until(&line, || times_read_again(&hub_log) > before);
+        }
     }
     Run { said, served }
 }
@@ -148,6 +179,10 @@ fn the_administrators_runbook_works_as_it_is_written() {
         "nothing waits for approvals",
         "revoked ",
         "the issuer is installed",
+        "bob.reply",
+        "approve it:\n  symbolon-hub admin approve",
+        "the entry is approved and part of the roster",
+        "It is in force. Share records under it with: symbolon-node import FILE --agreement missing-adults",
         "the roster verifies",
         "entries are in run/roster.json",
     ] {
@@ -155,13 +190,27 @@ fn the_administrators_runbook_works_as_it_is_written() {
     }
 }
 
-fn wait_for_line(output: &Path, line: &str) {
+fn times_read_again(log: &Path) -> usize {
+    let log = std::fs::read_to_string(log).unwrap_or_default();
+    log.matches(READ_AGAIN).count()
+}
+
+/// Waits for what a line of the document does without saying so.
+fn wait_until(line: &str, done: impl Fn() -> bool) {
     let started = Instant::now();
-    while std::fs::metadata(output).unwrap().len() == 0 {
-        assert!(
-            started.elapsed() < PATIENCE,
-            "{line} does not say that it serves"
-        );
+    while !done() {
+        assert!(started.elapsed() < PATIENCE, "{line} has no effect");
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_command_that_nobody_would_run_is_found() {
+    let text = |kind: &str| format!("Do:\n```{kind}\nsymbolon-hub admin pending\n```\nDone.\n");
+    assert_eq!(lines(&text("sh")), ["symbolon-hub admin pending"]);
+    assert!(lines("Prose.\n```text\nnothing waits\n```\n").is_empty());
+    for hidden in [text("text"), text(""), text("sh").replace("symb", "# symb")] {
+        let found = std::panic::catch_unwind(|| lines(&hidden));
+        assert!(found.is_err(), "{hidden}");
     }
 }

@@ -5,12 +5,14 @@
 //! between the nodes, an agreement accepted by each. Only time-outs are watched here ([`eventually`]);
 //! nothing sleeps for a fixed while and hopes.
 
+mod administrators;
+mod clock;
+mod hub;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use symbolon_core::agreement::Document;
@@ -20,18 +22,22 @@ use symbolon_core::linkage::schema::Schema;
 use symbolon_core::roster::Quota;
 use symbolon_core::sealed_file::Unlock;
 use symbolon_hub::Observer;
+use symbolon_hub::RunningHub;
 use symbolon_hub::admin::Admin;
-use symbolon_hub::config::HubConfig;
+use symbolon_hub::ca::AdministratorRequest;
 use symbolon_hub::founding::{self, FoundingOptions};
-use symbolon_hub::{Hub, RunningHub};
-use symbolon_node::clock;
 use symbolon_node::config::NodeConfig;
 use symbolon_node::control;
+use symbolon_node::health;
 use symbolon_node::node::Node;
 use symbolon_node::serve::Commands;
 use symbolon_node::{config, enrolment};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use self::hub::{HubHandle, start_hub};
+
+pub use self::clock::SharedClock;
 
 /// Any failure, as text: this is a harness, and its callers only print it.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -83,33 +89,6 @@ impl Places {
     }
 }
 
-/// The system's clock with a hand on it; hub, nodes and administrator of a consortium share one.
-#[derive(Debug, Default)]
-pub struct SharedClock(AtomicI64);
-
-impl SharedClock {
-    /// Sets it forward, or back.
-    pub fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::SeqCst);
-    }
-
-    fn shifted(&self) -> i64 {
-        symbolon_node::clock::Clock::now(&clock::SystemClock) + self.0.load(Ordering::SeqCst)
-    }
-}
-
-impl symbolon_hub::Clock for SharedClock {
-    fn now(&self) -> i64 {
-        self.shifted()
-    }
-}
-
-impl symbolon_node::clock::Clock for SharedClock {
-    fn now(&self) -> i64 {
-        self.shifted()
-    }
-}
-
 /// A running consortium.
 pub struct Consortium {
     /// What time it is.
@@ -124,12 +103,6 @@ pub struct Consortium {
     observer: Option<Observer>,
     addresses: (SocketAddr, SocketAddr),
     unlock: fn() -> Unlock,
-}
-
-/// The hub, in this process or in one of its own that can be killed.
-enum HubHandle {
-    Here(RunningHub, CancellationToken),
-    Process(Killed),
 }
 
 /// A node that serves.
@@ -170,12 +143,22 @@ impl Consortium {
         program: Option<PathBuf>,
         observer: Option<Observer>,
     ) -> Result<Self, Failure> {
+        Self::found_by(base, unlock, (program, observer), (&[], 1)).await
+    }
+
+    /// The same with further administrators, and as many approvals for each change.
+    async fn found_by(
+        base: &Path,
+        unlock: fn() -> Unlock,
+        (program, observer): (Option<PathBuf>, Option<Observer>),
+        (others, approvals_needed): (&[AdministratorRequest], u32),
+    ) -> Result<Self, Failure> {
         let places = Places::new(base);
         std::fs::create_dir_all(base)?;
         // Free ports are found by binding to port 0 once; the hub then listens on the same ones for
         // as long as the consortium lives, so that nodes find it again after a restart.
         let addresses = (free_port()?, free_port()?);
-        founding::found(
+        founding::found_with(
             &FoundingOptions {
                 consortium: "demo".parse()?,
                 administrator: "administrator".parse()?,
@@ -187,6 +170,8 @@ impl Consortium {
                 enrolment_listen: addresses.1.to_string(),
                 passphrase: unlock(),
             },
+            others,
+            approvals_needed,
             symbolon_hub::clock::system().as_ref(),
         )?;
         let clock = Arc::new(SharedClock::default());
@@ -259,7 +244,8 @@ impl Consortium {
                 tracing::error!(%error, "no control socket");
             }
         });
-        let tasks = vec![serving, answering];
+        let mut tasks = vec![serving, answering];
+        tasks.extend(health::start(&node, &shutdown).await?);
         self.nodes.insert(
             name.to_owned(),
             Running {
@@ -468,53 +454,6 @@ impl Consortium {
             self.stop_hub().await?;
         }
         Ok(())
-    }
-}
-
-async fn start_hub(
-    places: &Places,
-    addresses: (SocketAddr, SocketAddr),
-    program: Option<&Path>,
-    (clock, observer): (Arc<SharedClock>, Option<Observer>),
-) -> Result<HubHandle, Failure> {
-    if let Some(program) = program {
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(places.base.join("hub.log"))?;
-        let child = Command::new(program)
-            .arg("serve")
-            .arg("--state")
-            .arg(places.hub())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()?;
-        let handle = HubHandle::Process(Killed(child));
-        eventually("the hub listening", async || {
-            let main = tokio::net::TcpStream::connect(addresses.0).await;
-            let enrolment = tokio::net::TcpStream::connect(addresses.1).await;
-            Ok((main.is_ok() && enrolment.is_ok()).then_some(()))
-        })
-        .await?;
-        return Ok(handle);
-    }
-    let mut config = HubConfig::load(&places.hub().join("hub.toml"))?;
-    config.listen = addresses.0.to_string().into();
-    config.enrolment_listen = addresses.1.to_string();
-    let shutdown = CancellationToken::new();
-    let hub = Hub::start_observed(&places.hub(), config, clock, shutdown.clone(), observer).await?;
-    Ok(HubHandle::Here(hub, shutdown))
-}
-
-/// A process that does not outlive its handle.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        // A process that is already gone is no failure.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -335,9 +335,13 @@ fn a_genesis_needs_distinct_administrators_and_attainable_approvals() {
         Roster::from_genesis(&entry, &entry.digest()).map(|_| ())
     };
     assert_eq!(genesis(&[1, 2], 2, &[1, 2], 0), Ok(()));
-    let (have, need, number) = (1, 2, 0);
+    // One of them founds, whatever later changes need; nobody else does.
+    assert_eq!(genesis(&[1, 2], 2, &[2], 0), Ok(()));
+    let (have, need, number) = (0, 1, 0);
     let lacking = RosterError::Approvals { number, have, need };
-    assert_eq!(genesis(&[1, 2], 2, &[1], 0), Err(lacking));
+    for strangers in [&[][..], &[3]] {
+        assert_eq!(genesis(&[1, 2], 2, strangers, 0), Err(lacking.clone()));
+    }
     let unsound = [
         genesis(&[1, 1], 2, &[1], 0),
         genesis(&[1, 2], 3, &[1, 2], 0),

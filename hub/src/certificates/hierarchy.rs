@@ -191,7 +191,7 @@ pub fn server_leaf(
     let first = hosts.first().map_or("hub", String::as_str).to_owned();
     let sans = CertificateParams::new(hosts)?.subject_alt_names;
     let (key, serial) = (KeyPair::generate()?, serial()?);
-    let mut params = leaf_params(&first, now, authority.expires_at, &serial)?;
+    let mut params = leaf_params(&first, now, authority.expires_at(), &serial)?;
     params.subject_alt_names = sans;
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let certificate = params.signed_by(&key, &authority.issuer)?;
@@ -200,7 +200,7 @@ pub fn server_leaf(
         chain_pem: format!("{}{issuer}", certificate.pem()),
         key_pem: Zeroizing::new(key.serialize_pem()),
         serial: data_encoding::HEXLOWER.encode(&serial),
-        expires_at: authority.expires_at,
+        expires_at: authority.expires_at(),
     })
 }
 

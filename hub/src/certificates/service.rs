@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use symbolon_core::crypto;
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyName, Subject};
+use symbolon_health::Lifetime;
 use thiserror::Error;
 use tracing::{error, info, warn};
 
@@ -31,6 +32,8 @@ const MAX_USABLE: usize = 8;
 const MAX_REASON_BYTES: usize = 500;
 /// A new list is published when this much of the last one's life is over.
 const LIST_RENEWAL_S: i64 = LIST_LIFE_S / 3;
+/// It is late when half of its life is over: the next one has failed for hours.
+const LIST_LATE_S: i64 = LIST_LIFE_S / 2;
 /// The log warns from so long before the issuing certificate ends.
 const WARNED_S: i64 = 60 * 86_400;
 /// After a failure, so that a full disk does not fill the log.
@@ -391,6 +394,22 @@ impl Certificates {
             Some(moment) => Instant::now() >= moment,
             None => self.clock.now() >= published.list.at + LIST_RENEWAL_S,
         }
+    }
+
+    /// From when until when the present issuing certificate is good.
+    pub fn issuer_lifetime(&self) -> Option<Lifetime> {
+        self.authorities().first().map(Authority::lifetime)
+    }
+
+    /// What is wrong with the published list: whoever comes is refused once it is over.
+    pub fn list_trouble(&self, now: i64) -> Option<String> {
+        let published = self.lock();
+        let ends = published.list.at + LIST_LIFE_S;
+        let late = now > published.list.at + LIST_LATE_S;
+        (late || published.not_before.is_some()).then(|| {
+            let ends = rfc3339(ends);
+            format!("the list of revoked certificates ends {ends} and could not be published anew; the hub's log says why")
+        })
     }
 
     /// When the present issuing certificate ends.

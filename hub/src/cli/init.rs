@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory};
 use serde_json::json;
 use symbolon_core::identity::Name;
 
@@ -18,6 +19,8 @@ Examples:
   symbolon-hub init --consortium north --administrator ada --host hub.example \\
       --listen 0.0.0.0:7443 --enrolment-listen 0.0.0.0:7444 \\
       --hub /srv/symbolon/hub --admin ~/symbolon-admin --root /media/offline/root
+  symbolon-hub init --consortium north --administrator ada --with bob.request --approvals-needed 2 \\
+      --hub hub --admin admin --root root
   symbolon-hub init --consortium trial --administrator ada --hub hub --admin admin --root root
 
 Three directories are made, for three places:
@@ -25,7 +28,8 @@ Three directories are made, for three places:
   ADMIN  the administrator's certificate and the sealed approval key, off the hub's host
   ROOT   the sealed root key: take it offline; it is needed when the issuer ends, after a year
 With --with, each further administrator stands in the genesis, and its reply (NAME.reply in HUB) is for
-its `admin key install`. One approval is enough until the administrators ask for more in the roster.
+its `admin key install`. With --approvals-needed 2, everything from the first invitation on takes two
+administrators; one is enough if it is not given.
 Nothing is ever overwritten. The passphrase seals the approval key and the root key.";
 
 /// Found a consortium.
@@ -59,12 +63,16 @@ pub struct Init {
     /// Request of a further administrator, made with `admin key new`; may be given several times.
     #[arg(long = "with", value_name = "FILE")]
     with: Vec<PathBuf>,
+    /// Administrators who must approve each change, from 1 to as many as there are.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    approvals_needed: u32,
     #[command(flatten)]
     passphrase: PassphraseOptions,
 }
 
 impl Init {
     pub fn run(self, output: Output) -> Result<(), Failure> {
+        self.refuse_unattainable();
         let keys = "the approval key and the root key";
         let options = FoundingOptions {
             consortium: self.consortium,
@@ -82,10 +90,11 @@ impl Init {
             Ok(request)
         });
         let others = others.collect::<Result<Vec<_>, Failure>>()?;
-        let founded = founding::found_with(&options, &others, &SystemClock)?;
+        let founded = founding::found_with(&options, &others, self.approvals_needed, &SystemClock)?;
         let answer = json!({
             "consortium": options.consortium,
             "genesis": founded.genesis,
+            "approvals_needed": self.approvals_needed,
             "hub": founded.hub,
             "enrolment": founded.enrolment,
             "issuer_expires_at": founded.issuer_expires_at,
@@ -110,5 +119,18 @@ impl Init {
                 hub_dir.display(),
             )
         })
+    }
+
+    /// Wrong usage: more approvals than there are administrators, or none.
+    fn refuse_unattainable(&self) {
+        let administrators = self.with.len() + 1;
+        let needed = usize::try_from(self.approvals_needed).unwrap_or(usize::MAX);
+        if !(1..=administrators).contains(&needed) {
+            let reason = format!(
+                "--approvals-needed must be from 1 to {administrators}, the number of administrators: the first one and each --with"
+            );
+            let mut command = super::Cli::command();
+            command.error(ErrorKind::ValueValidation, reason).exit();
+        }
     }
 }

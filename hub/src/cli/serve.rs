@@ -49,6 +49,7 @@ async fn serve(state: &Path, config: HubConfig, output: Output) -> Result<(), Fa
         "listen": hub.listen,
         "also": hub.also,
         "enrolment_listen": hub.enrolment,
+        "health_listen": hub.health,
     });
     output.answer(&addresses, |_| {
         let RunningHub {

@@ -15,6 +15,9 @@ use crate::log::Event;
 use crate::mailbox::Hint;
 use crate::store::blocking;
 
+/// A record that a member's word changed; none if the word was known.
+type Heard = Result<Option<AgreementRecord>, MembershipError>;
+
 impl Directory {
     /// Keeps a proposal; one of the same body adds its approvals to those that are there. Members see
     /// it once it has enough. Says how many it has and how many it needs.
@@ -84,32 +87,25 @@ impl Directory {
         acceptance: Acceptance,
     ) -> Result<(), MembershipError> {
         let agency = caller.agency()?.clone();
-        let this = Arc::clone(self);
-        blocking(move || {
-            this.change_if(|state| {
-                let record = state.agreements.get(&agreement);
-                let record = record.ok_or(MembershipError::Unknown(agreement))?;
-                if record.papers.acceptances.contains(&acceptance) {
-                    return Ok(None);
-                }
-                let mut changed = record.clone();
-                let author = changed.standing.accept(&acceptance, &state.roster)?;
-                if author != agency {
-                    return Err(NotAllowed.into());
-                }
-                if record.standing.accepted.contains(&agency) {
-                    return Err(MembershipError::AcceptedOtherwise(agency));
-                }
-                if !state.is_open(&record.standing.document, &agreement) {
-                    return Err(MembershipError::Closed);
-                }
-                changed.papers.acceptances.push(acceptance.clone());
-                let log = this.entry(Event::Acceptance, agency.clone(), 1, agreement);
-                this.store.accept(&agreement, &agency, &acceptance, &log)?;
-                let mut next = state.clone();
-                next.keep(changed);
-                Ok(Some((next, Hint::Agreements)))
-            })
+        self.take_word(agreement, move |this, state, record| {
+            if record.papers.acceptances.contains(&acceptance) {
+                return Ok(None);
+            }
+            let mut changed = record.clone();
+            let author = changed.standing.accept(&acceptance, &state.roster)?;
+            if author != agency {
+                return Err(NotAllowed.into());
+            }
+            if record.standing.accepted.contains(&agency) {
+                return Err(MembershipError::AcceptedOtherwise(agency));
+            }
+            if !state.is_open(&record.standing.document, &agreement) {
+                return Err(MembershipError::Closed);
+            }
+            changed.papers.acceptances.push(acceptance.clone());
+            let log = this.entry(Event::Acceptance, agency.clone(), 1, agreement);
+            this.store.accept(&agreement, &agency, &acceptance, &log)?;
+            Ok(Some(changed))
         })
         .await
     }
@@ -122,34 +118,50 @@ impl Directory {
         statement: Statement,
     ) -> Result<(), MembershipError> {
         let agency = caller.agency()?.clone();
+        self.take_word(agreement, move |this, state, record| {
+            if record.papers.statements.contains(&statement) {
+                return Ok(None);
+            }
+            let document = &record.standing.document;
+            let opened = statement.open(&state.roster, document, &agreement)?;
+            if opened.agency != agency {
+                return Err(NotAllowed.into());
+            }
+            let mut changed = record.clone();
+            let said = changed.standing.hear_new(&statement, &state.roster)?;
+            state.check_place(&said, document, &agreement)?;
+            changed.papers.statements.push(statement.clone());
+            let (event, count, digest) = match said {
+                Said::Decline { .. } => (Event::Decline, 1, agreement),
+                Said::Leave { .. } => (Event::Leave, 1, agreement),
+                Said::Epoch(epoch) => (Event::Epoch, epoch.number.into(), statement.digest()),
+                Said::Done { epoch } => (Event::Done, 1, epoch),
+            };
+            let log = this.entry(event, agency, count, digest);
+            this.store.declare(&agreement, &statement, &log)?;
+            Ok(Some(changed))
+        })
+        .await
+    }
+
+    /// Takes a member's word on an agreement: `hear` checks it, stores it and gives the record that it
+    /// changed, or nothing if it was known.
+    async fn take_word(
+        self: &Arc<Self>,
+        agreement: Digest,
+        hear: impl FnOnce(&Self, &State, &AgreementRecord) -> Heard + Send + 'static,
+    ) -> Result<(), MembershipError> {
         let this = Arc::clone(self);
         blocking(move || {
             this.change_if(|state| {
                 let record = state.agreements.get(&agreement);
                 let record = record.ok_or(MembershipError::Unknown(agreement))?;
-                if record.papers.statements.contains(&statement) {
-                    return Ok(None);
-                }
-                let document = &record.standing.document;
-                let opened = statement.open(&state.roster, document, &agreement)?;
-                if opened.agency != agency {
-                    return Err(NotAllowed.into());
-                }
-                let mut changed = record.clone();
-                let said = changed.standing.hear_new(&statement, &state.roster)?;
-                state.check_place(&said, document, &agreement)?;
-                changed.papers.statements.push(statement.clone());
-                let (event, count, digest) = match said {
-                    Said::Decline { .. } => (Event::Decline, 1, agreement),
-                    Said::Leave { .. } => (Event::Leave, 1, agreement),
-                    Said::Epoch(epoch) => (Event::Epoch, epoch.number.into(), statement.digest()),
-                    Said::Done { epoch } => (Event::Done, 1, epoch),
-                };
-                let log = this.entry(event, agency, count, digest);
-                this.store.declare(&agreement, &statement, &log)?;
-                let mut next = state.clone();
-                next.keep(changed);
-                Ok(Some((next, Hint::Agreements)))
+                let changed = hear(&this, state, record)?;
+                Ok(changed.map(|changed| {
+                    let mut next = state.clone();
+                    next.keep(changed);
+                    (next, Hint::Agreements)
+                }))
             })
         })
         .await

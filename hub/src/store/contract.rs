@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod certificates;
+mod mail;
 mod registry;
 
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ use symbolon_core::row::{
     AgreementEpoch, ExpiryMonth, Handle, Holdings, PAYLOAD_BYTES, Row, SealedPayload, Token,
 };
 
-use super::{Batch, IssuedCertificate, Item, Statement, Store, StoreError};
+use super::{Batch, IssuedCertificate, Item, Statement, Store};
 use crate::log::{Event, LogEntry};
 
 /// Makes a store on a directory: a fresh one, or the same again.
@@ -33,7 +34,7 @@ const LIMIT: u32 = 3;
 
 /// Runs every check, each on a store of its own.
 pub fn run_all(make: impl Fn(&Path) -> Arc<dyn Store>) {
-    let checks: [(&str, Check); 21] = [
+    let checks: [(&str, Check); 22] = [
         ("submitting is idempotent", submitting_is_idempotent),
         ("joins tell both sides", joins_tell_both_sides),
         ("no member joins itself", no_member_joins_itself),
@@ -46,8 +47,8 @@ pub fn run_all(make: impl Fn(&Path) -> Arc<dyn Store>) {
         ("expiry cancels on both sides", expiry_cancels),
         ("holdings match a recount", holdings_match_a_recount),
         ("handles come in pages", handles_come_in_pages),
-        ("mail is numbered for good", mail_is_numbered_for_good),
-        ("a full mailbox refuses whole batches", full_mailboxes),
+        ("mail is numbered for good", mail::mail_is_numbered_for_good),
+        ("a full mailbox refuses whole batches", mail::full_mailboxes),
         ("the roster has no forks", registry::the_roster_has_no_forks),
         (
             "what waits for approvals is kept until the next entry",
@@ -66,6 +67,7 @@ pub fn run_all(make: impl Fn(&Path) -> Arc<dyn Store>) {
             "agreements keep what was said",
             registry::agreements_keep_their_order,
         ),
+        ("a probe leaves no trace", registry::a_probe_leaves_no_trace),
         ("an epoch of a member goes", an_epoch_of_a_member_goes),
     ];
     for (name, check) in checks {
@@ -342,51 +344,6 @@ fn handles_come_in_pages(make: Make<'_>, dir: &Path) {
     assert_eq!(page(None, 2), [1, 3]);
     assert_eq!(page(Some(3), 2), [5, 255]);
     assert!(page(Some(255), 2).is_empty());
-}
-
-fn mail_is_numbered_for_good(make: Make<'_>, dir: &Path) {
-    let store = make(dir);
-    assert!(store.send(&envelope("b", "a", 1), 100, 7).unwrap());
-    assert!(!store.send(&envelope("b", "a", 1), 100, 7).unwrap());
-    assert!(store.send(&envelope("c", "a", 1), 100, 7).unwrap());
-    let member = agency("a");
-    let all = store.deliveries(&member, 0, 10).unwrap();
-    assert_eq!(all[0], (1, Item::Envelope(envelope("b", "a", 1))));
-    assert_eq!(all[1].0, 2);
-    assert_eq!(store.deliveries(&member, 1, 10).unwrap().len(), 1);
-    let ahead = store.acknowledge(&member, 3, 7);
-    assert!(matches!(ahead, Err(StoreError::CursorAhead(2))));
-    assert_eq!(store.waiting().unwrap(), 2);
-    store.acknowledge(&member, 2, 7).unwrap();
-    store.acknowledge(&member, 1, 7).unwrap();
-    assert!(mail(&store, "a").is_empty());
-    assert_eq!(store.waiting().unwrap(), 0);
-    drop(store);
-    let store = make(dir);
-    assert_eq!(store.last_sequence(&member).unwrap(), 2);
-    store.send(&envelope("b", "a", 2), 100, 7).unwrap();
-    assert_eq!(store.deliveries(&member, 0, 10).unwrap()[0].0, 3);
-    assert_eq!(store.last_sequence(&agency("b")).unwrap(), 0);
-}
-
-fn full_mailboxes(make: Make<'_>, dir: &Path) {
-    let store = make(dir);
-    submit(&store, "a", vec![row(1, 1), row(2, 2)]);
-    store.send(&envelope("b", "a", 1), 1, 7).unwrap();
-    let full = store.send(&envelope("b", "a", 2), 1, 7);
-    assert!(matches!(full, Err(StoreError::MailboxFull(_))));
-    let again = store.send(&envelope("b", "a", 1), 1, 7);
-    assert!(!again.unwrap(), "a repeated one is no new one");
-    let mut refused = batch("b", vec![row(7, 6), row(1, 3)]);
-    refused.mailbox_max_items = 1;
-    let logged = store.frontier().unwrap();
-    let full = store.submit(&refused);
-    assert!(matches!(full, Err(StoreError::MailboxFull(_))));
-    assert_eq!(store.holdings(&agency("b")).unwrap(), Holdings::default());
-    assert_eq!(store.frontier().unwrap(), logged);
-    assert!(mail(&store, "b").is_empty());
-    let unanswered = store.query(&refused).unwrap();
-    assert!(unanswered.hits.is_empty(), "an owner is told, or nobody is");
 }
 
 fn entry(body: &[u8]) -> SignedEntry {

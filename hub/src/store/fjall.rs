@@ -23,6 +23,7 @@
 
 mod certificates;
 mod codec;
+mod fault;
 mod mail;
 mod registry;
 mod rows;
@@ -42,6 +43,7 @@ use symbolon_core::log::Frontier;
 use symbolon_core::roster::SignedEntry;
 use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle, Holdings};
 
+use self::fault::{Fault, name};
 use self::mail::MailboxState;
 use super::{
     Batch, Dropped, Expired, IssuedCertificate, Item, Queried, Registry, Revocation, Statement,
@@ -107,26 +109,6 @@ impl Spaces {
             log: space("log")?,
             meta: space("meta")?,
         })
-    }
-}
-
-/// What goes wrong inside a verb, before the directory is named.
-#[derive(Debug)]
-enum Fault {
-    Engine(fjall::Error),
-    Damaged(&'static str),
-    Refused(StoreError),
-}
-
-impl From<fjall::Error> for Fault {
-    fn from(error: fjall::Error) -> Self {
-        Self::Engine(error)
-    }
-}
-
-impl From<serde_json::Error> for Fault {
-    fn from(_: serde_json::Error) -> Self {
-        Self::Damaged("a value that is not the JSON it was")
     }
 }
 
@@ -220,46 +202,6 @@ fn frontier(read: &impl Readable, spaces: &Spaces) -> Result<Frontier, Fault> {
             Frontier::from_bytes(&bytes).ok_or(Fault::Damaged("the edge of the log is malformed"))
         }
     }
-}
-
-/// Gives a fault the directory that it happened in.
-fn name(dir: &Path, fault: Fault) -> StoreError {
-    let dir = dir.to_owned();
-    match fault {
-        Fault::Refused(error) => error,
-        Fault::Damaged(detail) => StoreError::Damaged {
-            dir,
-            detail: detail.to_owned(),
-        },
-        Fault::Engine(fjall::Error::Io(error)) if is_environment(&error) => {
-            StoreError::Unavailable {
-                dir,
-                detail: error.to_string(),
-            }
-        }
-        Fault::Engine(fjall::Error::Poisoned) => StoreError::Unavailable {
-            dir,
-            detail: "an earlier write failed".to_owned(),
-        },
-        Fault::Engine(fjall::Error::Locked) => StoreError::Unavailable {
-            dir,
-            detail: "another process has it open".to_owned(),
-        },
-        Fault::Engine(error) => StoreError::Damaged {
-            dir,
-            detail: error.to_string(),
-        },
-    }
-}
-
-fn is_environment(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{
-        PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, WriteZero,
-    };
-    matches!(
-        error.kind(),
-        PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull | WriteZero
-    )
 }
 
 impl Store for FjallStore {
@@ -424,6 +366,13 @@ impl Store for FjallStore {
 
     fn acknowledge(&self, member: &AgencyName, up_to: u64, at: i64) -> Result<(), StoreError> {
         self.write(|write| write.acknowledge(member, up_to, at))
+    }
+
+    fn probe(&self) -> Result<(), StoreError> {
+        self.write(|write| {
+            write.tx.insert(&write.spaces.meta, "probe", b"");
+            Ok(())
+        })
     }
 
     fn note(&self, log: &LogEntry) -> Result<(), StoreError> {

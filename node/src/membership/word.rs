@@ -24,6 +24,7 @@ impl Node {
         id: &str,
         immigration: &[AgencyName],
     ) -> Result<AgreementView, NodeError> {
+        self.config.role.refuse_agreements()?;
         let hub = self.hub().await?;
         self.sync_membership(&hub).await?;
         let agreement = self.agreement(Some(id))?;
@@ -85,6 +86,7 @@ impl Node {
 
     /// Declines the version that is proposed; it then never comes into force.
     pub async fn decline(&self, id: &str, reason: &str) -> Result<AgreementView, NodeError> {
+        self.config.role.refuse_agreements()?;
         let hub = self.hub().await?;
         self.sync_membership(&hub).await?;
         let agreement = self.agreement(Some(id))?;
@@ -109,6 +111,7 @@ impl Node {
         id: &str,
         reason: &str,
     ) -> Result<AgreementView, NodeError> {
+        self.config.role.refuse_agreements()?;
         let hub = self.hub().await?;
         self.sync_membership(&hub).await?;
         let agreement = self.agreement(Some(id))?;

@@ -102,3 +102,18 @@ pub fn agreements_keep_their_order(make: Make<'_>, dir: &Path) {
     assert_eq!(registry.agreements[0].proposal, proposal(3));
     assert_eq!(registry.agreements[0].statements, statements);
 }
+
+pub fn a_probe_leaves_no_trace(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    store
+        .append_roster(0, &entry(b"first"), &log(Event::Roster))
+        .unwrap();
+    let before = store.frontier().unwrap().size();
+    for _ in 0..2 {
+        store.probe().unwrap();
+    }
+    drop(store);
+    let store = make(dir);
+    assert_eq!(store.frontier().unwrap().size(), before);
+    assert_eq!(store.registry().unwrap().entries, [entry(b"first")]);
+}

@@ -1,0 +1,147 @@
+//! `GET /healthz` over HTTP/1.1 (RFC 9112): one request a connection, everything bounded.
+//!
+//! 200 while health is green, 503 when it is red, with the health as JSON. Any other path is 404, any
+//! other method 405. What a request carries beyond its first line is read and never used.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::{Deserialize, Deserializer, de};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::{Health, State};
+
+const PATH: &str = "/healthz";
+/// Watchers are few, and each asks once and goes.
+const MAX_CONNECTIONS: usize = 16;
+/// Head of a request: a watcher's has a few hundred bytes. It is the least that the library takes.
+const MAX_HEAD_BYTES: usize = 8192;
+const MAX_HEADERS: usize = 32;
+/// A watcher has its request ready when it connects.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// From accepting a connection to closing it.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// After an error such as too many open files: long enough not to spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Reads `health_listen` of a configuration file: an address with its port, so that nobody listens on
+/// more than what stands there.
+pub fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(|_| {
+        de::Error::custom(
+            "health_listen must be an address with a port, for example \"127.0.0.1:7480\"",
+        )
+    })
+}
+
+/// Answers on the listener until shutdown; `look` is asked for each request.
+pub async fn serve<L, F>(listener: TcpListener, look: L, shutdown: CancellationToken)
+where
+    L: Fn() -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Health> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                warn!(%error, "a connection for health could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            debug!("too many connections for health, this one is closed");
+            continue;
+        };
+        let (look, shutdown) = (look.clone(), shutdown.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            let done = tokio::select! {
+                () = shutdown.cancelled() => return,
+                done = tokio::time::timeout(TIMEOUT, answer(stream, look)) => done,
+            };
+            if let Ok(Err(error)) = done {
+                debug!(%error, "a request for health was not understood");
+            }
+        });
+    }
+}
+
+async fn answer<L, F>(stream: TcpStream, look: L) -> Result<(), hyper::Error>
+where
+    L: Fn() -> F,
+    F: Future<Output = Health>,
+{
+    let service = service_fn(|request: Request<Incoming>| {
+        let asked = refusal(&request).map_or_else(|| Ok(look()), Err);
+        async move {
+            Ok::<_, Infallible>(match asked {
+                Ok(health) => told(&health.await),
+                Err(refusal) => plain(refusal),
+            })
+        }
+    });
+    http1::Builder::new()
+        .keep_alive(false)
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+}
+
+fn refusal(request: &Request<Incoming>) -> Option<StatusCode> {
+    if request.uri().path() != PATH {
+        Some(StatusCode::NOT_FOUND)
+    } else if request.method() != Method::GET {
+        Some(StatusCode::METHOD_NOT_ALLOWED)
+    } else {
+        None
+    }
+}
+
+fn told(health: &Health) -> Response<Full<Bytes>> {
+    let status = match health.state {
+        State::Green => StatusCode::OK,
+        State::Red => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let Ok(mut json) = serde_json::to_vec(health) else {
+        return plain(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    json.push(b'\n');
+    let mut response = Response::new(Full::new(Bytes::from(json)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn plain(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::new()));
+    *response.status_mut() = status;
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let allowed = HeaderValue::from_static("GET");
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
+}

@@ -1,0 +1,99 @@
+//! Health of the hub: whether it can write, and how long its certificates and lists last.
+//!
+//! Red while there is still time to act ([`Lifetime`]). Nothing of members, rows or traffic.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use symbolon_health::{Health, Lifetime};
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::certificates::{Certificates, lifetime};
+use crate::clock::Clock;
+use crate::store::{Store, blocking};
+use crate::tls::Credentials;
+
+/// The store is tried at most so often, however often somebody asks.
+const PROBE: Duration = Duration::from_secs(10);
+
+/// Looks after the hub.
+pub struct Watch {
+    pub store: Arc<dyn Store>,
+    pub certificates: Arc<Certificates>,
+    pub credentials: Arc<Credentials>,
+    pub clock: Arc<dyn Clock>,
+    /// When the store was tried, and whether it could be written.
+    pub probed: Mutex<Option<(Instant, bool)>>,
+}
+
+impl Watch {
+    /// Answers `GET /healthz` on the listener, if there is one; gives where.
+    pub fn answer_on(
+        self: Arc<Self>,
+        listener: Option<(TcpListener, SocketAddr)>,
+        shutdown: &CancellationToken,
+    ) -> Option<(SocketAddr, JoinHandle<Result<(), String>>)> {
+        let (listener, address) = listener?;
+        info!(%address, "answering for health");
+        if !address.ip().is_loopback() {
+            warn!(%address, "whoever reaches this address may ask for health");
+        }
+        let shutdown = shutdown.clone();
+        let answering = tokio::spawn(async move {
+            symbolon_health::serve(listener, move || Arc::clone(&self).look(), shutdown).await;
+            Ok(())
+        });
+        Some((address, answering))
+    }
+
+    /// How the hub is.
+    pub async fn look(self: Arc<Self>) -> Health {
+        let mut reasons = Vec::new();
+        if !self.is_writable().await {
+            reasons.push("the store cannot be written; the hub's log says why".to_owned());
+        }
+        let now = self.clock.now();
+        let mut last = |what: &str, lifetime: Option<Lifetime>, todo: &str| {
+            let trouble = match lifetime {
+                Some(lifetime) => lifetime.trouble(what, todo, now),
+                None => Some(format!("{what} cannot be read; {todo}")),
+            };
+            reasons.extend(trouble);
+        };
+        let todo = "make a new issuer (symbolon-hub ca new-issuer)";
+        let issuer = self.certificates.issuer_lifetime();
+        last("the issuing certificate", issuer, todo);
+        let server = self.credentials.server_certificate();
+        let server = server.and_then(|der| lifetime(&der).ok());
+        last("the hub's own certificate", server, todo);
+        // During a rotation the newest root counts.
+        let roots = self.credentials.roots();
+        let roots = roots.iter().filter_map(|der| lifetime(der).ok());
+        let root = roots.max_by_key(|lifetime| lifetime.until);
+        let todo = "make a new root (symbolon-hub ca init)";
+        last("the root certificate", root, todo);
+        reasons.extend(self.certificates.list_trouble(now));
+        reasons.into()
+    }
+
+    async fn is_writable(&self) -> bool {
+        let mut probed = self.probed.lock().await;
+        if let Some((at, writable)) = *probed
+            && at.elapsed() < PROBE
+        {
+            return writable;
+        }
+        let store = Arc::clone(&self.store);
+        let done = blocking(move || store.probe()).await;
+        if let Err(error) = &done {
+            error!(%error, "the store cannot be written");
+        }
+        *probed = Some((Instant::now(), done.is_ok()));
+        done.is_ok()
+    }
+}

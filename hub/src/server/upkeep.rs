@@ -1,0 +1,83 @@
+//! What goes on beside serving.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::Services;
+use crate::certificates::Certificates;
+use crate::config::HubConfig;
+use crate::matching::Matching;
+
+/// What goes on beside serving: lists, connections that end, rows that expire or are departed.
+pub(super) fn keep_up(
+    services: &Services,
+    config: &HubConfig,
+    shutdown: &CancellationToken,
+) -> Vec<JoinHandle<Result<(), String>>> {
+    let matching = || Arc::clone(&services.matching);
+    let sweep = Duration::from_secs(config.expiry_sweep_s);
+    let looking_after = look_after(Arc::clone(&services.certificates), shutdown.clone());
+    vec![
+        tokio::spawn(looking_after),
+        tokio::spawn(expire_regularly(matching(), sweep, shutdown.clone())),
+        tokio::spawn(drop_departed(matching(), shutdown.clone())),
+    ]
+}
+
+async fn expire_regularly(
+    matching: Arc<Matching>,
+    every: Duration,
+    shutdown: CancellationToken,
+) -> Result<(), String> {
+    let mut interval = tokio::time::interval(every);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            _ = interval.tick() => {}
+        }
+        match matching.expire().await {
+            Ok(0) => {}
+            Ok(removed) => info!(removed, "expired rows were removed"),
+            Err(error) => error!(%error, "expired rows could not be removed"),
+        }
+    }
+}
+
+/// Connections end within this after their certificate; half of what a revocation may take.
+const LOOK: Duration = Duration::from_millis(500);
+
+async fn look_after(
+    certificates: Arc<Certificates>,
+    shutdown: CancellationToken,
+) -> Result<(), String> {
+    let mut interval = tokio::time::interval(LOOK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            _ = interval.tick() => certificates.look_after().await,
+        }
+    }
+}
+
+/// Deletes rows of members that have departed, at the start and after each change of membership.
+async fn drop_departed(matching: Arc<Matching>, shutdown: CancellationToken) -> Result<(), String> {
+    let mut settled = BTreeSet::new();
+    loop {
+        match matching.drop_departed(&mut settled).await {
+            Ok(0) => {}
+            Ok(removed) => info!(removed, "rows of departed members were removed"),
+            Err(error) => error!(%error, "rows of departed members could not be removed"),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = matching.directory.departures.notified() => {}
+        }
+    }
+}
