@@ -78,6 +78,7 @@ impl Node {
                 m.roster = roster;
             }
         });
+        self.follow_roster()?;
         if new.is_empty() {
             // By the hub's word, nothing has changed until we asked.
             self.roster_confirmed_at.store(asked_at, Ordering::Relaxed);

@@ -19,5 +19,6 @@ mod matching;
 mod mixing;
 mod oracle;
 mod outages;
+mod rekey;
 mod support;
 mod walk;
