@@ -10,7 +10,7 @@ use symbolon_core::roster::{Change, SignedEntry};
 use symbolon_node::command::Command;
 use symbolon_node::custody::CustodyCommand;
 use symbolon_node::node::Node;
-use symbolon_node::reports::RekeyReport;
+use symbolon_node::reports::{ImportReport, RekeyReport};
 use symbolon_node::tables::Tables;
 use symbolon_node::vault::Vault;
 use symbolon_node::{config, control};
@@ -33,15 +33,20 @@ const PEOPLE: [&str; 7] = [
     "Ada,Osei,1995-05-11,07700900907",
 ];
 
-/// One person more at two agencies, and the match at both.
-async fn match_between(scene: &Scene, person: usize, agencies: [&str; 2]) {
+/// One person more at two agencies, and the match at both. What waits, because the hub has not yet
+/// noticed that a custodian's line was cut, goes on by itself.
+async fn match_between<'a>(
+    scene: &Scene,
+    person: usize,
+    agencies: [&'a str; 2],
+) -> Vec<(&'a str, ImportReport)> {
     let id = format!("X{person}");
     let row = format!("{id},{}\n", PEOPLE[person]);
     let text = format!("record_id,given_names,surname,date_of_birth,phone\n{row}");
     let file = scene.file(&format!("person-{person}.csv"), &text);
+    let mut reports = Vec::new();
     for agency in agencies {
-        let report = scene.import(agency, &file).await;
-        assert_eq!(report.waiting, 0, "{agency}: {:?}", report.waiting_reason);
+        reports.push((agency, scene.import(agency, &file).await));
     }
     eventually("the match on both sides", async || {
         for (own, other) in [(0, 1), (1, 0)] {
@@ -54,6 +59,14 @@ async fn match_between(scene: &Scene, person: usize, agencies: [&str; 2]) {
     })
     .await
     .unwrap();
+    reports
+}
+
+/// The same with no key that waits: no custodian refused, or was gone.
+async fn match_at_once(scene: &Scene, person: usize, agencies: [&str; 2]) {
+    for (agency, report) in match_between(scene, person, agencies).await {
+        assert_eq!(report.waiting, 0, "{agency}: {:?}", report.waiting_reason);
+    }
 }
 
 fn keys(node: &Node) -> AgencyKeys {
@@ -111,7 +124,7 @@ async fn at_generation(scene: &Scene, generation: u32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn new_keys_wait_for_an_administrator_and_everything_goes_on_with_them() {
     let mut scene = scene(&THREE, 2).await;
-    match_between(&scene, 0, ["police", "refuge"]).await;
+    match_at_once(&scene, 0, ["police", "refuge"]).await;
     let police = std::sync::Arc::clone(node(&scene, "police"));
     let before = keys(&police);
 
@@ -140,7 +153,7 @@ async fn new_keys_wait_for_an_administrator_and_everything_goes_on_with_them() {
         before,
         "in use until the roster shows others"
     );
-    match_between(&scene, 1, ["police", "refuge"]).await;
+    match_at_once(&scene, 1, ["police", "refuge"]).await;
 
     approve(&scene, &first).await;
     gone_over(&scene, "police", &before).await;
@@ -149,8 +162,8 @@ async fn new_keys_wait_for_an_administrator_and_everything_goes_on_with_them() {
     drop(police);
 
     // Evaluations verify with the new key; agreements and the old matches are as they were.
-    match_between(&scene, 2, ["police", "council"]).await;
-    match_between(&scene, 3, ["refuge", "police"]).await;
+    match_at_once(&scene, 2, ["police", "council"]).await;
+    match_at_once(&scene, 3, ["refuge", "police"]).await;
     assert_eq!(node(&scene, "police").matches(Some("X0")).unwrap().len(), 1);
     // Envelopes are signed with it.
     let refresh = node(&scene, "police").custody(CustodyCommand::Refresh);
@@ -375,7 +388,7 @@ async fn what_was_overtaken_is_handed_in_again_with_the_same_keys() {
     assert_ne!(second.entry, first.entry, "at another place of the chain");
     approve(&scene, &second).await;
     gone_over(&scene, "police", &before).await;
-    match_between(&scene, 0, ["police", "council"]).await;
+    match_at_once(&scene, 0, ["police", "council"]).await;
     scene.consortium.stop().await.unwrap();
 }
 
