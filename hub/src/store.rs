@@ -295,7 +295,7 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Keeps a custodian's statement of a custody epoch and a generation of its shares; false if a
-    /// different one is already there.
+    /// one of other words is already there. The same words signed anew change nothing.
     fn publish(
         &self,
         key: (u32, u32),

@@ -19,7 +19,6 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::clock::rfc3339;
-use crate::enrolment::SELF;
 use crate::error::NodeError;
 use crate::hub_client::{self, Backoff, Credentials, HubClient, HubError};
 use crate::node::Node;
@@ -170,8 +169,7 @@ impl Node {
         if roots.is_empty() || roots.len() > MAX_ROOTS {
             return Err(HubError::Protocol("no roots, or too many of them").into());
         }
-        let stored = self.tables.identity.get(&SELF.to_owned())?;
-        let mut stored = stored.ok_or(NodeError::Internal("a node without an identity"))?;
+        let mut stored = self.stored_identity()?;
         let mut roots = roots.into_iter().map(Blob);
         stored.root = roots.next().ok_or(HubError::Protocol("no root"))?;
         stored.more_roots = roots.collect();
@@ -183,8 +181,16 @@ impl Node {
         let client = self.dial_with(&fresh).await?;
         // A handshake says nothing of the client's certificate in TLS 1.3: the first answer does.
         client.attendance().await?;
-        self.tables.identity.put(&SELF.to_owned(), &stored)?;
-        self.vault.flush()?;
+        // Keys may have been exchanged meanwhile: only what belongs to the certificate is written.
+        self.change_identity(|present| {
+            present.root = stored.root;
+            present.more_roots = stored.more_roots;
+            present.issued_at = stored.issued_at;
+            present.chain = stored.chain;
+            present.tls_key = stored.tls_key;
+            present.certificate_expires_at = stored.certificate_expires_at;
+            Ok(())
+        })?;
         let mut present = self
             .credentials
             .write()
@@ -233,6 +239,7 @@ impl Node {
         if let Some(error) = renewal {
             reasons.push(format!("the certificate could not be renewed: {error}"));
         }
+        reasons.extend(self.foreign_keys());
         let state = if reasons.is_empty() { "green" } else { "red" };
         HealthReport {
             state: state.to_owned(),

@@ -39,6 +39,8 @@ pub enum Command {
     },
     /// How the node is.
     Status,
+    /// Makes new signing and encryption keys and hands them in.
+    Rekey,
     /// Lists agreements.
     Agreements,
     /// Accepts an agreement.
@@ -102,6 +104,7 @@ impl std::fmt::Debug for Command {
             Self::Matches { .. } => "matches",
             Self::Withdraw { .. } => "withdraw",
             Self::Status => "status",
+            Self::Rekey => "rekey",
             Self::Agreements => "agreements",
             Self::Accept { .. } => "accept",
             Self::Custody(_) => "custody",

@@ -22,7 +22,7 @@ use rand_core::OsRng;
 use serde::{Deserialize, Serialize};
 use symbolon_core::crypto::{self, Signature};
 use symbolon_core::custody::{AgreedKey, Refusal, Request};
-use symbolon_core::envelope::Envelope;
+use symbolon_core::envelope::{Envelope, EnvelopeError};
 use symbolon_core::identity::AgencyName;
 use symbolon_core::oprf::custodian::{Evaluation, evaluate};
 use symbolon_core::oprf::dkg::{DkgError, Message};
@@ -33,7 +33,8 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::clock::rfc3339;
 use crate::error::NodeError;
-use crate::hub_client::{Answer, HubClient, Task};
+use crate::hub_client::{Answer, HubClient, HubError, Task};
+use crate::keys::{Keys, Opened};
 use crate::node::Node;
 use crate::tables::{KeyTag, Secret, StoredEnvelope};
 
@@ -126,13 +127,16 @@ impl Node {
             let keys = self.membership(|m| m.roster.active(&stored.to).map(|(_, k)| k.clone()));
             // Whoever is shut out gets nothing; the letter waits until it is let in again.
             let Some(keys) = keys else { continue };
-            let envelope = Envelope::seal(
-                (&self.identity.agency, &self.identity.signing),
-                (&stored.to, &keys.encryption),
-                id.0,
-                &stored.message.0,
-            )?;
-            hub.send(envelope).await?;
+            let seal = |own: &Keys| {
+                let (from, to) = (&self.identity.agency, (&stored.to, &keys.encryption));
+                Envelope::seal((from, &own.signing), to, id.0, &stored.message.0)
+            };
+            let own = self.keys();
+            let mut sent = hub.send(seal(&own)?).await;
+            if matches!(sent, Err(HubError::NotAccepted(_))) && self.rekeyed(hub, &own).await? {
+                sent = hub.send(seal(&self.keys())?).await;
+            }
+            sent?;
             self.tables.outbox.remove(&id)?;
         }
         Ok(())
@@ -145,12 +149,17 @@ impl Node {
         envelope: &Envelope,
     ) -> Result<(), NodeError> {
         let from = &envelope.from;
-        let keys = self.membership(|m| m.roster.active(from).map(|(_, k)| k.clone()));
-        let Some(keys) = keys.filter(|_| envelope.to == self.identity.agency) else {
+        let mut opened = self.open_envelope(envelope)?;
+        if matches!(opened, Some(Err(EnvelopeError::BadSignature))) {
+            // The sender may have exchanged its keys since we last looked.
+            self.sync_roster(hub).await?;
+            opened = self.open_envelope(envelope)?;
+        }
+        let Some(opened) = opened else {
             tracing::warn!(%from, "envelope from somebody unknown or not for us; dropped");
             return Ok(());
         };
-        let opened = match envelope.open(&keys.signing, &self.identity.decryption) {
+        let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::warn!(%from, %error, "envelope refused");
@@ -178,6 +187,15 @@ impl Node {
                 Ok(())
             }
         }
+    }
+
+    /// The letter in an envelope; nothing if it is not for us or from nobody who is active.
+    fn open_envelope(&self, envelope: &Envelope) -> Result<Option<Opened>, NodeError> {
+        if envelope.to != self.identity.agency {
+            return Ok(None);
+        }
+        let senders = self.sender_keys(&envelope.from)?;
+        Ok(senders.map(|senders| self.keys().open_envelope(envelope, &senders)))
     }
 
     /// What a person should know of a fault in making shares.
@@ -262,6 +280,24 @@ impl Node {
         self.evaluate_here(&request)
     }
 
+    /// Answers off the asynchronous threads.
+    async fn answer_apart(
+        self: &Arc<Self>,
+        request: &Arc<Vec<u8>>,
+        signature: Signature,
+    ) -> Result<Evaluation, Refusal> {
+        let (node, request) = (Arc::clone(self), Arc::clone(request));
+        let answered = tokio::task::spawn_blocking(move || node.answer(&request, &signature));
+        answered.await.unwrap_or(Err(Refusal::NotReady))
+    }
+
+    /// Asks the hub for more of the roster; gives whether there was.
+    async fn roster_grew(&self, hub: &HubClient) -> bool {
+        let before = self.membership(|m| m.roster.length);
+        let synced = tokio::time::timeout(CONFIRM_WITHIN, self.sync_roster(hub)).await;
+        matches!(synced, Ok(Ok(()))) && self.membership(|m| m.roster.length) > before
+    }
+
     /// Stands on the line and answers until it breaks.
     pub(crate) async fn attend(self: &Arc<Self>, hub: &HubClient) -> Result<(), NodeError> {
         // One answer at a time is computed; a few may wait to be sent.
@@ -279,10 +315,12 @@ impl Node {
                     tracing::warn!("the hub does not confirm the roster; nothing is evaluated");
                 }
             }
-            let node = Arc::clone(self);
-            let answered =
-                tokio::task::spawn_blocking(move || node.answer(&request, &signature)).await;
-            let outcome = answered.unwrap_or(Err(Refusal::NotReady));
+            let request = Arc::new(request);
+            let mut outcome = self.answer_apart(&request, signature).await;
+            if matches!(outcome, Err(Refusal::BadSignature)) && self.roster_grew(hub).await {
+                // Whoever asks had exchanged its keys.
+                outcome = self.answer_apart(&request, signature).await;
+            }
             if let Err(refusal) = &outcome {
                 let clock = rfc3339(self.clock.now());
                 tracing::warn!(%refusal, clock, "evaluation refused");

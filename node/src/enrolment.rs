@@ -7,19 +7,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use symbolon_core::crypto::{SecretKey, SigningKey};
-use symbolon_core::identity::{AgencyKeys, Subject};
+use symbolon_core::identity::Subject;
 use symbolon_core::invitation::Invitation;
 use symbolon_core::roster::{Change, Roster, RosterError, SignedEntry};
 use symbolon_core::sealed_file::Unlock;
-use symbolon_core::sealing::DecryptionKey;
 
 use crate::certificates::{TlsRequest, Validity};
 use crate::clock::{Clock, rfc3339};
 use crate::error::NodeError;
 use crate::hub_client::{self, HubClient, HubError};
+use crate::keys::KeyPair;
 use crate::reports::EnrolReport;
-use crate::tables::{Blob, Secret, StoredIdentity, Tables};
+use crate::tables::{Blob, Secret, StoredIdentity, StoredRekey, Tables};
 use crate::vault::Vault;
 
 /// Tries when other members enrol at the same moment: each loses at most as often as there are others.
@@ -39,7 +38,7 @@ pub async fn enrol(
     clock: &dyn Clock,
 ) -> Result<EnrolReport, NodeError> {
     let invitation = Invitation::parse(invitation, clock.now())?;
-    let before = if Vault::exists(directory) {
+    let mut before = if Vault::exists(directory) {
         Before::read(directory, unlock)?
     } else {
         None
@@ -51,6 +50,9 @@ pub async fn enrol(
     }
     let root = &invitation.root_certificate;
     let hub = hub_client::connect_for_enrolment(&invitation.enrolment, root).await?;
+    if let Some(before) = &mut before {
+        before.follow(&hub, &invitation).await?;
+    }
     let made = Made::new(&invitation, before.as_ref())?;
     let known = before.as_ref().map_or(&[][..], |before| &before.roster);
     let (chain, entries) = redeem(&hub, &invitation, &made, known, clock).await?;
@@ -83,6 +85,8 @@ pub async fn enrol(
 struct Before {
     identity: StoredIdentity,
     roster: Vec<SignedEntry>,
+    /// The roster has shown later keys than this vault has: it is an older copy.
+    outdated: bool,
 }
 
 impl Before {
@@ -94,7 +98,24 @@ impl Before {
         };
         let entries: BTreeMap<u64, SignedEntry> = tables.roster.iter().collect::<Result<_, _>>()?;
         let roster = entries.into_values().collect();
-        Ok(Some(Self { identity, roster }))
+        Ok(Some(Self {
+            identity,
+            roster,
+            outdated: false,
+        }))
+    }
+
+    /// Goes over to new keys that were approved meanwhile.
+    async fn follow(&mut self, hub: &HubClient, invitation: &Invitation) -> Result<(), NodeError> {
+        let key = invitation.key()?.verifying_key();
+        let entries = hub.enrolment_roster(&key).await?;
+        let roster = Roster::verify(&entries, &invitation.genesis)?;
+        extends(&entries, &self.roster)?;
+        self.identity.follow(&roster)?;
+        let present = self.identity.pair()?.public();
+        let member = roster.members.get(&self.identity.agency);
+        self.outdated = member.is_some_and(|member| member.past_keys.contains(&present));
+        Ok(())
     }
 
     fn fits(&self, invitation: &Invitation) -> bool {
@@ -108,26 +129,40 @@ impl Before {
 /// The keys that the node makes for itself; signing and encryption keys it may have already.
 struct Made {
     tls: TlsRequest,
-    signing: SigningKey,
-    encryption: DecryptionKey,
+    pair: KeyPair,
+    /// New keys that wait to be approved.
+    rekey: Option<StoredRekey>,
+    past_encryption_seeds: Vec<Secret>,
 }
 
 impl Made {
     fn new(invitation: &Invitation, before: Option<&Before>) -> Result<Self, NodeError> {
         let subject = Subject::Agency(invitation.consortium.clone(), invitation.agency.clone());
         let tls = TlsRequest::new(&subject)?;
-        let secret = |seed: &Secret| SecretKey::try_from(seed.0.as_slice());
-        let (signing, encryption) = match before {
-            None => (SigningKey::random()?, DecryptionKey::random()?),
-            Some(Before { identity, .. }) => (
-                SigningKey::from_seed(secret(&identity.signing_seed)?)?,
-                DecryptionKey::from_seed(secret(&identity.encryption_seed)?)?,
-            ),
+        let Some(Before {
+            identity, outdated, ..
+        }) = before
+        else {
+            return Ok(Self {
+                tls,
+                pair: KeyPair::random()?,
+                rekey: None,
+                past_encryption_seeds: Vec::new(),
+            });
+        };
+        let mut past_encryption_seeds = identity.past_encryption_seeds.clone();
+        let pair = if *outdated {
+            // Keys that were given up cannot be bound again.
+            past_encryption_seeds.insert(0, identity.encryption_seed.clone());
+            KeyPair::random()?
+        } else {
+            identity.pair()?
         };
         Ok(Self {
             tls,
-            signing,
-            encryption,
+            pair,
+            rekey: identity.rekey.clone(),
+            past_encryption_seeds,
         })
     }
 
@@ -140,6 +175,7 @@ impl Made {
         let leaf = chain
             .first()
             .ok_or(HubError::Protocol("no certificate in the reply"))?;
+        let (signing_seed, encryption_seed) = self.pair.seeds();
         Ok(StoredIdentity {
             consortium: invitation.consortium.clone(),
             agency: invitation.agency.clone(),
@@ -151,8 +187,10 @@ impl Made {
             issued_at: now,
             chain: chain.into_iter().map(Blob).collect(),
             tls_key: Secret(self.tls.key().to_vec()),
-            signing_seed: Secret(self.signing.seed().expose().to_vec()),
-            encryption_seed: Secret(self.encryption.seed().expose().to_vec()),
+            signing_seed,
+            encryption_seed,
+            rekey: self.rekey.clone(),
+            past_encryption_seeds: self.past_encryption_seeds.clone(),
         })
     }
 }
@@ -182,10 +220,7 @@ async fn redeem(
     clock: &dyn Clock,
 ) -> Result<(Vec<Vec<u8>>, Vec<SignedEntry>), NodeError> {
     let key = invitation.key()?;
-    let keys = AgencyKeys {
-        signing: made.signing.verifying_key(),
-        encryption: made.encryption.public().clone(),
-    };
+    let keys = made.pair.public();
     for _ in 0..MAX_TRIES {
         let entries = hub.enrolment_roster(&key.verifying_key()).await?;
         let roster = Roster::verify(&entries, &invitation.genesis)?;
@@ -199,7 +234,7 @@ async fn redeem(
         };
         let entry = SignedEntry::new(
             &roster.next_body(clock.now(), change),
-            &[&key, &made.signing],
+            &[&key, &made.pair.signing],
         )?;
         match hub.enrol(entry, made.tls.der.clone()).await {
             Ok((chain, entries)) => {

@@ -7,6 +7,7 @@
 //! | [`config`], [`csv_file`], [`control`] | settings, files, the control socket |
 //! | [`vault`], [`tables`] | everything the node keeps, sealed |
 //! | [`hub_client`] | the line to the hub |
+//! | [`keys`], [`rekey`] | the keys by which the roster knows the agency, and their exchange |
 //! | [`certificates`], [`health`] | renewing the TLS certificate, telling how long it lasts |
 //! | [`enrolment`], [`membership`], [`custodian`], [`custody`], [`oracle`] | invitation, roster, agreements, share of the key and its life, evaluations |
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
@@ -27,6 +28,7 @@ pub mod heal;
 pub mod health;
 pub mod hub_client;
 pub mod import;
+pub mod keys;
 pub mod launcher;
 pub mod matches;
 pub mod membership;
@@ -35,6 +37,7 @@ pub mod oracle;
 mod pauses;
 pub mod query;
 pub mod records;
+pub mod rekey;
 mod replacement;
 pub mod reports;
 mod roots;

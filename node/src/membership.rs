@@ -10,9 +10,10 @@ mod word;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
+use symbolon_core::crypto::VerifyingKey;
 use symbolon_core::custody::{AgreedKey, CustodyError, agreed_key, refused_statement};
 use symbolon_core::encoding::Digest;
-use symbolon_core::identity::Name;
+use symbolon_core::identity::{AgencyName, Name};
 use symbolon_core::roster::{Roster, RosterError, SignedEntry};
 
 use crate::error::NodeError;
@@ -37,6 +38,13 @@ pub struct Membership {
 /// Verifies the stored chain.
 pub fn load_roster(entries: &[SignedEntry], genesis: &Digest) -> Result<Roster, RosterError> {
     Roster::verify(entries, genesis)
+}
+
+/// How long after an agency's keys changed its envelopes by the key before are taken, in seconds.
+const OLD_KEY_S: u64 = 86_400;
+
+fn keys_changed(agency: &AgencyName) -> String {
+    format!("keys of {agency} changed")
 }
 
 impl Node {
@@ -71,7 +79,9 @@ impl Node {
         }
         for entry in new {
             let number = roster.length;
-            roster = roster.apply(entry)?;
+            let before = roster;
+            roster = before.apply(entry)?;
+            self.note_new_keys(&before, &roster)?;
             self.tables.roster.put(&number, entry)?;
         }
         // Two syncs may run at once: the longer chain stays, and both extend the same one.
@@ -80,6 +90,7 @@ impl Node {
                 m.roster = roster;
             }
         });
+        self.follow_roster()?;
         if new.is_empty() {
             // By the hub's word, nothing has changed until we asked.
             self.roster_confirmed_at.store(asked_at, Ordering::Relaxed);
@@ -87,6 +98,36 @@ impl Node {
             self.pauses.clear();
         }
         Ok(!new.is_empty())
+    }
+
+    /// Writes down when we heard that an agency has other keys than before.
+    fn note_new_keys(&self, before: &Roster, after: &Roster) -> Result<(), NodeError> {
+        let now = u64::try_from(self.clock.now()).unwrap_or(0);
+        for member in after.members.values() {
+            let known = before.members.get(&member.agency);
+            if known.is_some_and(|known| known.past_keys.len() < member.past_keys.len()) {
+                self.tables
+                    .numbers
+                    .put(&keys_changed(&member.agency), &now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys by which an active agency's envelopes are taken: the one that it has, and for a day
+    /// after we heard of that the one before, for what it sent and the hub still had.
+    pub(crate) fn sender_keys(
+        &self,
+        agency: &AgencyName,
+    ) -> Result<Option<Vec<VerifyingKey>>, NodeError> {
+        let changed = self.tables.numbers.get(&keys_changed(agency))?;
+        let now = u64::try_from(self.clock.now()).unwrap_or(0);
+        let recent = changed.is_some_and(|changed| now.saturating_sub(changed) <= OLD_KEY_S);
+        Ok(self.membership(|m| {
+            let (member, _) = m.roster.active(agency)?;
+            let keys = member.signing_keys_since(0);
+            Some(keys.take(if recent { 2 } else { 1 }).copied().collect())
+        }))
     }
 
     async fn sync_custody_key(&self, hub: &HubClient) -> Result<(), NodeError> {

@@ -8,13 +8,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use symbolon_core::crypto::{SecretKey, SigningKey};
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::{AgencyName, Name};
 use symbolon_core::linkage::schema::Schema;
 use symbolon_core::roster::SignedEntry;
 use symbolon_core::sealed_file::Unlock;
-use symbolon_core::sealing::DecryptionKey;
 use tokio::sync::Notify;
 
 use crate::certificates;
@@ -24,21 +22,18 @@ use crate::custodian::gate::Gate;
 use crate::enrolment::SELF;
 use crate::error::NodeError;
 use crate::hub_client::{Credentials, HubClient};
+use crate::keys::Keys;
 use crate::membership::{Membership, load_roster};
 use crate::pauses::Pauses;
 use crate::tables::{StoredIdentity, Tables};
 use crate::vault::Vault;
 
-/// Who this node is, ready for use.
+/// Who this node is, as long as it is enrolled; its keys are in [`Keys`].
 pub struct Identity {
     /// Its name.
     pub agency: AgencyName,
     /// Its consortium.
     pub consortium: Name,
-    /// Signs requests, envelopes, acceptances.
-    pub signing: SigningKey,
-    /// Opens envelopes and agreement keys.
-    pub decryption: DecryptionKey,
     /// Pinned at enrolment.
     pub genesis: Digest,
     /// `host:port`.
@@ -46,16 +41,13 @@ pub struct Identity {
 }
 
 impl Identity {
-    fn load(stored: &StoredIdentity, config: &NodeConfig) -> Result<Self, NodeError> {
-        let secret = |bytes: &[u8]| SecretKey::try_from(bytes);
-        Ok(Self {
+    fn load(stored: &StoredIdentity, config: &NodeConfig) -> Self {
+        Self {
             agency: stored.agency.clone(),
             consortium: stored.consortium.clone(),
-            signing: SigningKey::from_seed(secret(&stored.signing_seed.0)?)?,
-            decryption: DecryptionKey::from_seed(secret(&stored.encryption_seed.0)?)?,
             genesis: stored.genesis,
             hub: config.hub.clone().unwrap_or_else(|| stored.hub.clone()),
-        })
+        }
     }
 }
 
@@ -71,6 +63,10 @@ pub struct Node {
     pub(crate) vault: Vault,
     pub(crate) tables: Tables,
     pub(crate) identity: Identity,
+    /// What it signs and opens with; exchanged when the roster shows new ones.
+    keys: RwLock<Arc<Keys>>,
+    /// Whoever changes the stored identity holds this.
+    identity_changes: Mutex<()>,
     pub(crate) config: NodeConfig,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) schema: &'static Schema,
@@ -122,11 +118,11 @@ impl Node {
     ) -> Result<Arc<Self>, NodeError> {
         let vault = Vault::open(directory, unlock)?;
         let tables = Tables::open(&vault)?;
-        let stored = tables
+        let mut stored = tables
             .identity
             .get(&SELF.to_owned())?
             .ok_or_else(|| NodeError::NotEnrolled(directory.to_owned()))?;
-        let identity = Identity::load(&stored, &config)?;
+        let identity = Identity::load(&stored, &config);
         let entries: BTreeMap<u64, SignedEntry> = tables.roster.iter().collect::<Result<_, _>>()?;
         let entries: Vec<SignedEntry> = entries.into_values().collect();
         let membership = Membership {
@@ -136,6 +132,12 @@ impl Node {
             agreements: BTreeMap::new(),
             refused: BTreeMap::new(),
         };
+        // A kill came between the roster's word and ours.
+        if stored.follow(&membership.roster)? {
+            tables.identity.put(&SELF.to_owned(), &stored)?;
+            vault.flush()?;
+        }
+        let keys = Keys::load(&stored)?;
         let credentials = certificates::credentials(&stored)?;
         let gate = Gate::open(&tables)?;
         let node = Self {
@@ -147,6 +149,8 @@ impl Node {
             vault,
             tables,
             identity,
+            keys: RwLock::new(Arc::new(keys)),
+            identity_changes: Mutex::default(),
             config,
             clock,
             schema: Schema::default_schema(),
@@ -173,6 +177,35 @@ impl Node {
     /// Its name.
     pub fn agency(&self) -> &AgencyName {
         &self.identity.agency
+    }
+
+    /// What it signs and opens with now.
+    pub fn keys(&self) -> Arc<Keys> {
+        let present = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&present)
+    }
+
+    /// Changes the stored identity in one write; the keys in use follow it.
+    pub(crate) fn change_identity<T>(
+        &self,
+        change: impl FnOnce(&mut StoredIdentity) -> Result<T, NodeError>,
+    ) -> Result<T, NodeError> {
+        let _one_at_a_time = self
+            .identity_changes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut stored = self.stored_identity()?;
+        let outcome = change(&mut stored)?;
+        let keys = Keys::load(&stored)?;
+        self.tables.identity.put(&SELF.to_owned(), &stored)?;
+        self.vault.flush()?;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(outcome)
+    }
+
+    pub(crate) fn stored_identity(&self) -> Result<StoredIdentity, NodeError> {
+        let stored = self.tables.identity.get(&SELF.to_owned())?;
+        stored.ok_or(NodeError::Internal("a node without an identity"))
     }
 
     /// Registered rows that the hub turned out to have lost, since this process began.

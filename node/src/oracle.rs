@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 use crate::clock::rfc3339;
 use crate::error::NodeError;
 use crate::hub_client::{HubClient, HubError};
+use crate::keys::Keys;
 use crate::node::Node;
 
 /// Seconds that a request lives: the relay's time-out and some difference of clocks.
@@ -150,8 +151,14 @@ impl Node {
             });
         }
         let encoded = request.encode();
-        let signature = Request::sign(&encoded, &self.identity.genesis, &self.identity.signing);
-        match hub.evaluate(name, encoded, &signature).await {
+        let sign = |keys: &Keys| Request::sign(&encoded, &self.identity.genesis, &keys.signing);
+        let keys = self.keys();
+        let mut asked = hub.evaluate(name, encoded.clone(), &sign(&keys)).await;
+        if matches!(asked, Ok(Err(Refusal::BadSignature))) && self.rekeyed(hub, &keys).await? {
+            let signature = sign(&self.keys());
+            asked = hub.evaluate(name, encoded, &signature).await;
+        }
+        match asked {
             Ok(Ok(evaluation)) => Ok(evaluation),
             Ok(Err(refusal)) => Err(self.refused(name, refusal)),
             Err(HubError::Unavailable(reason)) => Err(NodeError::Waiting(format!(

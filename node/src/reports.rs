@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use symbolon_core::agreement::Document;
+use symbolon_core::crypto::VerifyingKey;
 
 /// One step of long work, for a progress bar.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -285,6 +286,42 @@ pub struct StatusReport {
     pub agreements: Vec<AgreementView>,
     /// Entries of the verified roster.
     pub roster_length: u64,
+    /// New keys that the roster does not show yet.
+    #[serde(default)]
+    pub rekey: Option<WaitingRekey>,
+}
+
+/// New keys of this agency that the roster does not show yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingRekey {
+    /// `waiting` for approvals, `overtaken` by another change of the roster, or `not handed in`: in
+    /// the last two cases they have to be handed in again.
+    pub state: String,
+    /// Digest of the roster entry that names them; administrators approve it by its beginning.
+    pub entry: String,
+    /// Approvals that it needs.
+    pub needed: u32,
+    /// Who can approve.
+    pub administrators: Vec<String>,
+}
+
+/// What became of new keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RekeyReport {
+    /// `waiting` for approvals, or `done`: the roster shows them and this node uses them.
+    pub state: String,
+    /// They were made now, and not handed in again.
+    pub made: bool,
+    /// Digest of the roster entry that names them; administrators approve it by its beginning.
+    pub entry: String,
+    /// Approvals that it has.
+    pub approvals: u32,
+    /// Approvals that it needs.
+    pub needed: u32,
+    /// Who can approve.
+    pub administrators: Vec<String>,
+    /// The new signing key, as `symbolon-hub admin roster show --json` will show it.
+    pub signing_key: VerifyingKey,
 }
 
 /// What enrolment gave.

@@ -352,6 +352,7 @@ impl Node {
             custody,
             agreements: self.agreement_views(),
             roster_length: self.membership(|m| m.roster.length),
+            rekey: self.waiting_rekey()?,
         })
     }
 }
@@ -376,6 +377,7 @@ impl CommandHandler for Commands {
             Command::Matches { record_id } => json(node.matches(record_id.as_deref())),
             Command::Withdraw { record_ids } => json(node.withdraw(&record_ids, &progress).await),
             Command::Status => json(node.fresh_status().await),
+            Command::Rekey => json(node.rekey().await),
             Command::Agreements => json(node.fresh_agreements().await),
             Command::Accept {
                 agreement,

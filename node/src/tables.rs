@@ -40,7 +40,7 @@ pub struct Blob(#[serde(with = "encoding::base64")] pub Vec<u8>);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct KeyTag(#[serde(with = "encoding::base64")] pub [u8; 16]);
 
-/// Who this node is, as enrolment left it.
+/// Who this node is.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct StoredIdentity {
     pub consortium: Name,
@@ -59,6 +59,23 @@ pub struct StoredIdentity {
     pub tls_key: Secret,
     pub signing_seed: Secret,
     pub encryption_seed: Secret,
+    /// Keys that shall stand in the roster in place of these.
+    #[serde(default)]
+    pub rekey: Option<StoredRekey>,
+    /// Encryption keys of before, newest first: they open what was sealed to them.
+    #[serde(default)]
+    pub past_encryption_seeds: Vec<Secret>,
+}
+
+/// New keys of this agency that the roster does not show yet.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct StoredRekey {
+    pub signing_seed: Secret,
+    pub encryption_seed: Secret,
+    /// The roster entry that names them, for the place where it was last handed in.
+    pub entry: SignedEntry,
+    /// The hub has taken the entry.
+    pub handed_in: bool,
 }
 
 /// A custodian's share, and the public key that goes with it.

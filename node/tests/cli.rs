@@ -4,6 +4,9 @@
 #[path = "cli_support/custody.rs"]
 mod cli_custody;
 #[cfg(test)]
+#[path = "cli_support/rekey.rs"]
+mod cli_rekey;
+#[cfg(test)]
 mod cli_support;
 
 #[cfg(test)]

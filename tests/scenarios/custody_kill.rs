@@ -7,7 +7,7 @@ use prost::Message as _;
 use symbolon_node::custody::CustodyCommand;
 use symbolon_proto::mailbox::{Delivery, delivery};
 use symbolon_tests::consortium::eventually;
-use symbolon_tests::relay::{Way, honest};
+use symbolon_tests::relay::{Lie, Way, honest};
 
 use crate::custody::{THREE, at_generation, match_between, shares_on_disk};
 use crate::malicious_hub::between;
@@ -77,15 +77,9 @@ struct Gatekeeper {
     keep_acknowledgements: bool,
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sigkill_at_each_step_of_a_refresh_leaves_whole_shares() {
-    let mut scene = scene(&THREE, 2).await;
-    let relay = between(&mut scene, "refuge").await;
-    scene.consortium.stop_node("refuge").await.unwrap();
-    let gate: Arc<Mutex<Gatekeeper>> = Arc::default();
-    let asked = Arc::clone(&gate);
-    relay.tell(Box::new(move |path, way, message| {
-        let mut gate = asked.lock().unwrap();
+fn let_through(gate: Arc<Mutex<Gatekeeper>>) -> Lie {
+    Box::new(move |path, way, message| {
+        let mut gate = gate.lock().unwrap();
         if path == "/symbolon.mailbox.v1.Mailbox/Acknowledge" && way == Way::Up {
             gate.acknowledged += 1;
             return if gate.keep_acknowledgements {
@@ -111,7 +105,16 @@ async fn sigkill_at_each_step_of_a_refresh_leaves_whole_shares() {
         }
         gate.through += 1;
         vec![message]
-    }));
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigkill_at_each_step_of_a_refresh_leaves_whole_shares() {
+    let mut scene = scene(&THREE, 2).await;
+    let relay = between(&mut scene, "refuge").await;
+    scene.consortium.stop_node("refuge").await.unwrap();
+    let gate: Arc<Mutex<Gatekeeper>> = Arc::default();
+    relay.tell(let_through(Arc::clone(&gate)));
     let node = scene.consortium.node("council").unwrap();
     node.custody(CustodyCommand::Refresh).await.unwrap();
     let whole = [vec![(1, 0)], vec![(1, 0), (1, 1)], vec![(1, 1)]];

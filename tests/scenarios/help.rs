@@ -52,7 +52,7 @@ const HUB_COMMANDS: [&str; 44] = [
     "ca trust-root",
     "ca sign-administrator",
 ];
-const NODE_COMMANDS: [&str; 24] = [
+const NODE_COMMANDS: [&str; 25] = [
     "",
     "enrol",
     "serve",
@@ -62,6 +62,7 @@ const NODE_COMMANDS: [&str; 24] = [
     "matches",
     "withdraw",
     "status",
+    "rekey",
     "agreement",
     "agreement accept",
     "agreement show",

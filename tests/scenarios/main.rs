@@ -27,5 +27,6 @@ mod mixing;
 mod oracle;
 mod oracle_races;
 mod outages;
+mod rekey;
 mod support;
 mod walk;

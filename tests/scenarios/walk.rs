@@ -173,6 +173,9 @@ fn the_administrators_runbook_works_as_it_is_written() {
     for expected in [
         "generate the key of custody epoch 1",
         "child-protection version 1: in force",
+        "New keys are made, kept in the vault and handed in.",
+        "approved by nobody (0 of 1)",
+        "the entry is approved and part of the roster",
         "harbour-refuge is suspended",
         "harbour-refuge is a member again",
         "harbour-refuge is removed",

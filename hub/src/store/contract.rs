@@ -435,6 +435,12 @@ fn everything_survives(make: Make<'_>, dir: &Path) {
     let stated = log(Event::Statement);
     assert!(store.publish((1, 0), &member, &statement, &stated).unwrap());
     assert!(store.publish((1, 0), &member, &statement, &stated).unwrap());
+    let signed_anew = Statement {
+        signature: Signature([4; 64]),
+        ..statement.clone()
+    };
+    let same_words = store.publish((1, 0), &member, &signed_anew, &stated);
+    assert!(same_words.unwrap(), "by a new key of the custodian's");
     assert!(!store.publish((1, 0), &member, &other, &stated).unwrap());
     assert!(store.publish((1, 1), &member, &other, &stated).unwrap());
     submit(&store, "a", vec![row(1, 1)]);

@@ -129,6 +129,16 @@ Examples:
     /// Show how this node is: connection, certificate, records, matches
     #[command(after_help = "Example:\n  symbolon-node status")]
     Status,
+    /// Exchange this agency's signing and encryption keys for new ones
+    ///
+    /// Makes the keys, keeps them in the vault and hands them in to the roster. They wait there until
+    /// administrators approve; the node goes over to them by itself when it sees them in the roster,
+    /// and uses the present ones until then. Given again while keys wait, it makes no others and hands
+    /// the same ones in again. Records, rows, matches and agreements stay as they are.
+    #[command(
+        after_help = "Example:\n  symbolon-node rekey\n\nWhat waits is shown by: symbolon-node status"
+    )]
+    Rekey,
     /// List the data sharing agreements, accept, decline or leave one
     #[command(
         subcommand,

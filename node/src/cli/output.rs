@@ -3,6 +3,7 @@
 mod agreements;
 mod import;
 mod lists;
+mod rekey;
 mod standing;
 
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub(super) enum Kind {
     Query,
     Withdraw,
     Status,
+    Rekey,
     Agreements,
     Accept,
     Custody,
@@ -53,6 +55,7 @@ impl Kind {
             Command::Query { .. } => Self::Query,
             Command::Withdraw { .. } => Self::Withdraw,
             Command::Status => Self::Status,
+            Command::Rekey => Self::Rekey,
             Command::Agreements => Self::Agreements,
             Command::Accept { .. } => Self::Accept,
             Command::Custody(_) => Self::Custody,
@@ -84,6 +87,7 @@ pub(super) fn report(
         }
         Kind::Query => lists::query(console, &parsed(value)?),
         Kind::Status => standing::status(console, &parsed(value)?),
+        Kind::Rekey => rekey::report(console, parsed(value)?),
         Kind::Agreements => agreements::list(console, &parsed::<Vec<_>>(value)?),
         Kind::Accept => agreements::accepted(console, &parsed(value)?),
         Kind::Decline => agreements::declined(console, &parsed(value)?),

@@ -304,7 +304,7 @@ impl Node {
                 key: share.key,
             };
             self.share_made.notify_one();
-            let statement = Statement::new(&body, &self.identity.signing)?;
+            let statement = Statement::new(&body, &self.keys().signing)?;
             hub.publish(statement).await?;
             self.tables.numbers.put(&stated, &1)?;
         }

@@ -161,6 +161,21 @@ impl HubClient {
         entries(self.membership().roster(request).await?.into_inner())
     }
 
+    /// Hands in our exchange of keys; gives the administrators' approvals that it has and needs. The
+    /// same entry again changes nothing.
+    pub async fn append(&self, entry: SignedEntry) -> Result<(u32, u32), HubError> {
+        let request = membership::AppendRequest {
+            entry: Some(entry.into()),
+        };
+        let reply = self.membership().append(request).await?.into_inner();
+        let membership::AppendReply {
+            length: _,
+            have,
+            need,
+        } = reply;
+        Ok((have, need))
+    }
+
     /// Agreements that concern this agency.
     pub async fn agreements(&self) -> Result<Vec<agreement::Papers>, HubError> {
         let request = membership::AgreementsRequest {};

@@ -208,7 +208,7 @@ impl Node {
             return Ok(None);
         };
         let info = key_info(&epoch.binding, agency);
-        let Ok(opened) = sealing::open_sealed(&self.identity.decryption, &info, &sealed.0) else {
+        let Ok(opened) = self.keys().open_sealed(&info, &sealed.0) else {
             tracing::error!(agreement = %version.document.id, maker = %epoch.author, "the key does not open");
             return Ok(None);
         };

@@ -60,7 +60,7 @@ impl Node {
                     key,
                 }),
             };
-            let statement = Statement::new(&body, &self.identity.signing)?;
+            let statement = Statement::new(&body, &self.keys().signing)?;
             // The key is kept under its statement before that leaves: should the answer be lost, the
             // hub shows whether it was taken, and one that was not is never used again.
             let digest = statement.digest();

@@ -48,7 +48,7 @@ impl Node {
                 immigration,
                 key,
             };
-            let acceptance = Acceptance::new(&body, &self.identity.signing)?;
+            let acceptance = Acceptance::new(&body, &self.keys().signing)?;
             hub.accept(&standing.digest, acceptance).await?;
             self.take_changes(&hub).await?;
         }
@@ -152,7 +152,7 @@ impl Node {
             at: self.clock.now(),
             said,
         };
-        let statement = Statement::new(&body, &self.identity.signing)?;
+        let statement = Statement::new(&body, &self.keys().signing)?;
         Ok(hub.declare(&version.digest, statement).await?)
     }
 

@@ -305,5 +305,6 @@ pub fn status() -> StatusReport {
         custody: "2 of 3, custodian 1 of them".to_owned(),
         agreements: vec![agreement(&[])],
         roster_length: 5,
+        rekey: None,
     }
 }

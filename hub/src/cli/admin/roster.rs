@@ -131,11 +131,15 @@ fn pending_text(waiting: &[WaitingEntry]) -> String {
     let describe = |waiting: &WaitingEntry| {
         let change = serde_json::to_string_pretty(&waiting.body.change).unwrap_or_default();
         let names: Vec<&str> = waiting.approved_by.iter().map(Name::as_str).collect();
+        let names = match names.as_slice() {
+            [] => "nobody".to_owned(),
+            names => names.join(", "),
+        };
         format!(
             "{} proposed {}, approved by {} ({} of {})\n{change}",
             waiting.digest.short(),
             moment(waiting.body.at),
-            names.join(", "),
+            names,
             waiting.have,
             waiting.need
         )

@@ -3,7 +3,7 @@
 use super::super::console::Console;
 use super::super::failure::Failure;
 use super::{import, moment, print_table};
-use crate::reports::{EnrolReport, StatusReport};
+use crate::reports::{EnrolReport, StatusReport, WaitingRekey};
 
 pub(super) fn enrolled(console: &mut Console, report: &EnrolReport) -> Result<(), Failure> {
     let EnrolReport {
@@ -49,7 +49,9 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         custody,
         agreements,
         roster_length,
+        rekey,
     } = report;
+    let closures: Vec<_> = agreements.iter().flat_map(|a| &a.closed).collect();
     let reason = connection_error.as_deref();
     let connection = match (connected, reason) {
         (true, _) => "connected".to_owned(),
@@ -87,7 +89,6 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         ("rows at the hub", rows.to_string()),
         ("matches", matches.to_string()),
     ];
-    let closures: Vec<_> = report.agreements.iter().flat_map(|a| &a.closed).collect();
     let rows = lines.map(|(name, value)| vec![name.to_owned(), value]);
     print_table(console, &[], rows)?;
     for closure in closures.iter().filter(|closure| !closure.confirmed) {
@@ -96,7 +97,23 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
             closure.number, closure.withdrawn, closure.before
         ))?;
     }
-    if let Some(sentence) = import::waiting("key", *waiting, waiting_reason.as_deref()) {
+    remarks(
+        console,
+        rekey.as_ref(),
+        (*waiting, waiting_reason.as_deref()),
+    )
+}
+
+/// What waits, if anything does.
+fn remarks(
+    console: &mut Console,
+    rekey: Option<&WaitingRekey>,
+    (keys, reason): (u64, Option<&str>),
+) -> Result<(), Failure> {
+    if let Some(waiting) = rekey {
+        console.say(&super::rekey::waiting(waiting))?;
+    }
+    if let Some(sentence) = import::waiting("key", keys, reason) {
         console.say(&sentence)?;
     }
     Ok(())
