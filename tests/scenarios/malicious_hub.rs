@@ -293,7 +293,15 @@ async fn a_request_that_the_hub_repeats_is_answered_once() {
         assert_eq!(report.waiting, 0, "{:?}", report.waiting_reason);
     }
     // After a restart of the custodian the old requests come once more with the next one.
-    restarted(&mut scene, "refuge").await;
+    scene.consortium.stop_node("refuge").await.unwrap();
+    eventually("its line being gone", async || {
+        let hub = scene.consortium.node("police")?.hub().await?;
+        let there = hub.attendance().await?;
+        Ok((!there.iter().any(|name| name.as_str() == "refuge")).then_some(()))
+    })
+    .await
+    .unwrap();
+    scene.consortium.start_node("refuge").await.unwrap();
     scene.consortium.everybody_attends().await.unwrap();
     let report = scene.import("police", &person(&scene, 4)).await;
     assert_eq!(report.waiting, 0, "{:?}", report.waiting_reason);
