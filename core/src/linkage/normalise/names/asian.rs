@@ -158,8 +158,17 @@ pub(super) fn is_vietnamese_among(token: &str, all: &[&str]) -> bool {
     const LONGEST: usize = 6;
     is_vietnamese(token)
         || (VIETNAMESE_TOO.binary_search(&token).is_ok()
-            && all.iter().all(|other| other.len() <= LONGEST)
-            && !all.iter().any(|other| other.ends_with("ski")))
+            && all
+                .iter()
+                .all(|other| other.len() <= LONGEST && can_be_vietnamese(other)))
+}
+
+/// Whether a word has nothing that Vietnamese does not write.
+fn can_be_vietnamese(word: &str) -> bool {
+    const FOREIGN: &[&str] = &[
+        "f", "j", "w", "z", "sh", "ck", "ski", "xia", "xio", "xiu", "ya", "yi", "yo", "yu",
+    ];
+    !FOREIGN.iter().any(|letters| word.contains(letters))
 }
 
 /// The surnames in pinyin that a spelling may stand for; none when it is no Chinese surname.
