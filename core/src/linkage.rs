@@ -10,6 +10,7 @@
 
 pub mod derive;
 mod feature;
+pub mod languages;
 pub mod normalise;
 pub mod oracle;
 pub mod record;

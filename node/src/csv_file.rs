@@ -19,7 +19,7 @@ use crate::reports::FileProblem;
 use records::{Piece, RecordReader};
 
 /// Columns of the contract; a file may have any of them, in any order, and others besides.
-pub const COLUMNS: [&str; 21] = [
+pub const COLUMNS: [&str; 25] = [
     RECORD_ID,
     "given_names",
     "surname",
@@ -30,10 +30,14 @@ pub const COLUMNS: [&str; 21] = [
     "address",
     "town",
     "postcode",
+    "uprn",
     "phone",
     "email",
     "nhs_number",
     "ni_number",
+    "upn",
+    "pnc_id",
+    "cro",
     "passport",
     "vehicle",
     "account",

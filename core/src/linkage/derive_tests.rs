@@ -142,7 +142,7 @@ fn the_input_is_the_documented_bytes() {
         value: Zeroizing::new("9434765919".to_owned()),
     };
     let expected =
-        b"\x00\x08symbolon\x00\x02\x00\x01\x00\x02\x00\x01\x00\x0anhs-number\x00\x0a9434765919";
+        b"\x00\x08symbolon\x00\x02\x00\x01\x00\x02\x00\x02\x00\x0anhs-number\x00\x0a9434765919";
     assert_eq!(key.input(schema).as_slice(), expected);
     let unknown = LinkageKey {
         kind: KeyKindId(999),

@@ -13,6 +13,8 @@ mod validate;
 pub use crate::agreement::Category;
 pub use issue::{Issue, IssueReason};
 
+use super::normalise::dates::{self, StatedDate};
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -34,10 +36,18 @@ pub struct Record {
     pub address: Vec<String>,
     pub town: Vec<String>,
     pub postcode: Vec<String>,
+    /// Unique property reference number.
+    pub uprn: Vec<String>,
     pub phone: Vec<String>,
     pub email: Vec<String>,
     pub nhs_number: Vec<String>,
     pub ni_number: Vec<String>,
+    /// Unique pupil number.
+    pub upn: Vec<String>,
+    /// Police National Computer identifier.
+    pub pnc_id: Vec<String>,
+    /// Criminal Records Office number.
+    pub cro: Vec<String>,
     pub passport: Vec<String>,
     pub vehicle: Vec<String>,
     pub account: Vec<String>,
@@ -58,7 +68,7 @@ impl fmt::Debug for Record {
 }
 
 impl Record {
-    /// Reads one row. Several values in a cell are separated by `;`.
+    /// Reads one row. Several values in a cell are separated by `;` outside brackets.
     ///
     /// # Errors
     /// A row without a record id cannot be referred to, so it is refused. Anything else that is
@@ -87,6 +97,13 @@ impl Record {
         validate::validate(self)
     }
 
+    /// The dates of birth that can be read, each with its status and source, as they were written.
+    pub fn birth_dates(&self) -> impl Iterator<Item = StatedDate> + '_ {
+        self.date_of_birth
+            .iter()
+            .filter_map(|v| dates::read(v).ok())
+    }
+
     fn set(&mut self, name: &str, cell: &str, issues: &mut Vec<Issue>) {
         if cell.is_empty() {
             return;
@@ -95,8 +112,7 @@ impl Record {
             .trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
             .to_ascii_lowercase();
         if let Some(values) = self.values_mut(&column) {
-            let split = cell.split(';').map(str::trim).filter(|v| !v.is_empty());
-            values.extend(split.map(str::to_owned));
+            values.extend(split_values(cell).map(str::to_owned));
             return;
         }
         match column.as_str() {
@@ -125,16 +141,35 @@ impl Record {
             "address" => &mut self.address,
             "town" => &mut self.town,
             "postcode" => &mut self.postcode,
+            "uprn" => &mut self.uprn,
             "phone" => &mut self.phone,
             "email" => &mut self.email,
             "nhs_number" => &mut self.nhs_number,
             "ni_number" => &mut self.ni_number,
+            "upn" => &mut self.upn,
+            "pnc_id" => &mut self.pnc_id,
+            "cro" => &mut self.cro,
             "passport" => &mut self.passport,
             "vehicle" => &mut self.vehicle,
             "account" => &mut self.account,
             _ => return None,
         })
     }
+}
+
+/// The values of a cell. A semicolon between brackets separates nothing: `2009-03-05 (documented;
+/// passport)` is one date.
+pub(super) fn split_values(cell: &str) -> impl Iterator<Item = &str> {
+    let mut is_bracketed = false;
+    let values = cell.split(move |c| {
+        match c {
+            '(' => is_bracketed = true,
+            ')' => is_bracketed = false,
+            _ => {}
+        }
+        c == ';' && !is_bracketed
+    });
+    values.map(str::trim).filter(|v| !v.is_empty())
 }
 
 impl FromStr for Category {
@@ -197,6 +232,7 @@ impl FromStr for Sex {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::linkage::normalise::dates::DateStatus;
 
     #[test]
     fn cells_are_split_and_trimmed_and_unknown_columns_are_kept() {
@@ -214,6 +250,69 @@ mod tests {
         assert!(record.surname.is_empty());
         assert_eq!(record.category, Some(Category::Missing));
         assert_eq!(record.extra["shoe_size"], "38");
+    }
+
+    #[test]
+    fn dates_stand_beside_each_other_with_their_status() {
+        let cell = "2009-03-02 (documented; passport); 2008-05 (claimed);2008-05-01";
+        let (record, issues) =
+            Record::from_cells([("record_id", "a1"), ("date_of_birth", cell)]).unwrap();
+        assert!(issues.is_empty(), "{issues:?}");
+        assert_eq!(record.date_of_birth.len(), 3);
+        let dates: Vec<StatedDate> = record.birth_dates().collect();
+        let statuses: Vec<_> = dates.iter().map(|d| d.status).collect();
+        let (documented, claimed) = (DateStatus::Documented, DateStatus::Claimed);
+        assert_eq!(statuses, [Some(documented), Some(claimed), None]);
+        assert_eq!(dates[0].source.as_deref(), Some("passport"));
+        assert_eq!((dates[1].date.month, dates[1].date.day), (Some(5), None));
+    }
+
+    #[test]
+    fn every_identifier_is_checked_and_what_fails_stays_in_the_record() {
+        let good = [
+            ("nhs_number", "943 476 5919"),
+            ("ni_number", "AB 12 34 56 C"),
+            ("upn", "B801200005001"),
+            ("pnc_id", "2001/0000001Q"),
+            ("cro", "265416/21G"),
+            ("vehicle", "AB12 CDE"),
+            ("phone", "07912 345678"),
+            ("email", "a.b@example.org"),
+            ("passport", "GBR 925665416"),
+            ("uprn", "10093456"),
+            ("postcode", "SW1A 1AA"),
+            ("account", "GB82 WEST 1234 5698 7654 32"),
+        ];
+        let bad = [
+            ("nhs_number", "943 476 5918"),
+            ("ni_number", "BG 12 34 56 C"),
+            ("upn", "C801200005001"),
+            ("pnc_id", "2001/0000001R"),
+            ("cro", "265416/21H"),
+            ("vehicle", "red van"),
+            ("phone", "999"),
+            ("email", "a.b"),
+            ("passport", "12"),
+            ("uprn", "1000934567890"),
+            ("postcode", "NF1 1NF"),
+            ("account", "GB82 WEST 1234 5698 7654 33"),
+        ];
+        let id = [("record_id", "a1")];
+        let read = |cells: &[(&'static str, &str)]| {
+            Record::from_cells(id.iter().chain(cells).copied()).unwrap()
+        };
+        assert_eq!(read(&good).1, []);
+        let (record, issues) = read(&bad);
+        let columns: Vec<_> = issues.iter().map(|i| i.column).collect();
+        for (column, value) in bad {
+            assert!(columns.contains(&column), "{column}");
+            assert_eq!(record.clone().values_mut(column).unwrap(), &[value]);
+        }
+        // Several values in a cell: the bad one is reported, the good one stays good.
+        let both = ("upn", "B801200005001;C801200005001");
+        let (record, issues) = read(&[both]);
+        assert_eq!((record.upn.len(), issues.len()), (2, 1));
+        assert_eq!(issues[0].reason, IssueReason::CheckDigit);
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub(super) use super::feature::Feature;
 pub enum FieldName {
     NhsNumber,
     NiNumber,
+    Upn,
+    PncId,
+    Cro,
     Passport,
     Phone,
     Email,
@@ -60,7 +63,7 @@ pub enum Level {
     YearAndMonth,
     DayAndMonth,
     Year,
-    /// Postcode and the start of the street's name.
+    /// Postcode and the start of the street's name, or the property's own number.
     Address,
     Postcode,
     Street,
@@ -82,6 +85,9 @@ impl fmt::Display for FieldName {
         f.write_str(match self {
             Self::NhsNumber => "NHS number",
             Self::NiNumber => "National Insurance number",
+            Self::Upn => "unique pupil number",
+            Self::PncId => "PNC identifier",
+            Self::Cro => "CRO number",
             Self::Passport => "passport",
             Self::Phone => "phone",
             Self::Email => "email",

@@ -90,10 +90,10 @@ revoked. Stop the node first if it serves.")]
     /// Read a CSV file of records into the vault, and share what you say
     ///
     /// The first line names the columns; record_id is required, the others are: given_names,
-    /// surname, alias, date_of_birth, sex, nationality, address, town, postcode, phone, email,
-    /// nhs_number, ni_number, passport, vehicle, account, category (victim, missing, suspect,
-    /// witness or other), risk, case_ref, notes. Several values in a cell are separated by
-    /// semicolons. Other columns are kept with the record and never used. Importing again replaces
+    /// surname, alias, date_of_birth, sex, nationality, address, town, postcode, uprn, phone, email,
+    /// nhs_number, ni_number, upn, pnc_id, cro, passport, vehicle, account, category (victim,
+    /// missing, suspect, witness or other), risk, case_ref, notes. Several values in a cell are
+    /// separated by semicolons; a date may have its status and source in brackets. Other columns are kept with the record and never used. Importing again replaces
     /// records of the same id. A row that cannot be read is listed with its line; the others go in.
     #[command(after_help = "\
 Examples:
@@ -249,6 +249,9 @@ pub(super) struct Details {
     /// Postcode
     #[arg(long, value_name = "POSTCODE")]
     postcode: Vec<String>,
+    /// Unique property reference number
+    #[arg(long, value_name = "NUMBER")]
+    uprn: Vec<String>,
     /// Telephone number
     #[arg(long, value_name = "NUMBER")]
     phone: Vec<String>,
@@ -261,6 +264,15 @@ pub(super) struct Details {
     /// National Insurance number
     #[arg(long, value_name = "NUMBER")]
     ni_number: Vec<String>,
+    /// Unique pupil number
+    #[arg(long, value_name = "NUMBER")]
+    upn: Vec<String>,
+    /// Police National Computer identifier
+    #[arg(long, value_name = "NUMBER")]
+    pnc_id: Vec<String>,
+    /// Criminal Records Office number
+    #[arg(long, value_name = "NUMBER")]
+    cro: Vec<String>,
     /// Passport: issuing country and number
     #[arg(long, value_name = "PASSPORT")]
     passport: Vec<String>,
@@ -285,10 +297,14 @@ impl Details {
             address,
             town,
             postcode,
+            uprn,
             phone,
             email,
             nhs_number,
             ni_number,
+            upn,
+            pnc_id,
+            cro,
             passport,
             vehicle,
             account,
@@ -303,10 +319,14 @@ impl Details {
             ("address", address),
             ("town", town),
             ("postcode", postcode),
+            ("uprn", uprn),
             ("phone", phone),
             ("email", email),
             ("nhs_number", nhs_number),
             ("ni_number", ni_number),
+            ("upn", upn),
+            ("pnc_id", pnc_id),
+            ("cro", cro),
             ("passport", passport),
             ("vehicle", vehicle),
             ("account", account),

@@ -2,8 +2,12 @@
 //!
 //! Slashed dates are day first, as in the United Kingdom, unless only the other order is a date.
 //! 1 January stands for "year only" far more often than for a birthday, so it is kept as a year.
+//!
+//! A person can have several dates, each with the standing that it has: `2009-03-02 (documented,
+//! passport)` beside `2008-01-01 (claimed)`. All of them make keys; none replaces another.
 
 use std::fmt;
+use std::str::FromStr;
 
 use time::{Date, Month};
 
@@ -30,6 +34,103 @@ impl fmt::Debug for BirthDate {
     }
 }
 
+impl BirthDate {
+    /// The digits of `YYYYMMDD` by their place, as far as they are known: for telling a slip of one
+    /// digit from another day.
+    #[must_use]
+    pub fn digits(&self) -> [Option<u8>; 8] {
+        let Self { year, month, day } = *self;
+        let of_year = |unit: u16| u8::try_from(year / unit % 10).ok();
+        let tens = |part: Option<u8>| part.map(|n| n / 10);
+        let ones = |part: Option<u8>| part.map(|n| n % 10);
+        [
+            of_year(1000),
+            of_year(100),
+            of_year(10),
+            of_year(1),
+            tens(month),
+            ones(month),
+            tens(day),
+            ones(day),
+        ]
+    }
+
+    /// The date with day and month changed over, where that is another date.
+    #[must_use]
+    pub fn swapped(&self) -> Option<Self> {
+        let (month, day) = (self.month?, self.day?);
+        let other = dated(self.year, Some(day), Some(month)).ok()?;
+        (month != day && other.day.is_some()).then_some(other)
+    }
+}
+
+/// What a date of birth rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DateStatus {
+    /// Told by the person.
+    Claimed,
+    /// The outcome of an age assessment.
+    Assessed,
+    /// Written in a document.
+    Documented,
+    /// Doubted by somebody.
+    Disputed,
+}
+
+impl FromStr for DateStatus {
+    type Err = IssueReason;
+
+    fn from_str(word: &str) -> Result<Self, IssueReason> {
+        Ok(match word.trim().to_ascii_lowercase().as_str() {
+            "claimed" | "stated" | "self-reported" => Self::Claimed,
+            "assessed" | "age assessed" => Self::Assessed,
+            "documented" | "verified" => Self::Documented,
+            "disputed" => Self::Disputed,
+            _ => return Err(IssueReason::UnknownWord),
+        })
+    }
+}
+
+/// One date of birth with its standing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StatedDate {
+    pub date: BirthDate,
+    pub status: Option<DateStatus>,
+    /// Who or what says so: `passport`, `mother`.
+    pub source: Option<String>,
+}
+
+/// Reads a date with its status and source: `DATE`, `DATE (STATUS)`, `DATE (STATUS, SOURCE)` or
+/// `DATE (SOURCE)`.
+///
+/// # Errors
+/// As [`parse`].
+pub fn read(written: &str) -> Result<StatedDate, IssueReason> {
+    let (bare, note) = split_note(written)?;
+    let (first, rest) = match note.split_once([',', ';']) {
+        Some((first, rest)) => (first.trim(), rest.trim()),
+        None => (note, ""),
+    };
+    let status: Option<DateStatus> = first.parse().ok();
+    let source = if status.is_some() { rest } else { note };
+    Ok(StatedDate {
+        date: parse(bare)?,
+        status,
+        source: (!source.is_empty()).then(|| source.to_owned()),
+    })
+}
+
+/// The date, and what stands behind it in brackets.
+fn split_note(written: &str) -> Result<(&str, &str), IssueReason> {
+    let Some((bare, note)) = written.split_once('(') else {
+        return Ok((written, ""));
+    };
+    match note.trim_end().strip_suffix(')') {
+        Some(note) if !note.contains(['(', ')']) => Ok((bare, note.trim())),
+        _ => Err(IssueReason::NotADate),
+    }
+}
+
 /// Births that a live case can speak of; anything outside is a slip or a system's default.
 const YEARS: std::ops::RangeInclusive<u16> = 1880..=2099;
 
@@ -51,13 +152,25 @@ const MONTHS: [&str; 12] = [
     "december",
 ];
 
-/// Reads a date of birth.
+/// Words before a date that say it is a guess; what is guessed is used as it stands.
+const ABOUT: [&str; 7] = [
+    "about",
+    "abt",
+    "approx",
+    "approximately",
+    "c",
+    "ca",
+    "circa",
+];
+
+/// Reads a date of birth, without its status and source.
 ///
 /// # Errors
 /// [`IssueReason::NotADate`] for what is no date, [`IssueReason::Placeholder`] for defaults.
 pub fn parse(written: &str) -> Result<BirthDate, IssueReason> {
-    text::admit(written)?;
-    let folded = text::fold(written);
+    let (bare, _) = split_note(written)?;
+    text::admit(bare)?;
+    let folded = text::fold(bare);
     // A time of day after the date, as exports write it.
     let date = match folded.split_once('t') {
         Some((date, time)) if time.contains(':') => date,
@@ -68,6 +181,7 @@ pub fn parse(written: &str) -> Result<BirthDate, IssueReason> {
         .filter(|p| !p.is_empty())
         .collect();
     let parts: &[&str] = match parts.as_slice() {
+        [about, rest @ ..] if ABOUT.contains(about) => rest,
         // `2009-01-05 00:00:00`
         [a, b, c, h, m, ..] if is_clock(h) && is_clock(m) => &[a, b, c],
         all => all,
@@ -226,6 +340,57 @@ mod tests {
         assert_eq!(parse("01/01/2009"), year, "1 January is the year only");
         assert_eq!(parse("2009-03"), month);
         assert_eq!(parse("March 2009"), month);
+    }
+
+    #[test]
+    fn status_and_source_stand_beside_the_date() {
+        let stated = |written: &str| {
+            let read = read(written).unwrap();
+            assert_eq!(Ok(read.date), parse(written));
+            (read.date, read.status, read.source)
+        };
+        let date = full(2009, 3, 2).unwrap();
+        let documented = Some(DateStatus::Documented);
+        let passport = Some("passport".to_owned());
+        assert_eq!(stated("2009-03-02"), (date, None, None));
+        assert_eq!(stated("2/3/2009 (documented)"), (date, documented, None));
+        for written in [
+            "2009-03-02 (documented, passport)",
+            "2009-03-02 (Documented; passport )",
+        ] {
+            assert_eq!(stated(written), (date, documented, passport.clone()));
+        }
+        assert_eq!(stated("2009-03-02 (passport)"), (date, None, passport));
+        let year = stated("c. 2009 (claimed, mother)");
+        assert_eq!((year.0.year, year.0.month), (2009, None));
+        assert_eq!(year.1, Some(DateStatus::Claimed));
+        for wrong in ["2009-03-02 (documented", "2009-03-02 (a) b", "(2009-03-02)"] {
+            assert!(read(wrong).is_err() && parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn digits_stand_in_their_place() {
+        let digits = |written: &str| parse(written).unwrap().digits();
+        let known = |digits: [u8; 8]| digits.map(Some);
+        assert_eq!(digits("2009-03-15"), known([2, 0, 0, 9, 0, 3, 1, 5]));
+        let slips = |a: &str, b: &str| {
+            let (a, b) = (digits(a), digits(b));
+            a.iter().zip(&b).filter(|(a, b)| a != b).count()
+        };
+        assert_eq!(slips("2009-03-15", "2009-03-16"), 1);
+        assert_eq!(slips("2009-03-15", "2008-04-15"), 2);
+        assert_eq!(digits("2009-03")[4..], [Some(0), Some(3), None, None]);
+        assert_eq!(digits("2009")[4..], [None; 4]);
+    }
+
+    #[test]
+    fn a_date_swapped_is_another_date_or_none() {
+        let swapped = |written: &str| parse(written).unwrap().swapped();
+        assert_eq!(swapped("2009-03-05"), full(2009, 5, 3).ok());
+        for none in ["2009-03-15", "2009-05-05", "2009-03", "2009"] {
+            assert_eq!(swapped(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -1,13 +1,27 @@
-//! Numbers given out by an authority or a service: NHS, National Insurance, passport, vehicle
-//! mark, account. Check digits are verified where the standard has one.
+//! Numbers given out by an authority or a service: NHS, National Insurance, passport here; pupil,
+//! police, vehicle, property and account numbers in the submodules. Check digits are verified where
+//! the standard has one, and what has a form that is not British has a rule of its own.
+
+mod accounts;
+mod police;
+mod property;
+mod pupils;
+mod vehicles;
+
+pub use accounts::account;
+pub use police::{cro, pnc_id};
+pub use property::uprn;
+pub use pupils::upn;
+pub use vehicles::{MarkForm, mark_form, vehicle};
 
 use super::text::{self, compact_upper};
 use crate::linkage::record::IssueReason;
 
-/// NHS number: ten digits, the last a check digit modulo 11 (NHS Data Dictionary).
+/// NHS number: ten digits, the last a check digit modulo 11 (NHS Data Dictionary). The Scottish CHI
+/// number and the Health and Care number of Northern Ireland are made and checked in the same way.
 ///
 /// # Errors
-/// Wrong length, a check digit that does not fit, or all digits equal.
+/// Wrong length, a check digit that does not fit, all digits equal or in a row.
 pub fn nhs_number(written: &str) -> Result<String, IssueReason> {
     text::admit(written)?;
     let value = compact_upper(written);
@@ -15,7 +29,8 @@ pub fn nhs_number(written: &str) -> Result<String, IssueReason> {
     if digits.len() != 10 || value.len() != 10 {
         return Err(IssueReason::WrongForm);
     }
-    if text::all_equal(&value) {
+    // Some rows of digits have a check digit that fits: 9876543210.
+    if text::all_equal(&value) || text::is_run(&value) {
         return Err(IssueReason::Placeholder);
     }
     // "Multiply the first nine digits by 10 down to 2; 11 minus the remainder; 11 becomes 0 and
@@ -83,6 +98,8 @@ pub fn passport(written: &str) -> Result<String, IssueReason> {
     let is_apart = trimmed.get(3..4).is_some_and(|c| ":-/.".contains(c))
         || written.trim().find(char::is_whitespace) == Some(3);
     let (state, number) = match value.get(3..) {
+        // The two-letter codes of everyday use, before a number of the British form.
+        _ if is_short_british(&value) => (Some("GBR"), value.get(2..).unwrap_or_default()),
         Some(number) if number.len() >= 6 && (letters == 3 || (letters > 3 && is_apart)) => {
             (value.get(..3), number)
         }
@@ -102,6 +119,12 @@ pub fn passport(written: &str) -> Result<String, IssueReason> {
         None => "XXX",
     };
     Ok(format!("{state}:{number}"))
+}
+
+/// `GB123456789`, `UK 123456789`.
+fn is_short_british(value: &str) -> bool {
+    let number = value.strip_prefix("GB").or(value.strip_prefix("UK"));
+    number.is_some_and(|n| n.len() == 9 && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Second line of a passport's machine-readable zone (ICAO 9303 part 4): number, check digit,
@@ -135,123 +158,6 @@ fn machine_readable(line: &str) -> Result<String, IssueReason> {
     Ok(format!("{state}:{number}"))
 }
 
-/// Vehicle registration mark without spaces. Forms that are not British are kept.
-///
-/// # Errors
-/// Placeholders and what is too short or long.
-pub fn vehicle(written: &str) -> Result<String, IssueReason> {
-    text::admit(written)?;
-    let value = compact_upper(written);
-    if text::all_equal(&value) {
-        return Err(IssueReason::Placeholder);
-    }
-    if !(2..=10).contains(&value.len()) {
-        return Err(IssueReason::WrongForm);
-    }
-    let has_digit = value.bytes().any(|b| b.is_ascii_digit());
-    let has_letter = value.bytes().any(|b| b.is_ascii_uppercase());
-    if !has_digit || (!has_letter && value.len() < 5) {
-        return Err(IssueReason::WrongForm);
-    }
-    Ok(value)
-}
-
-/// Whether a normalised mark has the current British form, `AB12CDE`.
-#[must_use]
-pub fn is_current_mark(value: &str) -> bool {
-    let [a, b, c, d, e, f, g] = value.as_bytes() else {
-        return false;
-    };
-    let memory = |x: &u8| x.is_ascii_uppercase() && !b"IQZ".contains(x);
-    let random = |x: &u8| x.is_ascii_uppercase() && !b"IQ".contains(x);
-    let age = [*c, *d];
-    memory(a)
-        && memory(b)
-        && age.iter().all(u8::is_ascii_digit)
-        && ![*b"00", *b"01", *b"50"].contains(&age)
-        && [e, f, g].into_iter().all(random)
-}
-
-/// An account: `platform:handle`, the address of a profile, or an IBAN (ISO 13616).
-///
-/// # Errors
-/// Placeholders, what is too short, and an IBAN whose check digits do not fit.
-pub fn account(written: &str) -> Result<String, IssueReason> {
-    text::admit(written)?;
-    let bare = strip_iban_label(written);
-    let compact = compact_upper(bare);
-    if looks_like_iban(bare, &compact) {
-        return match iban_remainder(&compact) {
-            1 => Ok(format!("iban:{compact}")),
-            _ => Err(IssueReason::CheckDigit),
-        };
-    }
-    let lower = written.trim().to_lowercase();
-    let bare = lower
-        .trim_start_matches("https://")
-        .trim_start_matches("http://")
-        .trim_start_matches("www.")
-        .trim_start_matches("m.");
-    let (platform, handle) = match bare.split_once([':', '/']) {
-        Some((platform, handle)) => (platform.trim(), handle),
-        None => ("", bare),
-    };
-    let platform = platform.trim_end_matches(".com");
-    let handle = handle.split(['?', '#']).next().unwrap_or_default();
-    let handle: String = handle
-        .chars()
-        .filter(|c| !c.is_whitespace() && !c.is_control())
-        .collect();
-    let handle = handle.trim_matches(['/', '@']);
-    if text::is_placeholder(handle) || text::all_equal(handle) {
-        return Err(IssueReason::Placeholder);
-    }
-    if handle.chars().count() < 3 {
-        return Err(IssueReason::TooShort);
-    }
-    if handle.len() > 128 {
-        return Err(IssueReason::TooLong);
-    }
-    Ok(format!("{}:{handle}", text::letters_and_digits(platform)))
-}
-
-/// `IBAN GB82 ...` and `iban:GB82...` without their label.
-fn strip_iban_label(written: &str) -> &str {
-    let trimmed = written.trim();
-    match trimmed.split_at_checked(4) {
-        Some((label, rest)) if label.eq_ignore_ascii_case("iban") => {
-            rest.trim_start_matches([':', ' '])
-        }
-        _ => trimmed,
-    }
-}
-
-/// Two letters, two digits, eleven more or longer, written without a platform.
-fn looks_like_iban(written: &str, compact: &str) -> bool {
-    let has_form = match compact.as_bytes() {
-        [a, b, c, d, rest @ ..] => {
-            a.is_ascii_uppercase()
-                && b.is_ascii_uppercase()
-                && c.is_ascii_digit()
-                && d.is_ascii_digit()
-                && (11..=30).contains(&rest.len())
-                && rest.iter().filter(|b| b.is_ascii_digit()).count() >= 8
-        }
-        _ => false,
-    };
-    has_form && !written.contains([':', '/', '@', '_'])
-}
-
-/// ISO 7064 modulo 97-10 of the rearranged number: 1 when it is right.
-fn iban_remainder(compact: &str) -> u32 {
-    let (head, tail) = compact.split_at_checked(4).unwrap_or(("", compact));
-    let digits = tail.chars().chain(head.chars());
-    digits.filter_map(|c| c.to_digit(36)).fold(0, |sum, value| {
-        let shift = if value > 9 { 100 } else { 10 };
-        (sum * shift + value) % 97
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,6 +167,7 @@ mod tests {
         assert_eq!(nhs_number("943 476 5919"), Ok("9434765919".to_owned()));
         assert_eq!(nhs_number("943-476-5918"), Err(IssueReason::CheckDigit));
         assert_eq!(nhs_number("0000000000"), Err(IssueReason::Placeholder));
+        assert_eq!(nhs_number("9876543210"), Err(IssueReason::Placeholder));
         assert_eq!(nhs_number("943476591"), Err(IssueReason::WrongForm));
         assert_eq!(nhs_number("943476591X"), Err(IssueReason::WrongForm));
     }
@@ -285,6 +192,7 @@ mod tests {
     fn passports() {
         assert_eq!(passport("GBR 925665416"), Ok("GBR:925665416".to_owned()));
         assert_eq!(passport("925665416"), passport("gbr:925665416"));
+        assert_eq!(passport("925665416"), passport("UK 925665416"));
         assert_eq!(passport("B1234567"), Ok("XXX:B1234567".to_owned()));
         assert_eq!(passport("VNM B1234567"), Ok("VNM:B1234567".to_owned()));
         // The specimen of ICAO 9303 part 4.
@@ -293,33 +201,5 @@ mod tests {
         let wrong = line.replacen("C36", "C37", 1);
         assert_eq!(passport(&wrong), Err(IssueReason::CheckDigit));
         assert_eq!(passport("000000000"), Err(IssueReason::Placeholder));
-    }
-
-    #[test]
-    fn vehicles() {
-        assert_eq!(vehicle("ab12 cde"), Ok("AB12CDE".to_owned()));
-        assert!(is_current_mark("AB12CDE"));
-        assert!(!is_current_mark("AB01CDE") && !is_current_mark("AI12CDE"));
-        assert_eq!(vehicle("B 123 XYZ"), Ok("B123XYZ".to_owned()));
-        assert_eq!(vehicle("red van"), Err(IssueReason::WrongForm));
-    }
-
-    #[test]
-    fn accounts() {
-        let form = Ok("instagram:jo.bloggs".to_owned());
-        for written in [
-            "Instagram:@Jo.Bloggs",
-            "https://www.instagram.com/jo.bloggs/?hl=en",
-            "instagram/jo.bloggs",
-        ] {
-            assert_eq!(account(written), form, "{written}");
-        }
-        assert_eq!(account("@jo.bloggs"), Ok(":jo.bloggs".to_owned()));
-        let iban = Ok("iban:GB82WEST12345698765432".to_owned());
-        assert_eq!(account("GB82 WEST 1234 5698 7654 32"), iban);
-        assert_eq!(account("IBAN: GB82WEST12345698765432"), iban);
-        let wrong = account("GB82 WEST 1234 5698 7654 33");
-        assert_eq!(wrong, Err(IssueReason::CheckDigit));
-        assert_eq!(account("snapchat:unknown"), Err(IssueReason::Placeholder));
     }
 }

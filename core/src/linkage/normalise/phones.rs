@@ -10,7 +10,8 @@ use crate::linkage::record::IssueReason;
 pub struct Phone {
     /// `+` and digits; digits alone when the numbering plan is not known.
     pub value: String,
-    /// The number fits no numbering plan that is known here: its digits are used as written.
+    /// The number has not the British length and fits no numbering plan that is known here: its
+    /// digits are used as written.
     pub foreign: bool,
 }
 
@@ -57,6 +58,12 @@ pub fn parse(written: &str) -> Result<Phone, IssueReason> {
     if bare.len() < MIN_DIGITS {
         return Err(IssueReason::WrongForm);
     }
+    if let Some(value) = british(&digits, bare, is_international) {
+        return Ok(Phone {
+            value,
+            foreign: false,
+        });
+    }
     let international = format!("+{bare}");
     if is_international {
         return Ok(with_plan(&international).unwrap_or(Phone {
@@ -67,6 +74,18 @@ pub fn parse(written: &str) -> Result<Phone, IssueReason> {
     // Spreadsheets drop the leading zero, or the plus.
     let found = with_plan(&digits).or_else(|| with_plan(&international));
     Ok(found.unwrap_or_else(|| home_or_unknown(&digits, bare)))
+}
+
+/// A British number of the usual length, which the numbering plan would not change: most numbers,
+/// and the plan is slow to ask.
+fn british(digits: &str, bare: &str, is_international: bool) -> Option<String> {
+    const NATIONAL_LEN: usize = 10;
+    let national = match bare.strip_prefix("44") {
+        Some(national) if is_international => national,
+        None | Some(_) if !is_international && digits.len() == NATIONAL_LEN + 1 => bare,
+        _ => return None,
+    };
+    (national.len() == NATIONAL_LEN && !national.starts_with('0')).then(|| format!("+44{national}"))
 }
 
 /// The number, when it fits a numbering plan.
@@ -89,7 +108,7 @@ fn home_or_unknown(digits: &str, bare: &str) -> Phone {
     };
     Phone {
         value,
-        foreign: true,
+        foreign: !is_home,
     }
 }
 
@@ -123,6 +142,17 @@ mod tests {
         assert_eq!(value("+84 91 234 56 78"), "+84912345678");
         assert_eq!(value("0040 721 234 567"), "+40721234567");
         assert_ne!(value("07912 345678"), value("07912 345679"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_plan_would_not_change_a_british_number(national in "[1-9][0-9]{9}") {
+            for dialled in [format!("0{national}"), format!("+44{national}")] {
+                if let Some(planned) = with_plan(&dialled) {
+                    proptest::prop_assert_eq!(planned.value, format!("+44{}", national));
+                }
+            }
+        }
     }
 
     #[test]

@@ -52,6 +52,24 @@ pub fn all_equal(text: &str) -> bool {
     }
 }
 
+/// True for six digits or more in a row, up or down, as in `123456` or `9876543210`: typed to get
+/// past a form.
+#[must_use]
+pub fn is_run(text: &str) -> bool {
+    const SHORTEST: usize = 6;
+    let bytes = text.as_bytes();
+    if bytes.len() < SHORTEST || !bytes.iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    let step = |by: u8| {
+        let pairs = bytes.iter().zip(bytes.iter().skip(1));
+        pairs
+            .into_iter()
+            .all(|(a, b)| (a - b'0' + by) % 10 == b - b'0')
+    };
+    step(1) || step(9)
+}
+
 /// Words that stand where a value is not known, in the form of [`letters_and_digits`].
 const NOTHING_KNOWN: &[&str] = &[
     "anon",
@@ -145,6 +163,7 @@ mod tests {
             assert!(is_placeholder(word), "{word}");
         }
         assert!(!is_placeholder("Nash"));
+        assert!(is_run("1234567890") && is_run("987654") && !is_run("12345") && !is_run("123457"));
         assert!(all_equal("0000") && !all_equal("0001") && !all_equal("0"));
     }
 }

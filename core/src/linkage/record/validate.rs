@@ -32,6 +32,7 @@ pub(super) fn validate(record: &Record) -> Vec<Issue> {
     check("postcode", &record.postcode, &|v| {
         postcodes::parse(v).map(drop)
     });
+    check("uprn", &record.uprn, &|v| identifiers::uprn(v).map(drop));
     check("phone", &record.phone, &|v| phones::parse(v).map(drop));
     check("email", &record.email, &|v| emails::parse(v).map(drop));
     check("nhs_number", &record.nhs_number, &|v| {
@@ -40,6 +41,11 @@ pub(super) fn validate(record: &Record) -> Vec<Issue> {
     check("ni_number", &record.ni_number, &|v| {
         identifiers::ni_number(v).map(drop)
     });
+    check("upn", &record.upn, &|v| identifiers::upn(v).map(drop));
+    check("pnc_id", &record.pnc_id, &|v| {
+        identifiers::pnc_id(v).map(drop)
+    });
+    check("cro", &record.cro, &|v| identifiers::cro(v).map(drop));
     check("passport", &record.passport, &|v| {
         identifiers::passport(v).map(drop)
     });
