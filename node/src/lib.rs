@@ -10,6 +10,7 @@
 //! | [`certificates`] | renewing the TLS certificate, telling how long it lasts |
 //! | [`enrolment`], [`membership`], [`custodian`], [`custody`], [`oracle`] | invitation, roster, agreements, share of the key and its life, evaluations |
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
+//! | `letters` | what nodes write to each other |
 //! | [`node`], [`serve`] | the open node, and what keeps it going |
 
 pub mod certificates;
@@ -27,6 +28,7 @@ pub mod heal;
 pub mod hub_client;
 pub mod import;
 pub mod launcher;
+mod letters;
 pub mod matches;
 pub mod membership;
 pub mod node;

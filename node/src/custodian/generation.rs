@@ -18,9 +18,9 @@ use symbolon_core::oprf::dkg::{Dkg, Message};
 use symbolon_core::oprf::threshold::KeyShare;
 use symbolon_core::roster::Custody;
 
-use super::Letter;
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
+use crate::letters::Letter;
 use crate::node::Node;
 use crate::tables::{Secret, StoredRun, StoredShare};
 
@@ -158,7 +158,7 @@ impl Node {
         Ok(())
     }
 
-    pub(super) async fn dkg_message(
+    pub(crate) async fn dkg_message(
         &self,
         hub: &HubClient,
         from: &AgencyName,
@@ -185,7 +185,7 @@ impl Node {
         self.finish_custody(hub).await
     }
 
-    pub(super) async fn refresh_message(
+    pub(crate) async fn refresh_message(
         &self,
         hub: &HubClient,
         from: &AgencyName,

@@ -1,0 +1,121 @@
+//! Letters: what nodes write to each other, sealed in envelopes that the hub passes on unread.
+//!
+//! A letter goes into the outbox, in the vault, and leaves it when the hub has taken the envelope, so
+//! that neither a restart nor an outage loses one. It may come twice: whoever reads it sees to that.
+
+use serde::{Deserialize, Serialize};
+use symbolon_core::crypto;
+use symbolon_core::envelope::Envelope;
+use symbolon_core::identity::AgencyName;
+use symbolon_core::oprf::dkg::Message;
+
+use crate::custodian::repair;
+use crate::error::NodeError;
+use crate::hub_client::HubClient;
+use crate::node::Node;
+use crate::tables::{KeyTag, Secret, StoredEnvelope};
+
+/// What envelopes between nodes carry.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "topic", content = "message", rename_all = "kebab-case")]
+pub enum Letter {
+    /// A message of a key generation.
+    Dkg(Message),
+    /// A message of a refresh of shares.
+    Refresh {
+        /// Custody epoch.
+        epoch: u32,
+        /// Generation of the shares that it starts from.
+        base: u32,
+        /// Generation that it makes.
+        generation: u32,
+        /// The message.
+        message: Message,
+    },
+    /// A message of a repair.
+    Repair(repair::RepairMessage),
+    /// All rows of the sender are made under this custody epoch.
+    RowsMade {
+        /// Custody epoch.
+        epoch: u32,
+        /// The sender wants to know whether the recipient's are too.
+        answer: bool,
+    },
+}
+
+impl Node {
+    /// Puts a letter into the outbox; it goes when the hub takes it.
+    pub(crate) fn post(&self, to: &AgencyName, letter: &Letter) -> Result<(), NodeError> {
+        let message = serde_json::to_vec(letter)
+            .map_err(|_| NodeError::Internal("a letter cannot be serialised"))?;
+        let id = KeyTag(crypto::random()?);
+        let envelope = StoredEnvelope {
+            to: to.clone(),
+            message: Secret(message),
+        };
+        self.tables.outbox.put(&id, &envelope)?;
+        self.outbox_waits.notify_one();
+        Ok(())
+    }
+
+    /// Hands everything in the outbox to the hub.
+    pub(crate) async fn empty_outbox(&self, hub: &HubClient) -> Result<(), NodeError> {
+        let waiting: Vec<_> = self.tables.outbox.iter().collect::<Result<_, _>>()?;
+        for (id, stored) in waiting {
+            let keys = self.membership(|m| m.roster.active(&stored.to).map(|(_, k)| k.clone()));
+            // Whoever is shut out gets nothing; the letter waits until it is let in again.
+            let Some(keys) = keys else { continue };
+            let envelope = Envelope::seal(
+                (&self.identity.agency, &self.identity.signing),
+                (&stored.to, &keys.encryption),
+                id.0,
+                &stored.message.0,
+            )?;
+            hub.send(envelope).await?;
+            self.tables.outbox.remove(&id)?;
+        }
+        Ok(())
+    }
+
+    /// Opens an envelope and does what it says. A bad one is logged with its sender and dropped.
+    pub(crate) async fn read_envelope(
+        &self,
+        hub: &HubClient,
+        envelope: &Envelope,
+    ) -> Result<(), NodeError> {
+        let from = &envelope.from;
+        let keys = self.membership(|m| m.roster.active(from).map(|(_, k)| k.clone()));
+        let Some(keys) = keys.filter(|_| envelope.to == self.identity.agency) else {
+            tracing::warn!(%from, "envelope from somebody unknown or not for us; dropped");
+            return Ok(());
+        };
+        let opened = match envelope.open(&keys.signing, &self.identity.decryption) {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::warn!(%from, %error, "envelope refused");
+                self.note_custody_fault(format!(
+                    "an envelope that claims to be from {from} was refused: {error}"
+                ));
+                return Ok(());
+            }
+        };
+        match serde_json::from_slice(&opened) {
+            Ok(Letter::Dkg(message)) => self.dkg_message(hub, from, message).await,
+            Ok(Letter::Refresh {
+                epoch,
+                base,
+                generation,
+                message,
+            }) => {
+                let which = (epoch, base, generation);
+                self.refresh_message(hub, from, which, message).await
+            }
+            Ok(Letter::Repair(message)) => self.repair_message(from, message),
+            Ok(Letter::RowsMade { epoch, answer }) => self.rows_made_at(from, epoch, answer),
+            Err(_) => {
+                tracing::warn!(%from, "envelope with a letter that this version does not know");
+                Ok(())
+            }
+        }
+    }
+}
