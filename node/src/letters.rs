@@ -9,6 +9,7 @@ use symbolon_core::envelope::Envelope;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::oprf::dkg::Message;
 
+use crate::comparison::ComparisonLetter;
 use crate::custodian::repair;
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
@@ -41,13 +42,28 @@ pub enum Letter {
         /// The sender wants to know whether the recipient's are too.
         answer: bool,
     },
+    /// About a pair of records that is compared.
+    Comparison(Box<ComparisonLetter>),
 }
 
 impl Node {
     /// Puts a letter into the outbox; it goes when the hub takes it.
     pub(crate) fn post(&self, to: &AgencyName, letter: &Letter) -> Result<(), NodeError> {
-        let message = serde_json::to_vec(letter)
+        self.post_padded(to, letter, 0)
+    }
+
+    /// The same for letters of several kinds that must not be told apart by their size: each has
+    /// `least` bytes or more before it is sealed.
+    pub(crate) fn post_padded(
+        &self,
+        to: &AgencyName,
+        letter: &Letter,
+        least: usize,
+    ) -> Result<(), NodeError> {
+        let mut message = serde_json::to_vec(letter)
             .map_err(|_| NodeError::Internal("a letter cannot be serialised"))?;
+        // White space behind it means nothing in JSON.
+        message.resize(message.len().max(least), b' ');
         let id = KeyTag(crypto::random()?);
         let envelope = StoredEnvelope {
             to: to.clone(),
@@ -56,6 +72,11 @@ impl Node {
         self.tables.outbox.put(&id, &envelope)?;
         self.outbox_waits.notify_one();
         Ok(())
+    }
+
+    /// Letters that the hub has not taken yet.
+    pub fn letters_waiting(&self) -> u64 {
+        self.tables.outbox.len() as u64
     }
 
     /// Hands everything in the outbox to the hub.
@@ -112,6 +133,10 @@ impl Node {
             }
             Ok(Letter::Repair(message)) => self.repair_message(from, message),
             Ok(Letter::RowsMade { epoch, answer }) => self.rows_made_at(from, epoch, answer),
+            Ok(Letter::Comparison(letter)) => {
+                let _work = self.work.lock().await;
+                self.comparison_letter(from, *letter)
+            }
             Err(_) => {
                 tracing::warn!(%from, "envelope with a letter that this version does not know");
                 Ok(())

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use crate::certificates;
 use crate::clock::Clock;
+use crate::comparison::Comparisons;
 use crate::config::NodeConfig;
 use crate::custodian::gate::Gate;
 use crate::enrolment::SELF;
@@ -92,6 +93,8 @@ pub struct Node {
     pub(crate) first_try: Notify,
     /// What this custodian has answered, and what each agency has left.
     pub(crate) gate: Gate,
+    /// What private comparisons need at hand.
+    pub(crate) comparisons: Comparisons,
     /// Custodians who will not evaluate for us until a time.
     pub(crate) pauses: Pauses,
     /// What went wrong in making shares, for a person to read.
@@ -135,8 +138,11 @@ impl Node {
         };
         let credentials = certificates::credentials(&stored)?;
         let gate = Gate::open(&tables)?;
+        let schema = Schema::default_schema();
+        let comparisons = Comparisons::open(schema, &tables)?;
         let node = Self {
             gate,
+            comparisons,
             pauses: Pauses::default(),
             custody_fault: Mutex::default(),
             roster_confirmed_at: i64::MIN.into(),
@@ -145,7 +151,7 @@ impl Node {
             identity,
             config,
             clock,
-            schema: Schema::default_schema(),
+            schema,
             membership: RwLock::new(membership),
             credentials: RwLock::new(Arc::new(credentials)),
             renewal_error: Mutex::default(),

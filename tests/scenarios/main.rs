@@ -10,6 +10,8 @@ mod authorities;
 mod bad_input;
 mod canaries;
 mod certificates;
+mod comparison;
+mod comparison_lies;
 mod custody;
 mod full_disk;
 mod help;

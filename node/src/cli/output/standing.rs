@@ -2,7 +2,7 @@
 
 use super::super::console::Console;
 use super::super::failure::Failure;
-use super::{import, moment, print_table};
+use super::{count, import, moment, print_table};
 use crate::reports::{EnrolReport, StatusReport};
 
 pub(super) fn enrolled(console: &mut Console, report: &EnrolReport) -> Result<(), Failure> {
@@ -46,6 +46,7 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         waiting,
         waiting_reason,
         matches,
+        comparisons,
         custody,
         agreements,
         roster_length,
@@ -86,6 +87,13 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         ("records", records.to_string()),
         ("rows at the hub", rows.to_string()),
         ("matches", matches.to_string()),
+        (
+            "comparisons",
+            format!(
+                "{} wait, {} done, {} refused",
+                comparisons.waiting, comparisons.done, comparisons.refused
+            ),
+        ),
     ];
     let closures: Vec<_> = report.agreements.iter().flat_map(|a| &a.closed).collect();
     let rows = lines.map(|(name, value)| vec![name.to_owned(), value]);
@@ -94,6 +102,16 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         console.say(&format!(
             "Key {} of an agreement is over: {} of {} rows withdrawn.",
             closure.number, closure.withdrawn, closure.before
+        ))?;
+    }
+    for refusal in &comparisons.refusals {
+        console.say(&format!(
+            "The node of {} broke the protocol of comparisons ({}, last {}): {}. Tell that agency \
+             and your administrator.",
+            refusal.agency,
+            count(refusal.times, "time"),
+            moment(&refusal.last),
+            refusal.reason
         ))?;
     }
     if let Some(sentence) = import::waiting("key", *waiting, waiting_reason.as_deref()) {
