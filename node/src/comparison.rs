@@ -5,8 +5,9 @@
 //!
 //! * a pair that both hold evidence of, under an epoch of an agreement that both are in, and that its keys
 //!   leave open; never what a query found;
-//! * one run for each pair, epoch and version of both records, at most [`state::MAX_RUNS`] an epoch;
-//! * as many a day with one agency as `node.toml` says; what is over waits for the next day.
+//! * one run for each pair, epoch and version of both records, and only so many an epoch, since each tells
+//!   another set of counts;
+//! * only so many a day with one agency; what is over waits for the next day.
 //!
 //! Everything lies in the vault, and what a letter was made from is flushed before the letter goes, so
 //! that a restart resumes with the same bytes. Letters may come twice and in any order. A side whose record
@@ -39,6 +40,7 @@ use symbolon_core::comparison::Layout;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::linkage::schema::Schema;
 use symbolon_core::payload::RecordReference;
+use symbolon_core::row::AgreementEpoch;
 use tokio::sync::Notify;
 
 use crate::error::NodeError;
@@ -51,14 +53,15 @@ use asking::Next;
 pub(crate) use features::{score, wanted};
 pub use letter::ComparisonLetter;
 pub use state::{Spent, StoredAsk, StoredComparison, StoredRefusal};
+pub use views::Compared;
 
 const DAY_S: i64 = 86_400;
 /// Comparisons in one turn, each some ten milliseconds; then others may work.
 const AT_ONCE: usize = 8;
 /// What waits for a time is looked at this often.
 const LOOK: Duration = Duration::from_secs(5);
-/// What a letter has around its points, at most: an ask with all its evidence takes 900.
-const AROUND_POINTS_BYTES: usize = 1024;
+/// What a letter has around its points, at most: an ask with all its evidence takes 2,400.
+const AROUND_POINTS_BYTES: usize = 3072;
 
 /// A line of the log of comparisons: who, when, which own record. Lines are only added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -258,10 +261,8 @@ impl Node {
                 self.tables.comparison_due.put(&key, &0)?;
             }
         }
-        let records = changed.iter();
-        records
-            .map(|id| self.tables.comparison_records.remove(id))
-            .collect()
+        let mut records = changed.iter();
+        records.try_for_each(|id| self.tables.comparison_records.remove(id))
     }
 
     /// Marks in a pair's state what the own record says now.
@@ -291,11 +292,36 @@ impl Node {
         Ok(())
     }
 
+    /// What is known of a pair, if the own record is still the one of then.
+    fn stored_comparison(
+        &self,
+        key: &MatchKey,
+        own: RecordReference,
+    ) -> Result<Option<StoredComparison>, NodeError> {
+        let stored = self.tables.comparisons.get(key)?;
+        if stored.as_ref().is_some_and(|state| state.own != Some(own)) {
+            self.forget_comparison(key)?;
+            return Ok(None);
+        }
+        Ok(stored)
+    }
+
     fn forget_comparison(&self, key: &MatchKey) -> Result<(), NodeError> {
         if let Some(name) = self.tables.comparisons.get(key)?.and_then(|s| s.name) {
             self.tables.comparison_pairs.remove(&name)?;
         }
         self.tables.comparisons.remove(key)
+    }
+
+    /// Whether a pair may be compared once more in an epoch.
+    fn may_run_again(&self, state: &StoredComparison, epoch: &AgreementEpoch) -> bool {
+        state.runs_in(epoch) < self.config.comparison.runs_per_pair as usize
+    }
+
+    /// Whether it may not, in the newest epoch that it was compared in.
+    fn has_spent_runs(&self, state: &StoredComparison) -> bool {
+        let newest = state.runs.last();
+        newest.is_some_and(|run| !self.may_run_again(state, &run.epoch))
     }
 
     fn forget_closed_epochs(&self, state: &mut StoredComparison) {

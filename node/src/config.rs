@@ -24,6 +24,9 @@ pub const MAX_BATCH_INTERVAL_MS: u64 = 3_600_000;
 /// Most comparisons with one agency in a day: three hours of one core.
 pub const MAX_DAILY_BUDGET: u32 = 1_000_000;
 
+/// Most comparisons of one pair in an epoch. Each is remembered, and many tell whole records.
+pub const MAX_RUNS_PER_PAIR: u32 = 10_000;
+
 /// Settings are a page of text; a larger file is a mistake.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
@@ -113,11 +116,17 @@ pub struct Comparison {
     /// Comparisons with one agency in a day, 0 to [`MAX_DAILY_BUDGET`].
     #[serde(deserialize_with = "daily_budget")]
     pub daily_budget: u32,
+    /// Comparisons of one pair of records in one epoch of an agreement, 1 to [`MAX_RUNS_PER_PAIR`].
+    #[serde(deserialize_with = "runs_per_pair")]
+    pub runs_per_pair: u32,
 }
 
 impl Default for Comparison {
     fn default() -> Self {
-        Self { daily_budget: 1000 }
+        Self {
+            daily_budget: 1000,
+            runs_per_pair: 4,
+        }
     }
 }
 
@@ -272,6 +281,11 @@ fn batch_interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::
 fn daily_budget<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let value = i64::deserialize(deserializer)?;
     within("daily_budget", value, 0, MAX_DAILY_BUDGET)
+}
+
+fn runs_per_pair<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let value = i64::deserialize(deserializer)?;
+    within("runs_per_pair", value, 1, MAX_RUNS_PER_PAIR)
 }
 
 fn within<T, E>(setting: &str, value: i64, least: T, most: T) -> Result<T, E>

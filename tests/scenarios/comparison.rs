@@ -145,6 +145,32 @@ async fn alone(scene: &mut Scene, agency: &str, log: &[&str]) {
     scene.consortium.kill_node(agency).await.unwrap();
 }
 
+/// One pair is compared at both, nobody is blamed, and the log names the other and the own reference.
+fn assert_done_and_logged(scene: &Scene) {
+    for agency in ["police", "refuge"] {
+        let status = scene.consortium.node(agency).unwrap().status().unwrap();
+        assert_eq!(
+            (status.comparisons.waiting, status.comparisons.done),
+            (0, 1)
+        );
+        assert!(status.comparisons.refusals.is_empty(), "{status:?}");
+        for line in scene
+            .consortium
+            .node(agency)
+            .unwrap()
+            .comparison_log()
+            .unwrap()
+        {
+            assert_ne!(line.agency.as_str(), agency);
+            let known = scene.consortium.node(agency).unwrap().references().unwrap();
+            assert!(
+                known.contains_key(&line.reference),
+                "the own record's reference"
+            );
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_comparison_survives_kills_between_all_messages_and_nodes_that_never_meet() {
     let mut scene = scene(&["police", "refuge"], 2).await;
@@ -182,28 +208,7 @@ async fn a_comparison_survives_kills_between_all_messages_and_nodes_that_never_m
     let clear = Some(in_clear(&one["P1"], &other["R1"]));
     assert_eq!(counts(&scene, "police"), clear);
     assert_eq!(counts(&scene, "refuge"), clear);
-    for agency in ["police", "refuge"] {
-        let status = scene.consortium.node(agency).unwrap().status().unwrap();
-        assert_eq!(
-            (status.comparisons.waiting, status.comparisons.done),
-            (0, 1)
-        );
-        assert!(status.comparisons.refusals.is_empty(), "{status:?}");
-        for line in scene
-            .consortium
-            .node(agency)
-            .unwrap()
-            .comparison_log()
-            .unwrap()
-        {
-            assert_ne!(line.agency.as_str(), agency);
-            let known = scene.consortium.node(agency).unwrap().references().unwrap();
-            assert!(
-                known.contains_key(&line.reference),
-                "the own record's reference"
-            );
-        }
-    }
+    assert_done_and_logged(&scene);
     let view = scene
         .consortium
         .node("police")
@@ -463,4 +468,37 @@ fn evidence(scene: &Scene, put_back: Option<Evidence>) -> Evidence {
     }
     vault.flush().unwrap();
     (evidence, matches)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pair_is_compared_only_so_often_in_an_epoch() {
+    let mut scene = scene(&["police", "refuge"], 2).await;
+    set_budget(&mut scene, "police", 100).await;
+    scene.consortium.start_node("police").await.unwrap();
+    scene.consortium.everybody_attends().await.unwrap();
+    let file = scene.file("refuge.csv", &format!("{HEADER}{AT_REFUGE}"));
+    scene.import("refuge", &file).await;
+    for (number, town) in (1..).zip(["Leeds", "Hull", "York", "Selby", "Whitby"]) {
+        let row = AT_POLICE.replace("Leeds", town);
+        let file = scene.file("police.csv", &format!("{HEADER}{row}"));
+        scene.import("police", &file).await;
+        eventually("the pair being compared, or not again", async || {
+            let node = scene.consortium.node("police")?;
+            let views = node.matches(None)?;
+            let state = views.first().and_then(|view| view.comparison.clone());
+            let expected = if number <= 4 { "done" } else { "spent" };
+            let looked_at = log(&scene, "police").len() == 2 * number.min(4);
+            Ok((looked_at && state.is_some_and(|s| s.state == expected)).then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+    assert_eq!(
+        log(&scene, "police").len(),
+        8,
+        "four times asked and compared"
+    );
+    let status = scene.consortium.node("refuge").unwrap().status().unwrap();
+    assert!(status.comparisons.refusals.is_empty(), "{status:?}");
+    scene.consortium.stop().await.unwrap();
 }

@@ -335,6 +335,32 @@ async fn a_second_side_that_lies_is_refused_and_named() {
     scene.consortium.stop().await.unwrap();
 }
 
+/// One lie in each ask, after two refusals.
+async fn lies_in_asks(scene: &Scene, liar: &Liar) {
+    let mut times = 2;
+    for (pair, what, reason) in [
+        (2, "size", "bytes instead of"),
+        (3, "identity", "an invalid point"),
+        (4, "repeat", "repeats or disorders"),
+        (5, "layout", "another schema"),
+        (6, "handles", "evidence of another pair"),
+    ] {
+        let (mut step, ..) = liar.ask(pair);
+        let mut points = bytes(&step["points"]);
+        match what {
+            "size" => points.truncate(points.len() - 32),
+            "identity" => points[..32].fill(0),
+            "repeat" => points.copy_within(..32, 32),
+            "layout" => step["layout"] = json!(Digest([1; 32])),
+            _ => step["handles"] = json!(liar.pairs[&7].handles),
+        }
+        step["points"] = base64(&points);
+        liar.send("police", &liar.letter(pair, step)).await;
+        times += 1;
+        named(scene, "police", "council", times, reason).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_side_that_lies_is_refused_and_named() {
     let mut scene = scene(&["council", "police"], 2).await;
@@ -369,29 +395,7 @@ async fn a_first_side_that_lies_is_refused_and_named() {
     liar.send("police", &close(1, run, &asked)).await;
     refused(2, "closes a run twice").await;
 
-    // Lies in the ask.
-    let mut times = 2;
-    for (pair, what, reason) in [
-        (2, "size", "bytes instead of"),
-        (3, "identity", "an invalid point"),
-        (4, "repeat", "repeats or disorders"),
-        (5, "layout", "another schema"),
-        (6, "handles", "evidence of another pair"),
-    ] {
-        let (mut step, ..) = liar.ask(pair);
-        let mut points = bytes(&step["points"]);
-        match what {
-            "size" => points.truncate(points.len() - 32),
-            "identity" => points[..32].fill(0),
-            "repeat" => points.copy_within(..32, 32),
-            "layout" => step["layout"] = json!(Digest([1; 32])),
-            _ => step["handles"] = json!(liar.pairs[&7].handles),
-        }
-        step["points"] = base64(&points);
-        liar.send("police", &liar.letter(pair, step)).await;
-        times += 1;
-        refused(times, reason).await;
-    }
+    lies_in_asks(&scene, &liar).await;
 
     // Lies in the close, each of an honest run.
     let (step, run, _) = liar.ask(7);

@@ -43,8 +43,7 @@ pub const QUOTA: Quota = Quota {
 };
 
 /// Settings of every node of the harness: rows go at once, since nobody mixes in with them.
-const NODE_TOML: &str =
-    "[tokenising]\nbatch_interval_ms = 0\n[comparison]\ndaily_budget = 1000000\n";
+const NODE_TOML: &str = "[tokenising]\nbatch_interval_ms = 0\n[comparison]\ndaily_budget = 1000000\nruns_per_pair = 10000\n";
 
 /// How long [`eventually`] waits before it gives up.
 const PATIENCE: Duration = Duration::from_secs(60);

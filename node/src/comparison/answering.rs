@@ -10,7 +10,7 @@ use super::DAY_S;
 use super::asking::letter_about;
 use super::features;
 use super::letter::{Ask, ComparisonLetter, MAX_HANDLES, Step};
-use super::state::{MAX_RUNS, Run, Stage, StoredAsk, StoredComparison};
+use super::state::{Run, Stage, StoredAsk, StoredComparison};
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::tables::{Blob, MatchKey};
@@ -83,7 +83,8 @@ impl Node {
         ask: &Ask,
     ) -> Result<Asked, NodeError> {
         let own = letter.other;
-        let mut state = self.tables.comparisons.get(key)?.unwrap_or_default();
+        let stored = self.stored_comparison(key, own)?;
+        let mut state = stored.unwrap_or_else(|| StoredComparison::of(own));
         self.note_own_record(key, &mut state)?;
         let layout = &self.comparisons.layout;
         let id = self
@@ -108,7 +109,7 @@ impl Node {
             )?;
             return Ok(Asked::Drop);
         }
-        if state.runs_in(&ask.epoch) >= MAX_RUNS {
+        if !self.may_run_again(&state, &ask.epoch) {
             self.refuse(
                 &key.agency,
                 Some(own),
@@ -153,7 +154,7 @@ impl Node {
         let asked = &ask.points.0;
         let answered = comparison::answer(&id, layout, &sets, asked, &mut OsRng);
         // What is under way is for a record that the other side has no more.
-        state.end_open_runs();
+        state.end_answered_runs();
         state.note_peer_version(ask.version);
         self.forget_closed_epochs(state);
         let mut run = Run {

@@ -7,7 +7,7 @@ use symbolon_core::payload::RecordReference;
 use symbolon_core::row::{AgreementEpoch, Handle};
 
 use super::letter::{Ask, ComparisonLetter, MAX_HANDLES, Step};
-use super::state::{MAX_RUNS, Run, Stage, StoredComparison};
+use super::state::{Run, Stage, StoredComparison};
 use super::{DAY_S, features};
 use crate::error::NodeError;
 use crate::node::Node;
@@ -23,6 +23,9 @@ pub(super) enum Next {
     Post(Box<ComparisonLetter>, Option<i64>),
 }
 
+/// An epoch, and rows of both under it that have one token: the own, the other's.
+type Evidence = (AgreementEpoch, Vec<(Handle, Handle)>);
+
 impl Node {
     /// Does what a pair needs now. What it writes is to be flushed before its letter goes.
     pub(super) fn look_at(&self, key: &MatchKey) -> Result<Next, NodeError> {
@@ -34,9 +37,9 @@ impl Node {
             self.forget_comparison(key)?;
             return Ok(Next::Rest);
         };
-        let stored = self.tables.comparisons.get(key)?;
+        let stored = self.stored_comparison(key, own)?;
         let known = stored.is_some();
-        let mut state = stored.unwrap_or_default();
+        let mut state = stored.unwrap_or_else(|| StoredComparison::of(own));
         let found = self.tables.matches.get(key)?.filter(|found| !found.query);
         let Some(found) = found.filter(|found| self.wants_comparison(key, found)) else {
             if known {
@@ -85,6 +88,7 @@ impl Node {
         state: &mut StoredComparison,
     ) -> Result<Next, NodeError> {
         let now = self.clock.now();
+        self.name_live_evidence(key, found, state)?;
         let Some(run) = state.current() else {
             return self.begin(key, (record, own), found, state);
         };
@@ -106,6 +110,44 @@ impl Node {
         })
     }
 
+    /// An ask whose evidence was withdrawn meanwhile proves nothing to the other side: it names what there
+    /// is now, and goes again with the same points. Under another epoch it is another run.
+    fn name_live_evidence(
+        &self,
+        key: &MatchKey,
+        found: &StoredMatch,
+        state: &mut StoredComparison,
+    ) -> Result<(), NodeError> {
+        let version = state.version;
+        let open = state
+            .runs
+            .iter_mut()
+            .rev()
+            .find(|run| run.version == version);
+        let Some(run) = open else {
+            return Ok(());
+        };
+        let Stage::Asked {
+            letter, posted_at, ..
+        } = &mut run.stage
+        else {
+            return Ok(());
+        };
+        let Step::Ask(ask) = &mut letter.step else {
+            return Ok(());
+        };
+        match self.evidence_to_name(key, found)? {
+            Some((_, handles)) if handles == ask.handles => {}
+            Some((epoch, handles)) if epoch == ask.epoch => {
+                ask.handles = handles;
+                *posted_at = 0;
+            }
+            Some(_) => run.stage = Stage::Over,
+            None => {}
+        }
+        Ok(())
+    }
+
     /// Begins a run, if epoch, limit and budget allow one.
     fn begin(
         &self,
@@ -118,7 +160,7 @@ impl Node {
         let Some((epoch, handles)) = self.evidence_to_name(key, found)? else {
             return Ok(Next::Later(now.saturating_add(60)));
         };
-        if state.runs_in(&epoch) >= MAX_RUNS {
+        if !self.may_run_again(state, &epoch) {
             return Ok(Next::Rest);
         }
         if !self.spend(&key.agency, now)? {
@@ -165,7 +207,7 @@ impl Node {
         &self,
         key: &MatchKey,
         found: &StoredMatch,
-    ) -> Result<Option<(AgreementEpoch, Vec<(Handle, Handle)>)>, NodeError> {
+    ) -> Result<Option<Evidence>, NodeError> {
         let served: Vec<AgreementEpoch> = self.membership(|m| {
             let agreements = m.agreements.values();
             let mut of_line = agreements.filter(|a| a.standing.document.line() == key.agreement);
@@ -178,8 +220,12 @@ impl Node {
         });
         for epoch in served {
             let mut handles = Vec::new();
-            for (own, other, _) in &found.evidence {
+            for (own, other, _) in found.evidence.iter().rev() {
                 let row = self.tables.rows.get(own)?;
+                // What is about to be withdrawn may be gone when the ask comes.
+                if self.tables.withdrawals.contains(own)? {
+                    continue;
+                }
                 if handles.len() < MAX_HANDLES && row.is_some_and(|row| row.epoch == epoch) {
                     handles.push((*own, *other));
                 }

@@ -16,8 +16,8 @@ use crate::error::NodeError;
 use crate::node::Node;
 use crate::tables::{Blob, MatchKey};
 
-/// Pieces of evidence that an ask names: one that both have is enough.
-pub(super) const MAX_HANDLES: usize = 8;
+/// Pieces of evidence that an ask names, as many as a record has keys: one that both have is enough.
+pub(super) const MAX_HANDLES: usize = 32;
 /// Asks of one agency that wait here, for evidence or for another day. It asks again a day later.
 const MAX_ASKS: u64 = 1_000;
 
@@ -102,11 +102,11 @@ impl Node {
             tracing::info!(%from, "letter about a pair that is not compared here; passed over");
             return Ok(());
         };
-        let Some(mut state) = self.tables.comparisons.get(&key)? else {
+        let own = letter.other;
+        let Some(mut state) = self.stored_comparison(&key, own)? else {
             return Ok(());
         };
         self.note_own_record(&key, &mut state)?;
-        let own = letter.other;
         match letter.step {
             Step::Answer {
                 run,
@@ -117,8 +117,10 @@ impl Node {
                 self.take_close((&key, own), &mut state, run, &points.0)?;
             }
             Step::Changed { version } => {
+                // What we asked and have no answer to yet is answered for that version or a newer one,
+                // or has been answered for the one before and is over when that comes.
                 if state.note_peer_version(version) {
-                    state.end_open_runs();
+                    state.end_answered_runs();
                 }
             }
             Step::Ask(_) => {}
@@ -143,8 +145,15 @@ impl Node {
     /// An ask waits until its pair is known here and the day's budget allows it; the worker looks.
     fn keep_ask(&self, from: &AgencyName, letter: ComparisonLetter) -> Result<(), NodeError> {
         let place = (from.clone(), self.pair_name(from, &letter));
-        let there = self.tables.comparison_asks.contains(&place)?;
-        if !there && !self.comparisons.may_hold(from, MAX_ASKS) {
+        let there = self.tables.comparison_asks.get(&place)?;
+        // Letters may overtake each other.
+        if there
+            .as_ref()
+            .is_some_and(|ask| ask.letter.version() > letter.version())
+        {
+            return Ok(());
+        }
+        if there.is_none() && !self.comparisons.may_hold(from, MAX_ASKS) {
             tracing::warn!(%from, "more asks than are kept; it will ask again");
             return Ok(());
         }
@@ -180,8 +189,9 @@ impl Node {
         else {
             return self.refuse_unless_again(key, own, run, (heard, "it answers a run twice"));
         };
-        if version == 0 || version < known {
-            return self.refuse(&key.agency, Some(own), "it answers for an older record");
+        if version < known.max(1) {
+            run.stage = Stage::Over;
+            return Ok(());
         }
         let Step::Ask(ask) = &letter.step else {
             return Err(NodeError::Internal("an ask is kept that is none"));

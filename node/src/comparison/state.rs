@@ -2,18 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 use symbolon_core::encoding::Digest;
+use symbolon_core::payload::RecordReference;
 use symbolon_core::row::AgreementEpoch;
 
 use super::letter::ComparisonLetter;
 use crate::tables::{Blob, KeyTag, Secret};
 
-/// Runs of one pair in one epoch of an agreement: the first, and some more for records that are corrected
-/// while it lasts. Each tells another set of counts, so there is an end to them.
-pub(super) const MAX_RUNS: usize = 4;
-
 /// A pair as one side knows it.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct StoredComparison {
+    /// The own record's reference. A record that was deleted and imported anew has another: another pair.
+    pub(super) own: Option<RecordReference>,
     /// Its name in letters, once there was one.
     pub(super) name: Option<Digest>,
     /// Names what the own record says, to see when that changes.
@@ -24,7 +23,7 @@ pub struct StoredComparison {
     pub(super) peer_version: u32,
     /// Newest of the own versions that went to the other side.
     pub(super) told: u32,
-    /// At most [`MAX_RUNS`] an epoch; those of epochs that are over are deleted.
+    /// As many an epoch as the settings allow; those of epochs that are over are deleted.
     pub(super) runs: Vec<Run>,
 }
 
@@ -67,6 +66,14 @@ pub(super) enum Stage {
 }
 
 impl StoredComparison {
+    /// A pair of which nothing has been said yet.
+    pub(super) fn of(own: RecordReference) -> Self {
+        Self {
+            own: Some(own),
+            ..Self::default()
+        }
+    }
+
     /// Marks what the own record says now; one that changed is a new version, and ends what was under way.
     pub(super) fn note_features(&mut self, features: KeyTag) {
         if self.features != Some(features) {
@@ -76,7 +83,7 @@ impl StoredComparison {
         }
     }
 
-    /// Marks a version of the other side; a newer one ends what was under way.
+    /// Marks a version of the other side; gives whether it is a newer one.
     pub(super) fn note_peer_version(&mut self, version: u32) -> bool {
         let newer = version > self.peer_version;
         if newer {
@@ -85,8 +92,17 @@ impl StoredComparison {
         newer
     }
 
+    /// Ends what was answered: the other side's record is another one now, and it will ask anew.
+    pub(super) fn end_answered_runs(&mut self) {
+        for run in &mut self.runs {
+            if matches!(run.stage, Stage::Answered { .. }) {
+                run.stage = Stage::Over;
+            }
+        }
+    }
+
     /// Ends runs that wait for the other side; their secrets go.
-    pub(super) fn end_open_runs(&mut self) {
+    fn end_open_runs(&mut self) {
         for run in &mut self.runs {
             if matches!(run.stage, Stage::Asked { .. } | Stage::Answered { .. }) {
                 run.stage = Stage::Over;
@@ -218,6 +234,9 @@ mod tests {
         assert!(state.current().is_some() && !state.is_refused());
         state.note_features(KeyTag([2; 16]));
         assert!(matches!(state.runs[0].stage, Stage::Over));
+        state.runs.push(run(3, (2, 1), answered()));
+        state.end_answered_runs();
+        assert!(matches!(state.runs[1].stage, Stage::Over));
         state.runs.push(run(2, (2, 1), Stage::Refused));
         assert!(state.is_refused());
     }

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use symbolon_core::identity::AgencyName;
 
-use super::state::MAX_RUNS;
 use super::{ComparisonEntry, features};
 use crate::clock::rfc3339;
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::reports::{ComparisonLine, ComparisonRefusal, ComparisonReport, ComparisonView};
 use crate::tables::{MatchKey, StoredMatch};
+
+/// A pair that its keys leave open, and what was counted.
+pub type Compared = (MatchKey, Option<Vec<u16>>);
 
 impl Node {
     /// How the comparison of a match stands; `None` if its keys decide.
@@ -44,7 +46,7 @@ impl Node {
             return Ok(Some("done"));
         }
         let known = self.tables.comparisons.get(key)?.unwrap_or_default();
-        let spent = known.runs.len() >= MAX_RUNS && known.current().is_none();
+        let spent = known.current().is_none() && self.has_spent_runs(&known);
         Ok(Some(match (known.is_refused(), spent) {
             (true, _) => "refused",
             (_, true) => "spent",
@@ -103,7 +105,7 @@ impl Node {
     }
 
     /// What comparisons counted: each pair that its keys leave open, with its counts.
-    pub fn compared(&self) -> Result<Vec<(MatchKey, Option<Vec<u16>>)>, NodeError> {
+    pub fn compared(&self) -> Result<Vec<Compared>, NodeError> {
         let mut all = Vec::new();
         for entry in self.tables.matches.iter() {
             let (key, found) = entry?;

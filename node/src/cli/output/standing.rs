@@ -3,7 +3,7 @@
 use super::super::console::Console;
 use super::super::failure::Failure;
 use super::{count, import, moment, print_table};
-use crate::reports::{EnrolReport, StatusReport};
+use crate::reports::{AgreementView, ComparisonReport, EnrolReport, StatusReport};
 
 pub(super) fn enrolled(console: &mut Console, report: &EnrolReport) -> Result<(), Failure> {
     let EnrolReport {
@@ -66,15 +66,6 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         [] => health.state.clone(),
         reasons => format!("{}: {}", health.state, reasons.join("; ")),
     };
-    let agreements: Vec<String> = agreements
-        .iter()
-        .map(|agreement| format!("{} ({})", agreement.id, agreement.standing))
-        .collect();
-    let agreements = if agreements.is_empty() {
-        "none; nothing is shared".to_owned()
-    } else {
-        agreements.join(", ")
-    };
     let lines = [
         ("agency", format!("{agency} in {consortium}")),
         ("serving", serving.to_owned()),
@@ -83,17 +74,11 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         ("health", health),
         ("roster entries", roster_length.to_string()),
         ("custody of the key", custody.clone()),
-        ("agreements", agreements),
+        ("agreements", agreement_line(agreements)),
         ("records", records.to_string()),
         ("rows at the hub", rows.to_string()),
         ("matches", matches.to_string()),
-        (
-            "comparisons",
-            format!(
-                "{} wait, {} done, {} refused",
-                comparisons.waiting, comparisons.done, comparisons.refused
-            ),
-        ),
+        ("comparisons", comparison_line(comparisons)),
     ];
     let closures: Vec<_> = report.agreements.iter().flat_map(|a| &a.closed).collect();
     let rows = lines.map(|(name, value)| vec![name.to_owned(), value]);
@@ -104,6 +89,33 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
             closure.number, closure.withdrawn, closure.before
         ))?;
     }
+    refusals(console, comparisons)?;
+    if let Some(sentence) = import::waiting("key", *waiting, waiting_reason.as_deref()) {
+        console.say(&sentence)?;
+    }
+    Ok(())
+}
+
+fn agreement_line(agreements: &[AgreementView]) -> String {
+    let agreements: Vec<String> = agreements
+        .iter()
+        .map(|agreement| format!("{} ({})", agreement.id, agreement.standing))
+        .collect();
+    if agreements.is_empty() {
+        "none; nothing is shared".to_owned()
+    } else {
+        agreements.join(", ")
+    }
+}
+
+fn comparison_line(comparisons: &ComparisonReport) -> String {
+    format!(
+        "{} wait, {} done, {} refused",
+        comparisons.waiting, comparisons.done, comparisons.refused
+    )
+}
+
+fn refusals(console: &mut Console, comparisons: &ComparisonReport) -> Result<(), Failure> {
     for refusal in &comparisons.refusals {
         console.say(&format!(
             "The node of {} broke the protocol of comparisons ({}, last {}): {}. Tell that agency \
@@ -113,9 +125,6 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
             moment(&refusal.last),
             refusal.reason
         ))?;
-    }
-    if let Some(sentence) = import::waiting("key", *waiting, waiting_reason.as_deref()) {
-        console.say(&sentence)?;
     }
     Ok(())
 }
