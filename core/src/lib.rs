@@ -23,6 +23,7 @@
 //! | `sealing` | its inside: HPKE, padding |
 //! | `custody` | requests to custodians and their statements of the key |
 //! | `quota` | the token bucket that a custodian keeps for each agency |
+//! | `comparison` | two records compared field by field by two nodes, in three messages |
 //! | `linkage` | normalising, linkage keys, score |
 
 pub mod agreement;
@@ -36,6 +37,8 @@ pub mod roster;
 pub mod row;
 pub mod sealed_file;
 
+#[cfg(feature = "node")]
+pub mod comparison;
 #[cfg(feature = "node")]
 pub mod custody;
 #[cfg(feature = "node")]

@@ -8,6 +8,7 @@
 //! Deliberately absent: tokens. Nothing in this room is blinded or keyed, so nothing it returns may
 //! leave the node before it went through the oblivious function.
 
+pub mod comparison;
 pub mod derive;
 mod feature;
 pub mod languages;

@@ -32,6 +32,11 @@ pub enum Command {
         /// Only of this record.
         record_id: Option<String>,
     },
+    /// Lists private comparisons.
+    Comparisons {
+        /// Only of this record.
+        record_id: Option<String>,
+    },
     /// Withdraws records: rows at the hub, matches, and the records themselves.
     Withdraw {
         /// Which.
@@ -102,6 +107,7 @@ impl std::fmt::Debug for Command {
             Self::Records { .. } => "records",
             Self::Query { .. } => "query",
             Self::Matches { .. } => "matches",
+            Self::Comparisons { .. } => "comparisons",
             Self::Withdraw { .. } => "withdraw",
             Self::Status => "status",
             Self::Rekey => "rekey",

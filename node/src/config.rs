@@ -22,6 +22,12 @@ pub const MAX_BATCH: u32 = 4096;
 /// Longest that work waits to be mixed: an hour.
 pub const MAX_BATCH_INTERVAL_MS: u64 = 3_600_000;
 
+/// Most comparisons with one agency in a day: three hours of one core.
+pub const MAX_DAILY_BUDGET: u32 = 1_000_000;
+
+/// Most comparisons of one pair in an epoch. Each is remembered, and many tell whole records.
+pub const MAX_RUNS_PER_PAIR: u32 = 10_000;
+
 /// Settings are a page of text; a larger file is a mistake.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
@@ -46,6 +52,8 @@ pub struct NodeConfig {
     pub tokenising: Tokenising,
     /// What imported records take part in.
     pub sharing: Sharing,
+    /// How much is compared with other nodes.
+    pub comparison: Comparison,
     /// What this node does as a custodian.
     pub custody: Custody,
     /// What the serving node writes down about itself.
@@ -112,6 +120,27 @@ pub struct Sharing {
     /// Agreements for newly imported records, unless `--agreement` says otherwise. Empty: nothing
     /// leaves the node.
     pub default_agreements: Vec<String>,
+}
+
+/// How much is compared with other nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Comparison {
+    /// Comparisons with one agency in a day, 0 to [`MAX_DAILY_BUDGET`].
+    #[serde(deserialize_with = "daily_budget")]
+    pub daily_budget: u32,
+    /// Comparisons of one pair of records in one epoch of an agreement, 1 to [`MAX_RUNS_PER_PAIR`].
+    #[serde(deserialize_with = "runs_per_pair")]
+    pub runs_per_pair: u32,
+}
+
+impl Default for Comparison {
+    fn default() -> Self {
+        Self {
+            daily_budget: 1000,
+            runs_per_pair: 4,
+        }
+    }
 }
 
 /// What this node does as a custodian.
@@ -260,6 +289,16 @@ fn batch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
 fn batch_interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let value = i64::deserialize(deserializer)?;
     within("batch_interval_ms", value, 0, MAX_BATCH_INTERVAL_MS)
+}
+
+fn daily_budget<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let value = i64::deserialize(deserializer)?;
+    within("daily_budget", value, 0, MAX_DAILY_BUDGET)
+}
+
+fn runs_per_pair<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let value = i64::deserialize(deserializer)?;
+    within("runs_per_pair", value, 1, MAX_RUNS_PER_PAIR)
 }
 
 fn within<T, E>(setting: &str, value: i64, least: T, most: T) -> Result<T, E>

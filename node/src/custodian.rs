@@ -11,7 +11,7 @@
 
 pub mod gate;
 mod generation;
-mod repair;
+pub(crate) mod repair;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,13 +19,10 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use rand_core::OsRng;
-use serde::{Deserialize, Serialize};
-use symbolon_core::crypto::{self, Signature};
+use symbolon_core::crypto::Signature;
 use symbolon_core::custody::{AgreedKey, Refusal, Request};
-use symbolon_core::envelope::{Envelope, EnvelopeError};
-use symbolon_core::identity::AgencyName;
 use symbolon_core::oprf::custodian::{Evaluation, evaluate};
-use symbolon_core::oprf::dkg::{DkgError, Message};
+use symbolon_core::oprf::dkg::DkgError;
 use symbolon_core::oprf::threshold::KeyShare;
 use symbolon_core::roster::Custody;
 use tokio::sync::mpsc;
@@ -33,44 +30,14 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::clock::rfc3339;
 use crate::error::NodeError;
-use crate::hub_client::{Answer, HubClient, HubError, Task};
-use crate::keys::{Keys, Opened};
+use crate::hub_client::{Answer, HubClient, Task};
 use crate::node::Node;
-use crate::tables::{KeyTag, Secret, StoredEnvelope};
 
 /// Oldest confirmation of the roster with which a custodian still evaluates, in seconds. Whoever was
 /// suspended is refused after this at the latest, if the hub tells of it.
 pub const ROSTER_FRESH_S: i64 = 60;
 /// How long a custodian waits for the hub to confirm its roster before it refuses.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
-
-/// What envelopes between nodes carry.
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "topic", content = "message", rename_all = "kebab-case")]
-pub enum Letter {
-    /// A message of a key generation.
-    Dkg(Message),
-    /// A message of a refresh of shares.
-    Refresh {
-        /// Custody epoch.
-        epoch: u32,
-        /// Generation of the shares that it starts from.
-        base: u32,
-        /// Generation that it makes.
-        generation: u32,
-        /// The message.
-        message: Message,
-    },
-    /// A message of a repair.
-    Repair(repair::RepairMessage),
-    /// All rows of the sender are made under this custody epoch.
-    RowsMade {
-        /// Custody epoch.
-        epoch: u32,
-        /// The sender wants to know whether the recipient's are too.
-        answer: bool,
-    },
-}
 
 impl Node {
     /// Our custody and share index, if the roster appoints us now.
@@ -100,102 +67,6 @@ impl Node {
     /// Whether we hold a share of this custody epoch, of any generation.
     pub fn holds_share_of(&self, epoch: u32) -> Result<bool, NodeError> {
         Ok(self.newest_share(epoch)?.is_some())
-    }
-
-    /// Puts a letter into the outbox; it goes when the hub takes it.
-    pub(crate) fn post(&self, to: &AgencyName, letter: &Letter) -> Result<(), NodeError> {
-        self.post_as(KeyTag(crypto::random()?), to, letter)
-    }
-
-    /// The same under an id of the caller's: the hub takes it once while it waits for its recipient.
-    fn post_as(&self, id: KeyTag, to: &AgencyName, letter: &Letter) -> Result<(), NodeError> {
-        let message = serde_json::to_vec(letter)
-            .map_err(|_| NodeError::Internal("a letter cannot be serialised"))?;
-        let envelope = StoredEnvelope {
-            to: to.clone(),
-            message: Secret(message),
-        };
-        self.tables.outbox.put(&id, &envelope)?;
-        self.outbox_waits.notify_one();
-        Ok(())
-    }
-
-    /// Hands everything in the outbox to the hub.
-    pub(crate) async fn empty_outbox(&self, hub: &HubClient) -> Result<(), NodeError> {
-        let waiting: Vec<_> = self.tables.outbox.iter().collect::<Result<_, _>>()?;
-        for (id, stored) in waiting {
-            let keys = self.membership(|m| m.roster.active(&stored.to).map(|(_, k)| k.clone()));
-            // Whoever is shut out gets nothing; the letter waits until it is let in again.
-            let Some(keys) = keys else { continue };
-            let seal = |own: &Keys| {
-                let (from, to) = (&self.identity.agency, (&stored.to, &keys.encryption));
-                Envelope::seal((from, &own.signing), to, id.0, &stored.message.0)
-            };
-            let own = self.keys();
-            let mut sent = hub.send(seal(&own)?).await;
-            if matches!(sent, Err(HubError::NotAccepted(_))) && self.rekeyed(hub, &own).await? {
-                sent = hub.send(seal(&self.keys())?).await;
-            }
-            sent?;
-            self.tables.outbox.remove(&id)?;
-        }
-        Ok(())
-    }
-
-    /// Opens an envelope and does what it says. A bad one is logged with its sender and dropped.
-    pub(crate) async fn read_envelope(
-        &self,
-        hub: &HubClient,
-        envelope: &Envelope,
-    ) -> Result<(), NodeError> {
-        let from = &envelope.from;
-        let mut opened = self.open_envelope(envelope)?;
-        if matches!(opened, Some(Err(EnvelopeError::BadSignature))) {
-            // The sender may have exchanged its keys since we last looked.
-            self.sync_roster(hub).await?;
-            opened = self.open_envelope(envelope)?;
-        }
-        let Some(opened) = opened else {
-            tracing::warn!(%from, "envelope from somebody unknown or not for us; dropped");
-            return Ok(());
-        };
-        let opened = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                tracing::warn!(%from, %error, "envelope refused");
-                self.note_custody_fault(format!(
-                    "an envelope that claims to be from {from} was refused: {error}"
-                ));
-                return Ok(());
-            }
-        };
-        match serde_json::from_slice(&opened) {
-            Ok(Letter::Dkg(message)) => self.dkg_message(hub, from, message).await,
-            Ok(Letter::Refresh {
-                epoch,
-                base,
-                generation,
-                message,
-            }) => {
-                let which = (epoch, base, generation);
-                self.refresh_message(hub, from, which, message).await
-            }
-            Ok(Letter::Repair(message)) => self.repair_message(from, message),
-            Ok(Letter::RowsMade { epoch, answer }) => self.rows_made_at(from, epoch, answer),
-            Err(_) => {
-                tracing::warn!(%from, "envelope with a letter that this version does not know");
-                Ok(())
-            }
-        }
-    }
-
-    /// The letter in an envelope; nothing if it is not for us or from nobody who is active.
-    fn open_envelope(&self, envelope: &Envelope) -> Result<Option<Opened>, NodeError> {
-        if envelope.to != self.identity.agency {
-            return Ok(None);
-        }
-        let senders = self.sender_keys(&envelope.from)?;
-        Ok(senders.map(|senders| self.keys().open_envelope(envelope, &senders)))
     }
 
     /// What a person should know of a fault in making shares.

@@ -80,6 +80,8 @@ pub enum NodeError {
     Payload(#[from] PayloadError),
     #[error(transparent)]
     Csv(#[from] crate::csv_file::CsvError),
+    #[error("private comparison: {0}")]
+    Comparison(#[from] symbolon_core::comparison::ComparisonError),
     #[error("repair of the share failed: {0}")]
     Repair(#[from] symbolon_core::oprf::repair::RepairError),
     /// A custodian evaluates no more for us for a while.

@@ -11,12 +11,15 @@
 //! | [`certificates`], [`health`] | renewing the TLS certificate, telling how long it lasts |
 //! | [`enrolment`], [`membership`], [`custodian`], [`custody`], [`oracle`] | invitation, roster, agreements, share of the key and its life, evaluations |
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
+//! | [`comparison`] | what keys leave open, compared field by field with the other node |
+//! | `letters` | what nodes write to each other |
 //! | [`node`], [`serve`] | the open node, and what keeps it going |
 
 pub mod certificates;
 pub mod cli;
 pub mod clock;
 pub mod command;
+pub mod comparison;
 pub mod config;
 pub mod control;
 pub mod csv_file;
@@ -30,6 +33,7 @@ pub mod hub_client;
 pub mod import;
 pub mod keys;
 pub mod launcher;
+mod letters;
 pub mod matches;
 pub mod membership;
 pub mod node;

@@ -2,7 +2,8 @@
 //!
 //! A payload is believed only if it opens under our own lock for that row, names the agency that the
 //! hub says the row belongs to, and that agency is a member of the agreement. Evidence is kept by the
-//! pair of handles, so that a delivery that comes twice counts once.
+//! pair of handles, so that a delivery that comes twice counts once. What keys leave open is compared
+//! by the two nodes ([`crate::comparison`]); until then a pair is shown as its keys score it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,7 @@ use symbolon_core::payload::{self, Payload, RecordReference, Urgency};
 use symbolon_core::row::{AgreementEpoch, Handle, Token};
 
 use crate::clock::rfc3339;
+use crate::comparison;
 use crate::error::NodeError;
 use crate::hub_client::Foreign;
 use crate::membership::ServedEpoch;
@@ -70,6 +72,7 @@ impl Node {
             urgency: Urgency::Standard,
             query,
             since: self.clock.now(),
+            counts: None,
         });
         // The match before the index: after a crash in between, the evidence comes again and is
         // found to be there.
@@ -79,7 +82,8 @@ impl Node {
         }
         found.urgency = found.urgency.max(payload.urgency).max(row.urgency);
         self.tables.matches.put(&key, &found)?;
-        self.tables.evidence.put(&pair, &key)
+        self.tables.evidence.put(&pair, &key)?;
+        self.look_again(&key)
     }
 
     fn credible(
@@ -118,7 +122,8 @@ impl Node {
                 self.tables.matches.put(&key, &found)?;
             }
         }
-        self.tables.evidence.remove(&pair)
+        self.tables.evidence.remove(&pair)?;
+        self.look_again(&key)
     }
 
     /// The hub says that too many rows share a token of ours: the key is suppressed from now on.
@@ -174,12 +179,8 @@ impl Node {
             if only.is_some_and(|only| only != key.record_id) {
                 continue;
             }
-            let kinds = found
-                .evidence
-                .iter()
-                .map(|(_, _, kind)| KeyKindId(*kind))
-                .collect();
-            let scored = score_by(self.schema, &kinds, thresholds.get(&key.agreement));
+            let threshold = thresholds.get(&key.agreement);
+            let scored = self.scored(&found, threshold);
             if scored.tier.is_some() {
                 views.push(self.view(&key, &found, &scored)?);
             }
@@ -194,12 +195,8 @@ impl Node {
         let thresholds = self.thresholds();
         for entry in self.tables.matches.iter() {
             let (key, found) = entry?;
-            let kinds = found
-                .evidence
-                .iter()
-                .map(|(_, _, kind)| KeyKindId(*kind))
-                .collect();
-            let scored = score_by(self.schema, &kinds, thresholds.get(&key.agreement));
+            let threshold = thresholds.get(&key.agreement);
+            let scored = self.scored(&found, threshold);
             if scored.tier.is_some() && !found.query {
                 all.push((key, scored));
             }
@@ -207,8 +204,14 @@ impl Node {
         Ok(all)
     }
 
+    /// By keys, and by what the nodes compared where keys leave it open.
+    fn scored(&self, found: &StoredMatch, threshold: Option<&ScoreThreshold>) -> Score {
+        let counts = found.counts.as_deref();
+        comparison::score(self.schema, &found.kinds(), counts, threshold)
+    }
+
     /// What agreements say of how much evidence is shown, by their line.
-    fn thresholds(&self) -> BTreeMap<Digest, ScoreThreshold> {
+    pub(crate) fn thresholds(&self) -> BTreeMap<Digest, ScoreThreshold> {
         self.membership(|m| {
             let documents = m.agreements.values().map(|a| &a.standing.document);
             let agreed = documents.filter_map(|d| Some((d.line(), d.threshold?)));
@@ -287,6 +290,7 @@ impl Node {
             urgency: urgency_word(found.urgency).to_owned(),
             from_query: found.query,
             since: rfc3339(found.since),
+            comparison: self.comparison_view(key, found)?,
         })
     }
 
@@ -334,6 +338,7 @@ impl Node {
                 urgency: urgency_word(urgency).to_owned(),
                 from_query: true,
                 since: rfc3339(self.clock.now()),
+                comparison: None,
             });
         }
         views.sort_by(|a, b| b.bits.total_cmp(&a.bits).then_with(|| a.id.cmp(&b.id)));

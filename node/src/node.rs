@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use crate::certificates;
 use crate::clock::Clock;
+use crate::comparison::Comparisons;
 use crate::config::NodeConfig;
 use crate::custodian::gate::Gate;
 use crate::enrolment::SELF;
@@ -88,6 +89,8 @@ pub struct Node {
     pub(crate) first_try: Notify,
     /// What this custodian has answered, and what each agency has left.
     pub(crate) gate: Gate,
+    /// What private comparisons need at hand.
+    pub(crate) comparisons: Comparisons,
     /// Custodians who will not evaluate for us until a time.
     pub(crate) pauses: Pauses,
     /// Whoever changes runs or shares of custody keys holds this.
@@ -140,8 +143,11 @@ impl Node {
         let keys = Keys::load(&stored)?;
         let credentials = certificates::credentials(&stored)?;
         let gate = Gate::open(&tables)?;
+        let schema = Schema::default_schema();
+        let comparisons = Comparisons::open(schema, &tables)?;
         let node = Self {
             gate,
+            comparisons,
             pauses: Pauses::default(),
             custody_runs: Mutex::default(),
             custody_fault: Mutex::default(),
@@ -153,7 +159,7 @@ impl Node {
             identity_changes: Mutex::default(),
             config,
             clock,
-            schema: Schema::default_schema(),
+            schema,
             membership: RwLock::new(membership),
             credentials: RwLock::new(Arc::new(credentials)),
             renewal_error: Mutex::default(),

@@ -92,6 +92,7 @@ impl Node {
     ) -> Result<(), NodeError> {
         let id = record.record_id.clone();
         let old = self.tables.records.get(&id)?;
+        let replaces = old.is_some();
         let derived = derive(self.schema, &record);
         let keys: Vec<(u16, KeyTag)> = derived
             .iter()
@@ -113,7 +114,11 @@ impl Node {
             rows: old.map(|old| old.rows).unwrap_or_default(),
             imported_at: self.clock.now(),
         };
-        self.tables.records.put(&id, &stored)
+        self.tables.records.put(&id, &stored)?;
+        if replaces {
+            self.compare_anew(&id)?;
+        }
+        Ok(())
     }
 
     /// Deletes a record: its rows wait to be withdrawn, its matches end. Gives the matches ended.
@@ -134,6 +139,7 @@ impl Node {
         let ended = self.end_matches_of(&id)?;
         self.count_keys(&stored.keys, &[], crossed)?;
         self.tables.records.remove(&id)?;
+        self.compare_anew(&id)?;
         Ok(Some(ended))
     }
 

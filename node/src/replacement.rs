@@ -14,9 +14,9 @@ use std::collections::BTreeSet;
 
 use symbolon_core::identity::AgencyName;
 
-use crate::custodian::Letter;
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
+use crate::letters::Letter;
 use crate::node::Node;
 
 /// The newest custody epoch whose key was stated by all; rows are made under it.

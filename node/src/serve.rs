@@ -1,7 +1,7 @@
 //! Serving: keeps a node connected, takes in what the hub has for it, works off what waits.
 //!
-//! One loop holds the line; while it holds, five tasks run side by side: deliveries, waiting rows,
-//! the outbox, the custodian's line, and the certificate. The first that fails ends the line, and the
+//! One loop holds the line; while it holds, six tasks run side by side: deliveries, waiting rows,
+//! comparisons, the outbox, the custodian's line, and the certificate. The first that fails ends the line, and the
 //! loop dials again with back-off. When the certificate is renewed the others move to the connection
 //! that shows the new one, each between two steps of its work. Everything is resumed from the vault, so that a node that was away for a week
 //! catches up from its cursor.
@@ -82,6 +82,7 @@ impl Node {
         tokio::select! {
             ended = self.take_deliveries(line.clone()) => ended,
             ended = self.keep_working(line.clone()) => ended,
+            ended = self.keep_comparing() => ended,
             ended = self.keep_sending(line.clone()) => ended,
             ended = self.keep_attending(line) => ended,
             ended = self.keep_certificate(&lines) => ended,
@@ -349,6 +350,7 @@ impl Node {
             waiting,
             waiting_reason: self.waiting().filter(|_| waiting > 0),
             matches: self.matches(None)?.len() as u64,
+            comparisons: self.comparison_report()?,
             custody,
             agreements: self.agreement_views(),
             roster_length: self.membership(|m| m.roster.length),
@@ -375,6 +377,7 @@ impl CommandHandler for Commands {
                 json(node.query(&columns, agreement.as_deref()).await)
             }
             Command::Matches { record_id } => json(node.matches(record_id.as_deref())),
+            Command::Comparisons { record_id } => json(node.comparison_lines(record_id.as_deref())),
             Command::Withdraw { record_ids } => json(node.withdraw(&record_ids, &progress).await),
             Command::Status => json(node.fresh_status().await),
             Command::Rekey => json(node.rekey().await),

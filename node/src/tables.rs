@@ -3,13 +3,14 @@
 //! A crash between two writes must never lose a row or a record; the order of writes is said where
 //! it matters. `rows` is the truth about what is, or shall be, at the hub.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use symbolon_core::agreement::Papers;
 use symbolon_core::encoding::{self, Digest};
 use symbolon_core::identity::{AgencyName, Name};
 use symbolon_core::linkage::record::Record;
+use symbolon_core::linkage::schema::KeyKindId;
 use symbolon_core::oprf::dkg::{Bytes, Dkg, Outgoing};
 use symbolon_core::oprf::threshold::CustodyKey;
 use symbolon_core::payload::{RecordReference, Urgency};
@@ -18,6 +19,7 @@ use symbolon_core::roster::SignedEntry;
 use symbolon_core::row::{AgreementEpoch, Handle, Token};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::comparison::{ComparisonEntry, Spent, StoredAsk, StoredComparison, StoredRefusal};
 use crate::custodian::gate::LedgerEntry;
 use crate::error::NodeError;
 use crate::vault::{Table, Vault};
@@ -172,6 +174,17 @@ pub struct StoredMatch {
     pub urgency: Urgency,
     pub query: bool,
     pub since: i64,
+    /// How many features of each field agree, once the two nodes have compared.
+    #[serde(default)]
+    pub counts: Option<Vec<u16>>,
+}
+
+impl StoredMatch {
+    /// The kinds of key that agree.
+    pub(crate) fn kinds(&self) -> BTreeSet<KeyKindId> {
+        let kinds = self.evidence.iter();
+        kinds.map(|(_, _, kind)| KeyKindId(*kind)).collect()
+    }
 }
 
 /// The end of an epoch: what proves that nothing of it is left.
@@ -234,6 +247,19 @@ pub struct Tables {
     pub matches: Table<MatchKey, StoredMatch>,
     /// Own handle and the other's handle -> the match they are evidence of.
     pub evidence: Table<(Handle, Handle), MatchKey>,
+    pub comparisons: Table<MatchKey, StoredComparison>,
+    /// The pair's name in letters -> the pair.
+    pub comparison_pairs: Table<Digest, MatchKey>,
+    /// Asks that wait, by sender and the pair's name.
+    pub comparison_asks: Table<(AgencyName, Digest), StoredAsk>,
+    /// Pairs to be looked at, and not before when.
+    pub comparison_due: Table<MatchKey, i64>,
+    /// Records that changed, whose pairs are to be looked at.
+    pub comparison_records: Table<String, ()>,
+    pub comparison_budget: Table<AgencyName, Spent>,
+    pub comparison_refusals: Table<AgencyName, StoredRefusal>,
+    /// Who was compared with; entries are only added.
+    pub comparison_log: Table<u64, ComparisonEntry>,
 }
 
 impl Tables {
@@ -262,6 +288,14 @@ impl Tables {
             common: vault.table("common")?,
             matches: vault.table("matches")?,
             evidence: vault.table("evidence")?,
+            comparisons: vault.table("comparisons")?,
+            comparison_pairs: vault.table("comparison-pairs")?,
+            comparison_asks: vault.table("comparison-asks")?,
+            comparison_due: vault.table("comparison-due")?,
+            comparison_records: vault.table("comparison-records")?,
+            comparison_budget: vault.table("comparison-budget")?,
+            comparison_refusals: vault.table("comparison-refusals")?,
+            comparison_log: vault.table("comparison-log")?,
         })
     }
 }

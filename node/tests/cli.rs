@@ -46,6 +46,7 @@ mod tests {
             &["import"],
             &["records"],
             &["matches"],
+            &["comparisons"],
             &["query"],
             &["withdraw"],
             &["status"],
@@ -267,6 +268,7 @@ mod tests {
             "what agreed",
             "bits",
             "tier",
+            "compared",
             "agreement",
             "reference",
             "since",
@@ -278,7 +280,14 @@ mod tests {
             rest = after;
         }
         let row = table.iter().find(|line| line.contains("R-1")).unwrap();
-        for cell in ["northshire-police", "name, date of birth", "31.4", "09:04"] {
+        let cells = [
+            "northshire-police",
+            "name, date of birth",
+            "31.4",
+            "name agrees",
+            "09:04",
+        ];
+        for cell in cells {
             assert!(row.contains(cell), "{row}");
         }
         assert!(run.out.contains("2 matches, 1 strong."), "{}", run.out);
@@ -293,12 +302,42 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn comparisons_are_listed_and_refusals_told_by_name() {
+        let node = Node::new();
+        node.answer(&json!([{
+            "at": "2026-03-01T09:04:00Z", "agency": "northshire-police", "record_id": "R-1",
+            "reference": "7f3a0000", "what": "answered",
+        }]));
+        let run = node.run(&["comparisons", "R-1"]).await;
+        assert_eq!((run.code, run.err.as_str()), (0, ""));
+        for cell in ["northshire-police", "R-1", "7f3a0000", "answered", "09:04"] {
+            assert!(run.out.contains(cell), "{}", run.out);
+        }
+        assert!(matches!(
+            node.command(),
+            Command::Comparisons { record_id: Some(id) } if id == "R-1"
+        ));
+        let run = node.run(&["--json", "comparisons"]).await;
+        assert_eq!(run.json()[0]["what"], "answered");
+
+        node.answer(&status());
+        let run = node.run(&["status"]).await;
+        assert!(run.out.contains("2 wait, 1 done, 1 refused"), "{}", run.out);
+        let named = "northshire-police broke the protocol of comparisons (2 times, last";
+        assert!(run.out.contains(named), "{}", run.out);
+        let run = node.run(&["--json", "status"]).await;
+        assert_eq!(run.json()["comparisons"]["waiting"], 2);
+        assert_eq!(run.json()["comparisons"]["refusals"][0]["times"], 2);
+    }
+
+    #[tokio::test]
     async fn empty_lists_say_what_to_do() {
         let node = Node::new();
         node.answer(&json!([]));
         for (args, hint) in [
             (&["records"][..], "symbolon-node import FILE"),
             (&["matches"], "symbolon-node records"),
+            (&["comparisons"], "symbolon-node matches"),
             (&["agreement", "list"], "The administrator proposes them"),
         ] {
             let run = node.run(args).await;

@@ -12,6 +12,8 @@ mod authorities;
 mod bad_input;
 mod canaries;
 mod certificates;
+mod comparison;
+mod comparison_lies;
 mod custodian_host;
 mod custody;
 mod custody_kill;

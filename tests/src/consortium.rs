@@ -49,7 +49,7 @@ pub const QUOTA: Quota = Quota {
 };
 
 /// Settings of every node of the harness: rows go at once, since nobody mixes in with them.
-const NODE_TOML: &str = "[tokenising]\nbatch_interval_ms = 0\n";
+const NODE_TOML: &str = "[tokenising]\nbatch_interval_ms = 0\n[comparison]\ndaily_budget = 1000000\nruns_per_pair = 10000\n";
 
 /// How long [`eventually`] waits before it gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -423,6 +423,9 @@ impl Consortium {
             let mut settled = self.hub()?.waiting_deliveries().await? == 0;
             for running in self.nodes.values() {
                 settled &= running.node.status()?.waiting == 0;
+                // Whoever is away is waited for by its partners, and not here.
+                let mut partners = running.node.comparisons_wait_for()?.into_iter();
+                settled &= !partners.any(|name| self.nodes.contains_key(name.as_str()));
             }
             Ok(settled.then_some(()))
         })

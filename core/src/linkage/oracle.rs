@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::comparison;
 use super::derive::{LinkageKey, derive, over_cap};
 use super::record::Record;
 use super::schema::{KeyKindId, Schema};
-use super::score::{Score, score};
+use super::score::Score;
 
 /// A record at an agency: (agency, record reference).
 pub type Handle = (String, String);
@@ -47,7 +48,7 @@ pub fn join(
     };
     let mut found = BTreeMap::new();
     for ((left, right), kinds) in evidence {
-        let scored = score(schema, &kinds);
+        let scored = compared(schema, agencies, (left, right), &kinds);
         if scored.tier.is_none() {
             continue;
         }
@@ -61,6 +62,23 @@ pub fn join(
         }
     }
     found
+}
+
+/// The score as it is when the two nodes have compared, where keys leave it open.
+fn compared(
+    schema: &Schema,
+    agencies: &[(String, Vec<(String, Record)>)],
+    (left, right): (Place, Place),
+    kinds: &BTreeSet<KeyKindId>,
+) -> Score {
+    let sets = |(agency, record): Place| {
+        let (_, record) = agencies.get(agency)?.1.get(record)?;
+        Some(comparison::field_sets(schema, record))
+    };
+    let counts = sets(left)
+        .zip(sets(right))
+        .map(|(left, right)| comparison::counts_in_clear(&left, &right));
+    comparison::score_compared(schema, kinds, counts.as_deref(), None)
 }
 
 /// One agency's keys with the records that hold them, without those over the cap.

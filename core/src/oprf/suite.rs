@@ -31,6 +31,12 @@ pub fn hash_to_group(mode: Mode, input: &[u8]) -> RistrettoPoint {
     RistrettoPoint::from_uniform_bytes(&uniform)
 }
 
+/// `hash_to_ristretto255` (RFC 9380, appendix B) under a domain separation tag of the caller's own, of
+/// at most 255 bytes.
+pub fn hash_to_ristretto255(tag: &[u8], message: &[&[u8]]) -> RistrettoPoint {
+    RistrettoPoint::from_uniform_bytes(&expand_message_xmd(message, &[tag]))
+}
+
 /// `HashToScalar` (section 4.1): the same expansion, reduced modulo the group order.
 pub fn hash_to_scalar(mode: Mode, input: &[&[u8]]) -> Scalar {
     let uniform = expand_message_xmd(input, &[b"HashToScalar-", &context_string(mode)]);

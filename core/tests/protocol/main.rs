@@ -9,6 +9,7 @@ mod agreement;
 mod agreement_epochs;
 mod agreement_words;
 mod common;
+mod comparison;
 mod custody;
 mod dkg;
 mod hostile;

@@ -108,6 +108,14 @@ Examples:
     /// A match is a reason to talk, not a proof: a person decides.
     #[command(after_help = "Examples:\n  symbolon-node matches\n  symbolon-node matches R-0041")]
     Matches(RecordArgs),
+    /// List the private comparisons: when, with which agency, of which of your records
+    ///
+    /// What keys leave open, the two nodes compare field by field; each learns how many features
+    /// agree. `matches` shows what came of it.
+    #[command(
+        after_help = "Examples:\n  symbolon-node comparisons\n  symbolon-node comparisons R-0041"
+    )]
+    Comparisons(RecordArgs),
     /// Ask about one person now, without keeping a record
     ///
     /// Give everything that you know: two or three details together find more than one. The other

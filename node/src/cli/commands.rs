@@ -86,6 +86,9 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         Task::Matches(args) => Command::Matches {
             record_id: args.record_id,
         },
+        Task::Comparisons(args) => Command::Comparisons {
+            record_id: args.record_id,
+        },
         Task::Query(args) => {
             let columns = args.details.columns();
             if columns.is_empty() {

@@ -31,6 +31,7 @@ pub(super) enum Kind {
     Records,
     /// Of one record, if it is named.
     Matches(Option<String>),
+    Comparisons,
     Query,
     Withdraw,
     Status,
@@ -52,6 +53,7 @@ impl Kind {
             },
             Command::Records { .. } => Self::Records,
             Command::Matches { record_id } => Self::Matches(record_id.clone()),
+            Command::Comparisons { .. } => Self::Comparisons,
             Command::Query { .. } => Self::Query,
             Command::Withdraw { .. } => Self::Withdraw,
             Command::Status => Self::Status,
@@ -85,6 +87,7 @@ pub(super) fn report(
         Kind::Matches(record) => {
             lists::matches(console, record.as_deref(), &parsed::<Vec<_>>(value)?)
         }
+        Kind::Comparisons => lists::comparisons(console, &parsed::<Vec<_>>(value)?),
         Kind::Query => lists::query(console, &parsed(value)?),
         Kind::Status => standing::status(console, &parsed(value)?),
         Kind::Rekey => rekey::report(console, parsed(value)?),

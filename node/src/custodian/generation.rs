@@ -24,9 +24,9 @@ use symbolon_core::oprf::dkg::{Dkg, Message, Outgoing};
 use symbolon_core::oprf::threshold::KeyShare;
 use symbolon_core::roster::Custody;
 
-use super::Letter;
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
+use crate::letters::Letter;
 use crate::node::Node;
 use crate::tables::{KeyTag, Secret, StoredRun, StoredShare};
 
@@ -171,7 +171,7 @@ impl Node {
         Ok(())
     }
 
-    pub(super) async fn dkg_message(
+    pub(crate) async fn dkg_message(
         &self,
         hub: &HubClient,
         from: &AgencyName,
@@ -201,7 +201,7 @@ impl Node {
         self.finish_custody(hub).await
     }
 
-    pub(super) async fn refresh_message(
+    pub(crate) async fn refresh_message(
         &self,
         hub: &HubClient,
         from: &AgencyName,

@@ -16,9 +16,9 @@ use symbolon_core::oprf::repair;
 use symbolon_core::oprf::threshold::KeyShare;
 use symbolon_core::roster::Custody;
 
-use super::Letter;
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
+use crate::letters::Letter;
 use crate::node::Node;
 use crate::tables::{KeyTag, Secret, StoredRepair, StoredShare};
 
@@ -99,7 +99,7 @@ impl Node {
         Ok(helpers.into_values().collect())
     }
 
-    pub(super) fn repair_message(
+    pub(crate) fn repair_message(
         &self,
         from: &AgencyName,
         message: RepairMessage,

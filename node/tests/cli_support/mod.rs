@@ -14,7 +14,8 @@ use symbolon_node::command::Command;
 use symbolon_node::config::NodeConfig;
 use symbolon_node::control::{CommandError, CommandHandler};
 use symbolon_node::reports::{
-    AgreementView, EnrolReport, HealthReport, MatchView, ProgressSink, StatusReport,
+    AgreementView, ComparisonRefusal, ComparisonReport, ComparisonView, EnrolReport, HealthReport,
+    MatchView, ProgressSink, StatusReport,
 };
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -259,6 +260,10 @@ pub fn found(record_id: &str, tier: &str) -> MatchView {
         urgency: "standard".to_owned(),
         from_query: false,
         since: "2026-03-01T09:04:00Z".to_owned(),
+        comparison: Some(ComparisonView {
+            state: "done".to_owned(),
+            fields: vec!["name agrees".to_owned()],
+        }),
     }
 }
 
@@ -302,6 +307,17 @@ pub fn status() -> StatusReport {
         waiting: 7,
         waiting_reason: None,
         matches: 3,
+        comparisons: ComparisonReport {
+            waiting: 2,
+            done: 1,
+            refused: 1,
+            refusals: vec![ComparisonRefusal {
+                agency: "northshire-police".to_owned(),
+                times: 2,
+                last: "2026-03-01T09:04:00Z".to_owned(),
+                reason: "it asks for a second run of one pair".to_owned(),
+            }],
+        },
         custody: "2 of 3, custodian 1 of them".to_owned(),
         agreements: vec![agreement(&[])],
         roster_length: 5,

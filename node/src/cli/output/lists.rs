@@ -3,7 +3,7 @@
 use super::super::console::Console;
 use super::super::failure::Failure;
 use super::{count, moment, print_table};
-use crate::reports::{MatchView, QueryReport, RecordView};
+use crate::reports::{ComparisonLine, MatchView, QueryReport, RecordView};
 
 pub(super) fn records(console: &mut Console, records: &[RecordView]) -> Result<(), Failure> {
     if records.is_empty() {
@@ -67,6 +67,7 @@ fn match_table(console: &mut Console, own: &str, matches: &[MatchView]) -> Resul
         "what agreed",
         "bits",
         "tier",
+        "compared",
         "agreement",
         "reference",
         "since",
@@ -79,9 +80,45 @@ fn match_table(console: &mut Console, own: &str, matches: &[MatchView]) -> Resul
             found.agreed.join(", "),
             format!("{:.1}", found.bits),
             found.tier.clone(),
+            compared(found),
             found.agreement.clone(),
             found.reference.clone(),
             moment(&found.since),
+        ]
+    });
+    print_table(console, &header, rows)
+}
+
+/// What the two nodes compared, in words; `waiting` until they have.
+fn compared(found: &MatchView) -> String {
+    let Some(comparison) = &found.comparison else {
+        return "not needed".to_owned();
+    };
+    if comparison.fields.is_empty() {
+        comparison.state.clone()
+    } else {
+        comparison.fields.join(", ")
+    }
+}
+
+pub(super) fn comparisons(
+    console: &mut Console,
+    comparisons: &[ComparisonLine],
+) -> Result<(), Failure> {
+    if comparisons.is_empty() {
+        return Ok(console.say(
+            "No comparisons yet. Matches that their keys leave open are compared with the other \
+             node, whenever both serve; see them with: symbolon-node matches",
+        )?);
+    }
+    let header = ["when", "agency", "own record", "own reference", "what"];
+    let rows = comparisons.iter().map(|line| {
+        vec![
+            moment(&line.at),
+            line.agency.clone(),
+            line.record_id.clone().unwrap_or("withdrawn".to_owned()),
+            line.reference.clone(),
+            line.what.clone(),
         ]
     });
     print_table(console, &header, rows)

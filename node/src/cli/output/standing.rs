@@ -2,8 +2,8 @@
 
 use super::super::console::Console;
 use super::super::failure::Failure;
-use super::{import, moment, print_table};
-use crate::reports::{EnrolReport, StatusReport, WaitingRekey};
+use super::{count, import, moment, print_table};
+use crate::reports::{AgreementView, ComparisonReport, EnrolReport, StatusReport, WaitingRekey};
 
 pub(super) fn enrolled(console: &mut Console, report: &EnrolReport) -> Result<(), Failure> {
     let EnrolReport {
@@ -46,6 +46,7 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         waiting,
         waiting_reason,
         matches,
+        comparisons,
         custody,
         agreements,
         roster_length,
@@ -67,15 +68,6 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         [] => health.state.clone(),
         reasons => format!("{}: {}", health.state, reasons.join("; ")),
     };
-    let agreements: Vec<String> = agreements
-        .iter()
-        .map(|agreement| format!("{} ({})", agreement.id, agreement.standing))
-        .collect();
-    let agreements = if agreements.is_empty() {
-        "none; nothing is shared".to_owned()
-    } else {
-        agreements.join(", ")
-    };
     let lines = [
         ("agency", format!("{agency} in {consortium}")),
         ("serving", serving.to_owned()),
@@ -84,10 +76,11 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         ("health", health),
         ("roster entries", roster_length.to_string()),
         ("custody of the key", custody.clone()),
-        ("agreements", agreements),
+        ("agreements", agreement_line(agreements)),
         ("records", records.to_string()),
         ("rows at the hub", rows.to_string()),
         ("matches", matches.to_string()),
+        ("comparisons", comparison_line(comparisons)),
     ];
     let rows = lines.map(|(name, value)| vec![name.to_owned(), value]);
     print_table(console, &[], rows)?;
@@ -97,6 +90,7 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
             closure.number, closure.withdrawn, closure.before
         ))?;
     }
+    refusals(console, comparisons)?;
     remarks(
         console,
         rekey.as_ref(),
@@ -115,6 +109,39 @@ fn remarks(
     }
     if let Some(sentence) = import::waiting("key", keys, reason) {
         console.say(&sentence)?;
+    }
+    Ok(())
+}
+
+fn agreement_line(agreements: &[AgreementView]) -> String {
+    let agreements: Vec<String> = agreements
+        .iter()
+        .map(|agreement| format!("{} ({})", agreement.id, agreement.standing))
+        .collect();
+    if agreements.is_empty() {
+        "none; nothing is shared".to_owned()
+    } else {
+        agreements.join(", ")
+    }
+}
+
+fn comparison_line(comparisons: &ComparisonReport) -> String {
+    format!(
+        "{} wait, {} done, {} refused",
+        comparisons.waiting, comparisons.done, comparisons.refused
+    )
+}
+
+fn refusals(console: &mut Console, comparisons: &ComparisonReport) -> Result<(), Failure> {
+    for refusal in &comparisons.refusals {
+        console.say(&format!(
+            "The node of {} broke the protocol of comparisons ({}, last {}): {}. Tell that agency \
+             and your administrator.",
+            refusal.agency,
+            count(refusal.times, "time"),
+            moment(&refusal.last),
+            refusal.reason
+        ))?;
     }
     Ok(())
 }
