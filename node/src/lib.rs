@@ -10,6 +10,7 @@
 //! | [`certificates`] | renewing the TLS certificate, telling how long it lasts |
 //! | [`enrolment`], [`membership`], [`custodian`], [`custody`], [`oracle`] | invitation, roster, agreements, share of the key and its life, evaluations |
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
+//! | [`evaluate`] | files with truth, to measure the linkage |
 //! | [`node`], [`serve`] | the open node, and what keeps it going |
 
 pub mod certificates;
@@ -23,6 +24,7 @@ pub mod custodian;
 pub mod custody;
 pub mod enrolment;
 pub mod error;
+pub mod evaluate;
 pub mod heal;
 pub mod hub_client;
 pub mod import;

@@ -52,7 +52,7 @@ const HUB_COMMANDS: [&str; 44] = [
     "ca trust-root",
     "ca sign-administrator",
 ];
-const NODE_COMMANDS: [&str; 24] = [
+const NODE_COMMANDS: [&str; 26] = [
     "",
     "enrol",
     "serve",
@@ -76,6 +76,8 @@ const NODE_COMMANDS: [&str; 24] = [
     "custody backup",
     "custody restore",
     "schema",
+    "evaluate",
+    "calibrate",
     "default-config",
 ];
 
