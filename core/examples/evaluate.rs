@@ -1,73 +1,80 @@
-//! Precision and recall of the default schema on a set with truth.
+//! Precision and recall of a schema on sets with truth, for whoever works on the schema.
 //!
-//! `cargo run -p symbolon-core --features node --example evaluate -- DIRECTORY`: the directory
-//! holds one `AGENCY.csv` for each agency and `truth.csv` with the columns `left_agency`,
-//! `left_record`, `right_agency`, `right_record`.
+//! `cargo run --release -p symbolon-core --features node --example evaluate -- [--schema FILE]
+//! [--calibrate] DIRECTORY...`: each directory holds one `AGENCY.csv` for each agency and
+//! `truth.csv` with the columns `left_agency`, `left_record`, `right_agency`, `right_record`. The
+//! node's `evaluate` and `calibrate` commands do the same for people.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use symbolon_core::linkage::oracle::{self, Handle, Pair};
-use symbolon_core::linkage::{KeyKindId, LinkageKey, Record, Schema, Tier, derive, over_cap};
+use symbolon_core::linkage::calibration::calibrate;
+use symbolon_core::linkage::evaluation::{Evaluation, Quality, evaluate};
+use symbolon_core::linkage::oracle::Pair;
+use symbolon_core::linkage::{Record, Schema};
 
 type Agencies = Vec<(String, Vec<(String, Record)>)>;
-type Kept = BTreeMap<LinkageKey, Vec<Handle>>;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let directory = std::env::args().nth(1).ok_or("which directory?")?;
-    let (agencies, truth) = read(Path::new(&directory))?;
-    let schema = Schema::default_schema();
-
-    let records: usize = agencies.iter().map(|(_, records)| records.len()).sum();
-    let started = Instant::now();
-    let kept: Vec<Kept> = agencies.iter().map(|a| kept_keys(schema, a)).collect();
-    let seconds = started.elapsed().as_secs_f64();
-    let keys: usize = kept.iter().flat_map(BTreeMap::values).map(Vec::len).sum();
-    println!("{records} records, {keys} keys, derived in {seconds:.2} s");
-
-    let found = oracle::join(&agencies, schema);
-    let strong = found.iter().filter(|(_, s)| s.tier == Some(Tier::Strong));
-    report(
-        "strong",
-        &strong.map(|(pair, _)| pair.clone()).collect(),
-        &truth,
-    );
-    report("found", &found.keys().cloned().collect(), &truth);
-
-    let by_kind = candidates(&kept);
-    let all: BTreeSet<Pair> = by_kind.values().flatten().cloned().collect();
-    report("candidates", &all, &truth);
-    println!(
-        "\n{:<22} {:>6} {:>6} {:>6}  only through it",
-        "kind", "true", "false", "recall"
-    );
-    for (kind, pairs) in &by_kind {
-        let name = schema.kind(*kind).map_or("?", |kind| kind.name.as_str());
-        let right = pairs.intersection(&truth).count();
-        let others: BTreeSet<&Pair> = by_kind
-            .iter()
-            .filter(|(other, _)| *other != kind)
-            .flat_map(|(_, pairs)| pairs)
-            .collect();
-        let only = pairs
-            .iter()
-            .filter(|p| !others.contains(p) && truth.contains(*p));
-        let recall = oracle::precision_recall(pairs, &truth).1;
-        let wrong = pairs.len() - right;
-        println!(
-            "{name:<22} {right:>6} {wrong:>6} {recall:>6.3}  {}",
-            only.count()
-        );
+    let mut schema = Schema::default_schema().clone();
+    let (mut estimate, mut detail, mut directories) = (false, false, Vec::new());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--schema" => {
+                let file = arguments.next().ok_or("which schema?")?;
+                schema = Schema::parse(&std::fs::read_to_string(file)?)?;
+            }
+            "--calibrate" => estimate = true,
+            "--detail" => detail = true,
+            _ => directories.push(argument),
+        }
+    }
+    for directory in directories {
+        let (agencies, truth) = read(Path::new(&directory))?;
+        if estimate {
+            let found = calibrate(&schema, &agencies, 1_000_000);
+            println!("{}", serde_json::to_string(&found)?);
+            continue;
+        }
+        let started = Instant::now();
+        let evaluation = evaluate(&schema, &agencies, &truth);
+        report(&directory, &evaluation, started.elapsed().as_secs_f64());
+        if detail {
+            println!("{}", serde_json::to_string(&evaluation)?);
+        }
     }
     Ok(())
+}
+
+fn report(directory: &str, found: &Evaluation, seconds: f64) {
+    let name = Path::new(directory).file_name().unwrap_or_default();
+    let quality = |q: &Quality| {
+        format!(
+            "{:>5.1}: {:.4}/{:.4} F1 {:.4}",
+            q.threshold, q.precision, q.recall, q.f1
+        )
+    };
+    println!(
+        "{:<12} default {} | best {} | strong {} | cand recall {:.4}, {:.2} a record, {:.1} keys, {:.1} s",
+        name.to_string_lossy(),
+        quality(&found.default),
+        quality(&found.best),
+        quality(&found.strong),
+        found.candidate_recall,
+        found.candidates_per_record,
+        found.keys_per_record,
+        seconds
+    );
 }
 
 fn read(directory: &Path) -> Result<(Agencies, BTreeSet<Pair>), Box<dyn Error>> {
     let mut agencies = Agencies::new();
     let mut truth = BTreeSet::new();
-    let entries = std::fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
+    let mut entries = std::fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
     for path in entries.iter().map(std::fs::DirEntry::path) {
         if path.extension().is_none_or(|e| e != "csv") {
             continue;
@@ -96,44 +103,4 @@ fn read(directory: &Path) -> Result<(Agencies, BTreeSet<Pair>), Box<dyn Error>> 
         }
     }
     Ok((agencies, truth))
-}
-
-fn kept_keys(schema: &Schema, (agency, records): &(String, Vec<(String, Record)>)) -> Kept {
-    let mut keys = Kept::new();
-    for (reference, record) in records {
-        for key in derive(schema, record) {
-            let handle = (agency.clone(), reference.clone());
-            keys.entry(key).or_default().push(handle);
-        }
-    }
-    keys.retain(|key, held_by| !over_cap(schema, key.kind, held_by.len()));
-    keys
-}
-
-/// The pairs that each kind of key joins.
-fn candidates(kept: &[Kept]) -> BTreeMap<KeyKindId, BTreeSet<Pair>> {
-    let mut by_kind: BTreeMap<KeyKindId, BTreeSet<Pair>> = BTreeMap::new();
-    for (index, here) in kept.iter().enumerate() {
-        for there in kept.iter().skip(index + 1) {
-            for (key, left) in here {
-                for right in there.get(key).into_iter().flatten() {
-                    for left in left {
-                        let (a, b) = (left.clone(), right.clone());
-                        let pair = if a <= b { (a, b) } else { (b, a) };
-                        by_kind.entry(key.kind).or_default().insert(pair);
-                    }
-                }
-            }
-        }
-    }
-    by_kind
-}
-
-fn report(what: &str, found: &BTreeSet<Pair>, truth: &BTreeSet<Pair>) {
-    let (precision, recall) = oracle::precision_recall(found, truth);
-    let f1 = 2.0 * precision * recall / (precision + recall);
-    let pairs = found.len();
-    println!(
-        "{what:<10} {pairs:>6} pairs  precision {precision:.4}  recall {recall:.4}  F1 {f1:.4}"
-    );
 }

@@ -100,11 +100,7 @@ pub struct Layout {
 
 impl Layout {
     /// The layout of the sets that a schema makes of any record.
-    pub fn of(
-        schema: &Digest,
-        normaliser: u16,
-        sets: &[FieldSet],
-    ) -> Result<Self, ComparisonError> {
+    pub fn of(schema: &Digest, sets: &[FieldSet]) -> Result<Self, ComparisonError> {
         let refuse = |reason| Err(ComparisonError::OwnFeatures(reason));
         let fields = sets.iter().map(|s| (s.label.clone(), usize::from(s.slots)));
         let fields: Vec<(String, usize)> = fields.collect();
@@ -115,7 +111,7 @@ impl Layout {
         if slots > MAX_SLOTS || fields.iter().any(|(_, slots)| *slots == 0) {
             return refuse("each field has a slot or more, all together at most 1024");
         }
-        let mut parts = vec![schema.0.to_vec(), normaliser.to_be_bytes().to_vec()];
+        let mut parts = vec![schema.0.to_vec()];
         for set in sets {
             parts.push(set.label.as_bytes().to_vec());
             parts.push(set.slots.to_be_bytes().to_vec());

@@ -8,8 +8,11 @@
 //! Deliberately absent: tokens. Nothing in this room is blinded or keyed, so nothing it returns may
 //! leave the node before it went through the oblivious function.
 
+pub mod calibration;
+mod common;
 pub mod comparison;
 pub mod derive;
+pub mod evaluation;
 mod feature;
 pub mod languages;
 pub mod normalise;
@@ -18,7 +21,8 @@ pub mod record;
 pub mod schema;
 pub mod score;
 
+pub use comparison::{FieldSet, counts_in_clear, field_sets};
 pub use derive::{LinkageKey, derive, over_cap};
 pub use record::{Category, Issue, IssueReason, Record, Risk, Sex};
 pub use schema::{FieldName, KeyKind, KeyKindId, Level, Schema, SchemaError};
-pub use score::{Score, Tier, describe, score};
+pub use score::{Score, Standing, Tier, describe, score, score_compared, standing};

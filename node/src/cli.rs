@@ -9,6 +9,7 @@ mod commands;
 mod console;
 mod custody;
 mod enrol;
+mod evaluate;
 mod failure;
 mod logging;
 mod output;
@@ -176,6 +177,8 @@ async fn carry_out(
         }
         Task::Schema(_) => output::schema(console, global.json, &launcher.schema()),
         Task::DefaultConfig => output::default_config(console, global.json),
+        Task::Evaluate(args) => evaluate::evaluate(&args, global.json, console),
+        Task::Calibrate(args) => evaluate::calibrate(&args, global.json, console),
         Task::Custody(task) => custody::carry_out(&global, task, console, &*launcher).await,
         task => commands::carry_out(&global, task, console, &*launcher).await,
     }

@@ -225,10 +225,8 @@ impl Node {
     }
 
     /// Whether keys leave a pair open.
-    pub(super) fn wants_comparison(&self, key: &MatchKey, found: &StoredMatch) -> bool {
-        let thresholds = self.thresholds();
-        let kinds = found.kinds();
-        !found.query && wanted(self.schema, &kinds, thresholds.get(&key.agreement))
+    pub(super) fn wants_comparison(&self, found: &StoredMatch) -> bool {
+        !found.query && wanted(self.schema, &found.kinds())
     }
 
     /// Something about a pair is new: the worker looks at it.
@@ -272,7 +270,7 @@ impl Node {
         state: &mut StoredComparison,
     ) -> Result<(), NodeError> {
         if let Some(record) = self.tables.records.get(&key.record_id)? {
-            let sets = features::sets(self.schema, &record.record);
+            let sets = features::own_sets(self.schema, &record.record);
             let said = symbolon_core::comparison::canonical(&self.comparisons.layout, &sets);
             state.note_features(KeyTag(self.vault.tag("comparison", &said)));
         }

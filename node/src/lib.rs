@@ -13,6 +13,7 @@
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
 //! | [`comparison`] | what keys leave open, compared field by field with the other node |
 //! | `letters` | what nodes write to each other |
+//! | [`evaluate`] | files with truth, to measure the linkage |
 //! | [`node`], [`serve`] | the open node, and what keeps it going |
 
 pub mod certificates;
@@ -27,6 +28,7 @@ pub mod custodian;
 pub mod custody;
 pub mod enrolment;
 pub mod error;
+pub mod evaluate;
 pub mod heal;
 pub mod health;
 pub mod hub_client;

@@ -205,7 +205,7 @@ impl Node {
     }
 
     /// By keys, and by what the nodes compared where keys leave it open.
-    fn scored(&self, found: &StoredMatch, threshold: Option<&ScoreThreshold>) -> Score {
+    pub(crate) fn scored(&self, found: &StoredMatch, threshold: Option<&ScoreThreshold>) -> Score {
         let counts = found.counts.as_deref();
         comparison::score(self.schema, &found.kinds(), counts, threshold)
     }

@@ -14,7 +14,6 @@ use symbolon_core::crypto::{SecretKey, SigningKey, random};
 use symbolon_core::encoding::Digest;
 use symbolon_core::envelope::Envelope;
 use symbolon_core::linkage::comparison::{FieldSet, field_sets};
-use symbolon_core::linkage::normalise::NORMALISER_VERSION;
 use symbolon_core::linkage::record::Record;
 use symbolon_core::linkage::schema::Schema;
 use symbolon_core::payload::RecordReference;
@@ -146,7 +145,7 @@ async fn read_vault(scene: &Scene, liar: &str) -> Liar {
     let node = Node::open(&place, config, &unlock(), clock::system()).unwrap();
     let hub = node.hub().await.unwrap();
     let schema = Schema::default_schema();
-    let layout = Layout::of(&Digest(schema.digest()), NORMALISER_VERSION, &sets()).unwrap();
+    let layout = Layout::of(&Digest(schema.digest()), &sets()).unwrap();
     Liar {
         node,
         hub,

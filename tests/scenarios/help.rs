@@ -52,7 +52,7 @@ const HUB_COMMANDS: [&str; 44] = [
     "ca trust-root",
     "ca sign-administrator",
 ];
-const NODE_COMMANDS: [&str; 25] = [
+const NODE_COMMANDS: [&str; 27] = [
     "",
     "enrol",
     "serve",
@@ -77,6 +77,8 @@ const NODE_COMMANDS: [&str; 25] = [
     "custody backup",
     "custody restore",
     "schema",
+    "evaluate",
+    "calibrate",
     "default-config",
 ];
 

@@ -1,15 +1,15 @@
 //! From a record to its linkage keys.
 //!
-//! A key's input to the oblivious function binds the schema's and the normaliser's version and the
+//! A key's input to the oblivious function binds the schema's version, those of the normalisers and the
 //! kind: a phone number and an account that read alike never meet, nor do two software versions.
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use zeroize::Zeroizing;
 
 use super::feature::Prepared;
-use super::normalise::NORMALISER_VERSION;
 use super::record::Record;
 use super::schema::{KeyKind, KeyKindId, Schema};
 
@@ -33,6 +33,13 @@ impl PartialOrd for LinkageKey {
     }
 }
 
+impl Hash for LinkageKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.kind.hash(state);
+        self.value.as_str().hash(state);
+    }
+}
+
 impl fmt::Debug for LinkageKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LinkageKey")
@@ -42,23 +49,25 @@ impl fmt::Debug for LinkageKey {
 }
 
 impl LinkageKey {
-    /// What is tokenised: ("symbolon", schema version, normaliser version, kind name, value), each
-    /// part after its length as a big-endian u16, so that different keys never encode alike.
+    /// What is tokenised: ("symbolon", schema version, normalisers of the kind's parts with their
+    /// versions, kind name, value), each part after its length as a big-endian u16, so that
+    /// different keys never encode alike.
     #[must_use]
     pub fn input(&self, schema: &Schema) -> Zeroizing<Vec<u8>> {
-        let unknown;
-        let kind = match schema.kind(self.kind) {
-            Some(kind) => kind.name.as_str(),
+        let (unknown, none);
+        let (kind, normalisers) = match schema.kind(self.kind) {
+            Some(kind) => (kind.name.as_str(), kind.normalisers.as_str()),
             // No name in a schema has this form.
             None => {
                 unknown = format!("#{}", self.kind.0);
-                &unknown
+                none = String::new();
+                (unknown.as_str(), none.as_str())
             }
         };
         let mut input = Zeroizing::new(Vec::with_capacity(32 + kind.len() + self.value.len()));
         push_part(&mut input, b"symbolon");
         push_part(&mut input, &schema.version.to_be_bytes());
-        push_part(&mut input, &NORMALISER_VERSION.to_be_bytes());
+        push_part(&mut input, normalisers.as_bytes());
         push_part(&mut input, kind.as_bytes());
         push_part(&mut input, self.value.as_bytes());
         input

@@ -37,9 +37,21 @@ pub(super) enum Feature {
     /// As `BothPrefixes`, of names that are not too common.
     TellingPrefixes,
     NameAndInitial,
+    /// Two letters of one name and four of the other.
+    TwoAndFourLetters,
+    /// The last three letters of both names.
+    BothEndings,
+    /// All letters of both names, sorted: names whose letters were scrambled or parted elsewhere.
+    AllLetters,
     OneName,
+    /// First letter and consonants of one name, four in all.
+    OneSkeleton,
+    /// The consonants of one name, sorted.
+    OneConsonants,
     BothInitials,
     OnePrefix,
+    /// Two letters of one name.
+    OneStart,
     OneInitial,
     Date,
     DateSwapped,
@@ -48,13 +60,23 @@ pub(super) enum Feature {
     Year,
     Address,
     Postcode,
+    Outcode,
+    /// House number and three letters of the street.
+    HouseAndStreet,
     Street,
+    StreetStart,
     Town,
     TownPrefix,
+    /// The consonants of the town, sorted.
+    TownConsonants,
     EmailLocal,
     EmailStartAndDomain,
     EmailEndAndDomain,
     EmailLocalPrefix,
+    /// Four letters of the local part and three of the domain.
+    EmailStarts,
+    EmailLocalStart,
+    EmailLocalEnd,
     EmailDomain,
 }
 
@@ -75,6 +97,12 @@ impl Feature {
             Self::BothSounds | Self::TellingSounds => (FieldName::Name, Level::BothSounds),
             Self::BothPrefixes | Self::TellingPrefixes => (FieldName::Name, Level::BothPrefixes),
             Self::NameAndInitial => (FieldName::Name, Level::NameAndInitial),
+            Self::TwoAndFourLetters => (FieldName::Name, Level::TwoAndFourLetters),
+            Self::BothEndings => (FieldName::Name, Level::BothEndings),
+            Self::AllLetters => (FieldName::Name, Level::AllLetters),
+            Self::OneSkeleton => (FieldName::Name, Level::OneSkeleton),
+            Self::OneConsonants => (FieldName::Name, Level::OneConsonants),
+            Self::OneStart => (FieldName::Name, Level::OneStart),
             Self::OneName => (FieldName::Name, Level::OneName),
             Self::BothInitials => (FieldName::Name, Level::BothInitials),
             Self::OnePrefix => (FieldName::Name, Level::OnePrefix),
@@ -86,6 +114,10 @@ impl Feature {
             Self::Year => (FieldName::DateOfBirth, Level::Year),
             Self::Address | Self::Uprn => (FieldName::Place, Level::Address),
             Self::Postcode => (FieldName::Place, Level::Postcode),
+            Self::Outcode => (FieldName::Place, Level::Outcode),
+            Self::HouseAndStreet => (FieldName::Place, Level::HouseAndStreet),
+            Self::StreetStart => (FieldName::Place, Level::StreetStart),
+            Self::TownConsonants => (FieldName::Place, Level::TownConsonants),
             Self::Street => (FieldName::Place, Level::Street),
             Self::Town => (FieldName::Place, Level::Town),
             Self::TownPrefix => (FieldName::Place, Level::TownPrefix),
@@ -94,6 +126,9 @@ impl Feature {
                 (FieldName::Email, Level::PartAndDomain)
             }
             Self::EmailLocalPrefix => (FieldName::Email, Level::LocalPrefix),
+            Self::EmailStarts => (FieldName::Email, Level::Starts),
+            Self::EmailLocalStart => (FieldName::Email, Level::LocalStart),
+            Self::EmailLocalEnd => (FieldName::Email, Level::LocalEnd),
             Self::EmailDomain => (FieldName::Email, Level::Domain),
         }
     }
@@ -101,22 +136,23 @@ impl Feature {
 
 /// A record after normalising: what features are read from.
 pub(super) struct Prepared {
-    nhs_numbers: Vec<String>,
-    ni_numbers: Vec<String>,
+    pub nhs_numbers: Vec<String>,
+    pub ni_numbers: Vec<String>,
     upns: Vec<String>,
     pnc_ids: Vec<String>,
     cros: Vec<String>,
     uprns: Vec<String>,
-    passports: Vec<String>,
+    pub passports: Vec<String>,
     phones: Vec<String>,
     vehicles: Vec<String>,
     accounts: Vec<String>,
-    emails: Vec<Email>,
-    name: PersonName,
-    dates: Vec<BirthDate>,
-    postcodes: Vec<String>,
+    pub emails: Vec<Email>,
+    pub name: PersonName,
+    pub dates: Vec<BirthDate>,
+    pub postcodes: Vec<String>,
     streets: Vec<String>,
-    towns: Vec<String>,
+    houses: Vec<String>,
+    pub towns: Vec<String>,
 }
 
 /// Values of one column that are used; more would be a list, not a person.
@@ -144,6 +180,7 @@ impl Prepared {
             dates: good(&record.date_of_birth, dates::parse),
             postcodes: good(&record.postcode, postcode),
             streets: good(&record.address, places::street),
+            houses: record.address.iter().filter_map(|a| house(a)).collect(),
             towns: good(&record.town, places::town),
         }
     }
@@ -166,20 +203,34 @@ impl Prepared {
             Feature::Street => self.streets.clone(),
             Feature::Town => self.towns.clone(),
             Feature::TownPrefix => prefixes(&self.towns, 3),
+            Feature::TownConsonants => self.towns.iter().map(|t| consonants(t)).collect(),
+            Feature::StreetStart => prefixes(&self.streets, 4),
+            Feature::HouseAndStreet => self.houses.clone(),
+            Feature::Outcode => self
+                .postcodes
+                .iter()
+                .map(|p| outcode(p).to_owned())
+                .collect(),
             Feature::Address => self.addresses(),
             Feature::EmailLocal
             | Feature::EmailStartAndDomain
             | Feature::EmailEndAndDomain
             | Feature::EmailLocalPrefix
+            | Feature::EmailStarts
+            | Feature::EmailLocalStart
+            | Feature::EmailLocalEnd
             | Feature::EmailDomain => self.email_parts(feature),
             Feature::Date
             | Feature::DateSwapped
             | Feature::YearAndMonth
             | Feature::DayAndMonth
             | Feature::Year => self.date_parts(feature),
-            Feature::OneName | Feature::OnePrefix | Feature::OneInitial => {
-                self.single_names(feature)
-            }
+            Feature::OneName
+            | Feature::OnePrefix
+            | Feature::OneInitial
+            | Feature::OneStart
+            | Feature::OneSkeleton
+            | Feature::OneConsonants => self.single_names(feature),
             Feature::BothNames
             | Feature::BothSounds
             | Feature::BothPrefixes
@@ -187,6 +238,9 @@ impl Prepared {
             | Feature::TellingSounds
             | Feature::TellingPrefixes
             | Feature::BothInitials
+            | Feature::TwoAndFourLetters
+            | Feature::BothEndings
+            | Feature::AllLetters
             | Feature::NameAndInitial => self.name_pairs(feature),
         };
         values.retain(|v| !v.is_empty() && v.len() <= MAX_VALUE_LEN);
@@ -201,6 +255,9 @@ impl Prepared {
         let value = |name: &&str| match feature {
             Feature::OneName => names::root(name).to_owned(),
             Feature::OnePrefix => start(name, 3).to_owned(),
+            Feature::OneStart => start(name, 2).to_owned(),
+            Feature::OneSkeleton => skeleton(name),
+            Feature::OneConsonants => consonants(name),
             _ => start(name, 1).to_owned(),
         };
         singles.iter().map(value).collect()
@@ -226,6 +283,12 @@ impl Prepared {
                 }
                 Feature::BothPrefixes | Feature::TellingPrefixes => {
                     values.push(unordered(start(a, 3), start(b, 3)))
+                }
+                Feature::BothEndings => values.push(unordered(end(a, 3), end(b, 3))),
+                Feature::AllLetters => values.push(sorted(&format!("{a}{b}"))),
+                Feature::TwoAndFourLetters => {
+                    values.push(format!("{} {}", start(a, 2), start(b, 4)));
+                    values.push(format!("{} {}", start(b, 2), start(a, 4)));
                 }
                 Feature::BothInitials => values.push(unordered(start(a, 1), start(b, 1))),
                 _ => {
@@ -284,6 +347,12 @@ impl Prepared {
                     let skipped = local.char_indices().nth(length - EDGE)?.0;
                     Some(format!("{} {}", local.get(skipped..)?, domain?))
                 }
+                Feature::EmailStarts => {
+                    let ends = email.domain.get(..3).filter(|_| domain.is_some())?;
+                    Some(format!("{} {ends}", start(local, 4)))
+                }
+                Feature::EmailLocalStart if length > 3 => Some(start(local, 4).to_owned()),
+                Feature::EmailLocalEnd if length > EDGE => Some(end(local, EDGE).to_owned()),
                 Feature::EmailLocalPrefix if length > PREFIX => {
                     Some(start(local, PREFIX).to_owned())
                 }
@@ -309,11 +378,64 @@ fn unordered(a: &str, b: &str) -> String {
 }
 
 /// The first characters, or all when there are fewer.
-fn start(text: &str, characters: usize) -> &str {
+pub(super) fn start(text: &str, characters: usize) -> &str {
     match text.char_indices().nth(characters) {
         Some((end, _)) => text.get(..end).unwrap_or(text),
         None => text,
     }
+}
+
+/// The last characters, or all when there are fewer.
+pub(super) fn end(text: &str, characters: usize) -> &str {
+    let length = text.chars().count();
+    let skipped = text.char_indices().nth(length.saturating_sub(characters));
+    skipped.and_then(|(at, _)| text.get(at..)).unwrap_or(text)
+}
+
+fn sorted(text: &str) -> String {
+    let mut bytes: Vec<char> = text.chars().collect();
+    bytes.sort_unstable();
+    bytes.into_iter().collect()
+}
+
+fn is_vowel(c: char) -> bool {
+    matches!(c, 'a' | 'e' | 'i' | 'o' | 'u' | 'y')
+}
+
+/// The consonants in alphabetical order; none when there are fewer than two.
+fn consonants(text: &str) -> String {
+    let kept: String = text.chars().filter(|c| !is_vowel(*c)).collect();
+    if kept.len() < 2 {
+        String::new()
+    } else {
+        sorted(&kept)
+    }
+}
+
+/// The first letter and the consonants that follow, four letters in all.
+fn skeleton(name: &str) -> String {
+    let kept = name
+        .char_indices()
+        .filter(|(at, c)| *at == 0 || !is_vowel(*c));
+    kept.map(|(_, c)| c).take(4).collect()
+}
+
+/// What stands before the last three characters; of short codes the first two.
+fn outcode(postcode: &str) -> &str {
+    let length = postcode.chars().count();
+    start(postcode, if length > 4 { length - 3 } else { 2 })
+}
+
+/// House number and the first three letters of the street.
+fn house(address: &str) -> Option<String> {
+    let street = places::street(address).ok()?;
+    let digits: String = address
+        .chars()
+        .skip_while(|c| !c.is_ascii_digit())
+        .take_while(char::is_ascii_digit)
+        .take(6)
+        .collect();
+    (!digits.is_empty()).then(|| format!("{digits} {}", start(&street, 3)))
 }
 
 fn prefixes(values: &[String], characters: usize) -> Vec<String> {

@@ -113,13 +113,6 @@ fn published_numbers_are_right() {
     }
 }
 
-#[test]
-fn every_normaliser_has_a_version() {
-    assert!(VERSIONS.is_sorted());
-    assert!(VERSIONS.iter().all(|(_, version)| *version >= 1));
-    assert_eq!(VERSIONS.len(), 7);
-}
-
 proptest! {
     #[test]
     fn one_wrong_digit_is_refused((rule, number) in checked_number(), at in 0usize..32, by in 1u8..=9) {

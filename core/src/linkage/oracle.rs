@@ -5,10 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::comparison;
-use super::derive::{LinkageKey, derive, over_cap};
+use super::evaluation::{self, Place};
 use super::record::Record;
-use super::schema::{KeyKindId, Schema};
+use super::schema::Schema;
 use super::score::Score;
 
 /// A record at an agency: (agency, record reference).
@@ -16,43 +15,24 @@ pub type Handle = (String, String);
 /// Two handles, the lesser first.
 pub type Pair = (Handle, Handle);
 
-/// Indices of an agency and of a record in it.
-type Place = (usize, usize);
-
-/// Every pair of records of different agencies that reaches a tier.
+/// Every pair of records of different agencies that reaches a tier, once the two nodes have compared
+/// what keys leave open.
 #[must_use]
 pub fn join(
     agencies: &[(String, Vec<(String, Record)>)],
     schema: &Schema,
 ) -> BTreeMap<Pair, Score> {
-    let mut holders: BTreeMap<LinkageKey, Vec<Place>> = BTreeMap::new();
-    for (agency, (_, records)) in agencies.iter().enumerate() {
-        for (key, held_by) in kept_keys(schema, records) {
-            let here = held_by.into_iter().map(|record| (agency, record));
-            holders.entry(key).or_default().extend(here);
-        }
-    }
-    let mut evidence: BTreeMap<(Place, Place), BTreeSet<KeyKindId>> = BTreeMap::new();
-    for (key, held_by) in &holders {
-        for (index, left) in held_by.iter().enumerate() {
-            let others = held_by.iter().skip(index + 1);
-            for right in others.filter(|right| right.0 != left.0) {
-                let kinds = evidence.entry((*left, *right)).or_default();
-                kinds.insert(key.kind);
-            }
-        }
-    }
     let handle = |(agency, record): Place| -> Option<Handle> {
         let (name, records) = agencies.get(agency)?;
         Some((name.clone(), records.get(record)?.0.clone()))
     };
     let mut found = BTreeMap::new();
-    for ((left, right), kinds) in evidence {
-        let scored = compared(schema, agencies, (left, right), &kinds);
-        if scored.tier.is_none() {
+    for (candidate, scored) in evaluation::candidates_scored(schema, agencies) {
+        let Some(scored) = scored.filter(|scored| scored.tier.is_some()) else {
             continue;
-        }
-        if let (Some(left), Some(right)) = (handle(left), handle(right)) {
+        };
+        let (left, right) = (handle(candidate.left), handle(candidate.right));
+        if let (Some(left), Some(right)) = (left, right) {
             let pair = if left <= right {
                 (left, right)
             } else {
@@ -62,35 +42,6 @@ pub fn join(
         }
     }
     found
-}
-
-/// The score as it is when the two nodes have compared, where keys leave it open.
-fn compared(
-    schema: &Schema,
-    agencies: &[(String, Vec<(String, Record)>)],
-    (left, right): (Place, Place),
-    kinds: &BTreeSet<KeyKindId>,
-) -> Score {
-    let sets = |(agency, record): Place| {
-        let (_, record) = agencies.get(agency)?.1.get(record)?;
-        Some(comparison::field_sets(schema, record))
-    };
-    let counts = sets(left)
-        .zip(sets(right))
-        .map(|(left, right)| comparison::counts_in_clear(&left, &right));
-    comparison::score_compared(schema, kinds, counts.as_deref(), None)
-}
-
-/// One agency's keys with the records that hold them, without those over the cap.
-fn kept_keys(schema: &Schema, records: &[(String, Record)]) -> BTreeMap<LinkageKey, Vec<usize>> {
-    let mut keys: BTreeMap<LinkageKey, Vec<usize>> = BTreeMap::new();
-    for (index, (_, record)) in records.iter().enumerate() {
-        for key in derive(schema, record) {
-            keys.entry(key).or_default().push(index);
-        }
-    }
-    keys.retain(|key, held_by| !over_cap(schema, key.kind, held_by.len()));
-    keys
 }
 
 /// (precision, recall) of the found pairs. Both are 1 when there was nothing to find.

@@ -8,6 +8,9 @@
 //! Both sides of a match must reach the same score, so weights are whole tenths of a bit and sums
 //! are exact; [`Schema::digest`] lets two nodes see that they speak of the same schema.
 
+mod compared;
+mod normalisers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::LazyLock;
@@ -16,6 +19,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub(super) use super::feature::Feature;
+pub(super) use compared::Comparison;
+use compared::ComparisonFile;
+pub use compared::{Adjustment, ComparedField, ComparedLevel, ComparedSet};
+pub use normalisers::Normaliser;
 
 /// The field of a record that a key speaks of. Each counts once in a score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,8 +57,20 @@ pub enum Level {
     BothPrefixes,
     /// One whole name and the other's initial.
     NameAndInitial,
+    /// Two letters of one name and four of the other.
+    TwoAndFourLetters,
+    /// Three last letters of both names.
+    BothEndings,
+    /// All letters of both names, in any order.
+    AllLetters,
     /// One whole name.
     OneName,
+    /// First letter and consonants of one name.
+    OneSkeleton,
+    /// The consonants of one name, in any order.
+    OneConsonants,
+    /// Two letters of one name.
+    OneStart,
     /// Both initials.
     BothInitials,
     /// Three letters of one name.
@@ -66,16 +85,30 @@ pub enum Level {
     /// Postcode and the start of the street's name, or the property's own number.
     Address,
     Postcode,
+    /// The district.
+    Outcode,
+    /// House number and three letters of the street.
+    HouseAndStreet,
     Street,
+    /// Four letters of the street.
+    StreetStart,
     Town,
+    /// The consonants of the town, in any order.
+    TownConsonants,
     /// Three letters of the town.
     TownPrefix,
     /// What stands before the `@`.
     LocalPart,
     /// Letters of the local part, with the start of a domain that is not a public provider's.
     PartAndDomain,
+    /// Four letters of the local part and three of the domain.
+    Starts,
     /// Six letters of the local part.
     LocalPrefix,
+    /// Four letters of the local part.
+    LocalStart,
+    /// The last five letters of the local part.
+    LocalEnd,
     /// The start of a domain that is not a public provider's.
     Domain,
 }
@@ -128,6 +161,8 @@ pub struct KeyKind {
     /// A value that an agency's own file holds more often than this is suppressed.
     pub frequency_cap: usize,
     pub(super) parts: Vec<Feature>,
+    /// `dates 1, names 1`: the normalisers of its parts, with their versions.
+    pub(super) normalisers: String,
 }
 
 impl KeyKind {
@@ -146,8 +181,13 @@ pub struct Schema {
     pub(super) prior: Decibits,
     pub(super) strong: Decibits,
     pub(super) possible: Decibits,
+    /// Bits from which keys alone make a possible match.
+    pub(super) keys_alone: Decibits,
     pub(super) weights: BTreeMap<FieldName, BTreeMap<Level, Decibits>>,
     pub(super) kinds: Vec<KeyKind>,
+    pub(super) comparison: Comparison,
+    /// The version of each normaliser, which the code must have too.
+    pub(super) normalisers: BTreeMap<Normaliser, u16>,
 }
 
 /// Why a schema is refused.
@@ -183,6 +223,23 @@ pub enum SchemaError {
     },
     #[error("the threshold for a strong match is below that for a possible one")]
     Thresholds,
+    #[error("compared set {0} is there twice, or has no slots")]
+    ComparedSet(String),
+    #[error("the compared sets have {0} slots together, more than {1}")]
+    TooManySlots(u16, u16),
+    #[error("there is no compared set or group {0}")]
+    UnknownSet(String),
+    #[error("compared field {0} needs a last level without conditions")]
+    NoLastLevel(String),
+    #[error(
+        "the schema is made for version {schema} of the normaliser of {normaliser}, this program has {code}: {}",
+        if schema > code { "upgrade this program" } else { "take a newer schema" }
+    )]
+    Normaliser {
+        normaliser: Normaliser,
+        schema: u16,
+        code: u16,
+    },
     #[error("the schema has more than {0} key kinds")]
     TooManyKinds(usize),
 }
@@ -200,8 +257,11 @@ static EMPTY: LazyLock<Schema> = LazyLock::new(|| Schema {
     prior: Decibits(0),
     strong: Decibits(0),
     possible: Decibits(0),
+    keys_alone: Decibits(0),
     weights: BTreeMap::new(),
     kinds: Vec::new(),
+    comparison: Comparison::default(),
+    normalisers: BTreeMap::new(),
 });
 
 impl Schema {
@@ -268,6 +328,39 @@ impl Schema {
         self.decibits(field, level).bits()
     }
 
+    /// The normalisers with their versions.
+    pub fn normalisers(&self) -> impl Iterator<Item = (Normaliser, u16)> + '_ {
+        self.normalisers
+            .iter()
+            .map(|(name, version)| (*name, *version))
+    }
+
+    /// The sets that the private comparison counts, in the order of its counts.
+    #[must_use]
+    pub fn sets(&self) -> &[ComparedSet] {
+        &self.comparison.sets
+    }
+
+    /// The fields that the private comparison judges.
+    #[must_use]
+    pub fn compared_fields(&self) -> &[ComparedField] {
+        &self.comparison.fields
+    }
+
+    /// What several fields say together.
+    #[must_use]
+    pub fn adjustments(&self) -> &[Adjustment] {
+        &self.comparison.adjustments
+    }
+
+    /// How many of a thousand matches with this score are expected to be of two persons.
+    ///
+    /// The score is log2 of the odds, so of odds `o` to one, one in `1 + o` is wrong.
+    #[must_use]
+    pub fn false_per_thousand(bits: f64) -> f64 {
+        1000.0 / (1.0 + bits.exp2())
+    }
+
     pub(super) fn decibits(&self, field: FieldName, level: Level) -> Decibits {
         let levels = self.weights.get(&field);
         let weight = levels.and_then(|levels| levels.get(&level));
@@ -287,6 +380,8 @@ struct SchemaFile {
     thresholds: ThresholdsFile,
     weights: BTreeMap<FieldName, BTreeMap<Level, f64>>,
     kind: Vec<KindFile>,
+    normalisers: BTreeMap<Normaliser, u16>,
+    comparison: ComparisonFile,
 }
 
 #[derive(Deserialize)]
@@ -294,6 +389,7 @@ struct SchemaFile {
 struct ThresholdsFile {
     strong: f64,
     possible: f64,
+    keys_alone: f64,
 }
 
 #[derive(Deserialize)]
@@ -338,10 +434,19 @@ impl SchemaFile {
             prior: decibits("prior", self.prior, -60.0, 0.0)?,
             strong: decibits("thresholds.strong", self.thresholds.strong, -60.0, 60.0)?,
             possible: decibits("thresholds.possible", self.thresholds.possible, -60.0, 60.0)?,
+            keys_alone: decibits(
+                "thresholds.keys_alone",
+                self.thresholds.keys_alone,
+                -60.0,
+                60.0,
+            )?,
             weights,
             kinds: Vec::new(),
+            comparison: self.comparison.check()?,
+            normalisers: self.normalisers,
         };
-        if schema.strong < schema.possible {
+        normalisers::check(&schema.normalisers)?;
+        if schema.strong < schema.possible.max(schema.keys_alone) {
             return Err(SchemaError::Thresholds);
         }
         let floor = decibits("key_floor", self.key_floor, 0.0, 60.0)?;
@@ -405,6 +510,7 @@ impl KindFile {
             label: self.label,
             description: self.description,
             frequency_cap,
+            normalisers: normalisers::versions(fields.into_iter()),
             parts: self.parts,
         })
     }

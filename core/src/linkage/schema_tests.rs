@@ -12,12 +12,72 @@ fn the_default_schema_parses() {
 }
 
 #[test]
-fn every_kind_reaches_the_possible_tier_alone() {
+fn every_kind_is_enough_for_a_comparison() {
+    use super::super::{Standing, standing};
     let schema = Schema::default_schema();
     for kind in schema.kinds() {
-        let scored = super::super::score(schema, &[kind.id].into());
-        assert!(scored.tier.is_some(), "{} {}", kind.name, scored.bits);
+        assert_ne!(
+            standing(schema, &[kind.id].into()),
+            Standing::Below,
+            "{}",
+            kind.name
+        );
     }
+    assert_eq!(standing(schema, &BTreeSet::new()), Standing::Below);
+    let certain = [KeyKindId(1), KeyKindId(20)].into();
+    assert_eq!(standing(schema, &certain), Standing::Decided);
+}
+
+#[test]
+fn a_pair_costs_at_most_what_the_budget_allows() {
+    let slots: u16 = Schema::default_schema()
+        .sets()
+        .iter()
+        .map(|set| set.slots)
+        .sum();
+    assert!(slots <= 140, "{slots}");
+}
+
+#[test]
+fn a_schema_for_other_normalisers_says_who_must_upgrade() {
+    let error = |text: &str| Schema::parse(&DEFAULT_TEXT.replace("dates = 1", text)).unwrap_err();
+    let newer = error("dates = 2").to_string();
+    assert!(
+        newer.contains("dates") && newer.contains("upgrade this program"),
+        "{newer}"
+    );
+    let older = error("dates = 0").to_string();
+    assert!(older.contains("newer schema"), "{older}");
+    assert!(matches!(error(""), SchemaError::Normaliser { .. }));
+}
+
+#[test]
+fn what_a_comparison_may_not_be() {
+    let refused = |from: &str, to: &str| {
+        assert!(DEFAULT_TEXT.contains(from), "{from}");
+        Schema::parse(&DEFAULT_TEXT.replacen(from, to, 1)).unwrap_err()
+    };
+    let twice = refused("label = \"sex\"", "label = \"street\"");
+    assert_eq!(twice, SchemaError::ComparedSet("street".to_owned()));
+    let unknown = refused("at_least = { passport = 2 }", "at_least = { visa = 2 }");
+    assert_eq!(unknown, SchemaError::UnknownSet("visa".to_owned()));
+    let many = refused("slots = 32", "slots = 320");
+    assert!(matches!(many, SchemaError::TooManySlots(..)));
+    let last = refused(
+        "{ name = \"differ\", bits = -3.0 }",
+        "{ name = \"differ\", at_least = { passport = 1 }, bits = -3.0 }",
+    );
+    assert!(matches!(last, SchemaError::NoLastLevel(_)), "{last}");
+    assert!(matches!(
+        refused("group = \"place\"", "group = \"home\""),
+        SchemaError::UnknownSet(_)
+    ));
+}
+
+#[test]
+fn expected_false_matches_follow_from_the_odds() {
+    assert!((Schema::false_per_thousand(0.0) - 500.0).abs() < 1e-9);
+    assert!((Schema::false_per_thousand(10.0) - 1000.0 / 1025.0).abs() < 1e-9);
 }
 
 #[test]
@@ -36,7 +96,7 @@ fn what_a_schema_may_not_say() {
         Schema::parse(&DEFAULT_TEXT.replace(from, to)).unwrap_err()
     };
     assert!(matches!(
-        refused("version = 1", "version ="),
+        refused("version = 2", "version ="),
         SchemaError::Syntax(_)
     ));
     assert!(matches!(
@@ -44,11 +104,11 @@ fn what_a_schema_may_not_say() {
         SchemaError::Syntax(_)
     ));
     assert!(matches!(
-        refused("possible = 3.0", "possible = 3.0\nmaybe = 1.0"),
+        refused("possible = 1.0", "possible = 1.0\nmaybe = 1.0"),
         SchemaError::Syntax(_)
     ));
     assert_eq!(
-        refused("version = 1", "version = 0"),
+        refused("version = 2", "version = 0"),
         SchemaError::Version(0)
     );
     assert_eq!(refused("id = 2\n", "id = 1\n"), SchemaError::DuplicateId(1));
@@ -85,7 +145,7 @@ fn what_a_schema_may_not_say() {
         SchemaError::OutOfRange { .. }
     ));
     assert_eq!(
-        refused("strong = 10.0", "strong = 2.0"),
+        refused("strong = 10.0", "strong = 0.5"),
         SchemaError::Thresholds
     );
 }

@@ -37,7 +37,7 @@ fn other() -> Vec<FieldSet> {
 }
 
 fn layout(sets: &[FieldSet]) -> Layout {
-    Layout::of(&Digest([1; 32]), 1, sets).unwrap()
+    Layout::of(&Digest([1; 32]), sets).unwrap()
 }
 
 /// One run with everything that was said in it.
@@ -141,19 +141,13 @@ fn the_run_binds_everything_that_both_must_mean_alike() {
         pair(&police, &side("refuge", 5), place).run(&layout, 1, &[9; 32]),
     ];
     assert!(others.iter().all(|other| *other != run));
-    // Another schema, normaliser or size of a field is another layout.
-    let of = |schema: u8, normaliser, slots| {
+    // Another schema or size of a field is another layout.
+    let of = |schema: u8, slots| {
         let sets = [set("name", slots, &[])];
-        Layout::of(&Digest([schema; 32]), normaliser, &sets)
-            .unwrap()
-            .digest()
+        Layout::of(&Digest([schema; 32]), &sets).unwrap().digest()
     };
-    assert_eq!(of(1, 1, 6), of(1, 1, 6));
-    assert!(
-        [of(2, 1, 6), of(1, 2, 6), of(1, 1, 7)]
-            .iter()
-            .all(|d| *d != of(1, 1, 6))
-    );
+    assert_eq!(of(1, 6), of(1, 6));
+    assert!([of(2, 6), of(1, 7)].iter().all(|d| *d != of(1, 6)));
 }
 
 #[test]
@@ -171,9 +165,9 @@ fn own_features_that_do_not_fit_are_not_sent() {
     ]));
     assert!(refused(&[set("name", 6, &[]), set("year", 5, &[])]));
     assert!(refused(&[set("name", 6, &[])]));
-    assert!(Layout::of(&Digest([1; 32]), 1, &[]).is_err());
-    assert!(Layout::of(&Digest([1; 32]), 1, &[set("name", 1025, &[])]).is_err());
-    assert!(Layout::of(&Digest([1; 32]), 1, &[set("name", 0, &[])]).is_err());
+    assert!(Layout::of(&Digest([1; 32]), &[]).is_err());
+    assert!(Layout::of(&Digest([1; 32]), &[set("name", 1025, &[])]).is_err());
+    assert!(Layout::of(&Digest([1; 32]), &[set("name", 0, &[])]).is_err());
 }
 
 /// Every message with what is done to it, and whether it is still taken.

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use symbolon_core::identity::AgencyName;
 
 use super::custody::CustodyTask;
+use super::evaluate::{CalibrateArgs, EvaluateArgs};
 
 const FIRST_STEPS: &str = "\
 First steps:
@@ -164,6 +165,25 @@ Examples:
         after_help = "Examples:\n  symbolon-node schema\n  symbolon-hub admin agreement propose ... $(symbolon-node schema --arguments)"
     )]
     Schema(SchemaArgs),
+    /// Measure the linkage on files whose truth is known, in clear on this computer
+    ///
+    /// Runs what nodes run: keys, caps, candidates, comparison of the candidates, score. The
+    /// directory has one CSV file for each agency, as import takes them, and truth.csv with the
+    /// columns left_agency, left_record, right_agency, right_record: the pairs that are one person.
+    /// Nothing goes to the hub or into the vault.
+    #[command(
+        after_help = "Examples:\n  symbolon-node evaluate --data pilot\n  symbolon-node evaluate --data pilot --json"
+    )]
+    Evaluate(EvaluateArgs),
+    /// Estimate weights of the linkage from records whose truth nobody knows
+    ///
+    /// Shows, beside the schema's own, what each level of agreement would weigh by these records.
+    /// It changes nothing. Works on an agency's own file, if some people are in it twice, or on a
+    /// directory with files of several agencies.
+    #[command(
+        after_help = "Examples:\n  symbolon-node calibrate records.csv\n  symbolon-node calibrate --data pilot --json"
+    )]
+    Calibrate(CalibrateArgs),
     /// Print every setting with its explanation, to start a node.toml from
     #[command(after_help = "Example:\n  symbolon-node default-config > symbolon-node/node.toml")]
     DefaultConfig,

@@ -105,7 +105,13 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         Task::Status => Command::Status,
         Task::Rekey => Command::Rekey,
         Task::Agreement(task) => agreement(task, console)?,
-        Task::Enrol(_) | Task::Serve | Task::Schema(_) | Task::DefaultConfig | Task::Custody(_) => {
+        Task::Enrol(_)
+        | Task::Serve
+        | Task::Schema(_)
+        | Task::Evaluate(_)
+        | Task::Calibrate(_)
+        | Task::DefaultConfig
+        | Task::Custody(_) => {
             return Err(Failure::usage("this command does not need the vault"));
         }
     })

@@ -1,6 +1,7 @@
 //! How reports are printed: tables and sentences for people, JSON for programs.
 
 mod agreements;
+pub(super) mod evaluate;
 mod import;
 mod lists;
 mod rekey;

@@ -70,7 +70,7 @@ impl Node {
             Evidenced::By(key) => key,
         };
         let found = self.tables.matches.get(&key)?;
-        if !found.is_some_and(|found| !found.query && self.wants_comparison(&key, &found)) {
+        if !found.is_some_and(|found| !found.query && self.wants_comparison(&found)) {
             return Ok(Asked::Keep);
         }
         self.consider_known(&key, letter, ask)
@@ -150,7 +150,7 @@ impl Node {
             return Ok(Asked::Keep);
         };
         let layout = &self.comparisons.layout;
-        let sets = features::sets(self.schema, &record.record);
+        let sets = features::sets(self.schema, &record.record, self.tables.records.len());
         let asked = &ask.points.0;
         let answered = comparison::answer(&id, layout, &sets, asked, &mut OsRng);
         // What is under way is for a record that the other side has no more.

@@ -41,7 +41,7 @@ impl Node {
         let known = stored.is_some();
         let mut state = stored.unwrap_or_else(|| StoredComparison::of(own));
         let found = self.tables.matches.get(key)?.filter(|found| !found.query);
-        let Some(found) = found.filter(|found| self.wants_comparison(key, found)) else {
+        let Some(found) = found.filter(|found| self.wants_comparison(found)) else {
             if known {
                 self.note_own_record(key, &mut state)?;
                 self.tables.comparisons.put(key, &state)?;
@@ -170,7 +170,7 @@ impl Node {
         let pair = self.pair(key, own, epoch);
         let nonce = crypto::random()?;
         let id = pair.run(layout, state.version, &nonce);
-        let sets = features::sets(self.schema, &record.record);
+        let sets = features::sets(self.schema, &record.record, self.tables.records.len());
         let (exponent, points) = comparison::ask(&id, layout, &sets, &mut OsRng)?;
         let ask = Ask {
             epoch,

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use symbolon_core::identity::AgencyName;
+use symbolon_core::linkage::score::describe;
 
-use super::{ComparisonEntry, features};
+use super::ComparisonEntry;
 use crate::clock::rfc3339;
 use crate::error::NodeError;
 use crate::node::Node;
@@ -25,10 +26,11 @@ impl Node {
             return Ok(None);
         };
         let mut fields = Vec::new();
-        if let Some(counts) = &found.counts
-            && let Some(record) = self.tables.records.get(&key.record_id)?
-        {
-            fields = features::words(&features::sets(self.schema, &record.record), counts);
+        if found.counts.is_some() {
+            let scored = self.scored(found, None);
+            fields = describe(self.schema, &scored);
+            let against = scored.against.iter();
+            fields.extend(against.map(|field| format!("{field} differs")));
         }
         let state = state.to_owned();
         Ok(Some(ComparisonView { state, fields }))
@@ -39,7 +41,7 @@ impl Node {
         key: &MatchKey,
         found: &StoredMatch,
     ) -> Result<Option<&'static str>, NodeError> {
-        if !self.wants_comparison(key, found) {
+        if !self.wants_comparison(found) {
             return Ok(None);
         }
         if found.counts.is_some() {
@@ -109,7 +111,7 @@ impl Node {
         let mut all = Vec::new();
         for entry in self.tables.matches.iter() {
             let (key, found) = entry?;
-            if self.wants_comparison(&key, &found) {
+            if self.wants_comparison(&found) {
                 all.push((key, found.counts));
             }
         }

@@ -131,8 +131,9 @@ fn split_note(written: &str) -> Result<(&str, &str), IssueReason> {
     }
 }
 
-/// Births that a live case can speak of; anything outside is a slip or a system's default.
-const YEARS: std::ops::RangeInclusive<u16> = 1880..=2099;
+/// Births that a register, of the past too, can speak of; anything outside is a slip or a system's
+/// default.
+const YEARS: std::ops::RangeInclusive<u16> = 1500..=2099;
 
 /// System defaults that stand for "no date".
 const DEFAULTS: [(u16, u8, u8); 4] = [(1900, 1, 1), (1970, 1, 1), (1899, 12, 30), (1899, 12, 31)];

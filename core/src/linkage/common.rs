@@ -1,0 +1,56 @@
+//! Names and towns that very many people share: agreement on them says less than on others.
+//!
+//! Both sides of a match must weigh alike, so the lists ship with the product, and a change of them
+//! is a change of the schema's version.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use super::normalise::names;
+
+static NAMES: LazyLock<BTreeSet<&'static str>> =
+    LazyLock::new(|| words(include_str!("common_names.txt")));
+static TOWNS: LazyLock<BTreeSet<&'static str>> =
+    LazyLock::new(|| words(include_str!("large_towns.txt")));
+
+fn words(list: &'static str) -> BTreeSet<&'static str> {
+    let lines = list.lines().filter(|line| !line.starts_with('#'));
+    lines.flat_map(str::split_whitespace).collect()
+}
+
+/// Whether a forename or surname (a root, see [`names::root`]) is among the common ones.
+#[must_use]
+pub fn is_common_name(root: &str) -> bool {
+    NAMES.contains(root) || names::is_too_common(root)
+}
+
+/// Whether a town, as it is normalised, is among the largest.
+#[must_use]
+pub fn is_large_town(town: &str) -> bool {
+    TOWNS.contains(town)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_and_rare() {
+        for name in ["smith", "jones", "patel", "james", "oliver", "elizabeth"] {
+            assert!(is_common_name(name), "{name}");
+        }
+        for name in ["zywiec", "featherstonehaugh", "ptolemy"] {
+            assert!(!is_common_name(name), "{name}");
+        }
+        assert!(is_large_town("london") && !is_large_town("penzance"));
+    }
+
+    #[test]
+    fn the_lists_are_in_the_form_that_is_looked_up() {
+        let lower = |word: &&str| word.bytes().all(|b| b.is_ascii_lowercase());
+        assert!(NAMES.iter().all(lower) && TOWNS.iter().all(lower));
+        for name in NAMES.iter() {
+            assert!(NAMES.contains(names::root(name)), "{name} without its root");
+        }
+    }
+}
