@@ -32,7 +32,7 @@ fn sets(filled: impl Fn(u16) -> u16) -> Vec<FieldSet> {
 }
 
 fn sides(criterion: &mut Criterion, name: &str, sets: &[FieldSet]) {
-    let layout = Layout::of(&Digest([1; 32]), 1, sets).unwrap();
+    let layout = Layout::of(&Digest([1; 32]), sets).unwrap();
     let run = Digest([2; 32]);
     let (exponent, asked) = comparison::ask(&run, &layout, sets, &mut OsRng).unwrap();
     let answer = comparison::answer(&run, &layout, sets, &asked, &mut OsRng).unwrap();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use symbolon_core::crypto;
 use symbolon_core::linkage::schema::Schema;
-use symbolon_core::linkage::{Record, derive};
+use symbolon_core::linkage::{Record, counts_in_clear, derive, field_sets, score_compared};
 
 type Cells = Vec<(String, String)>;
 
@@ -77,5 +77,39 @@ fn linkage(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, linkage);
+/// Scoring candidate pairs with the counts of their comparison, and making what is compared.
+fn comparison(criterion: &mut Criterion) {
+    let records: Vec<Record> = sample().iter().map(read).collect();
+    let schema = Schema::default_schema();
+    let sets: Vec<_> = records.iter().map(|r| field_sets(schema, r)).collect();
+    let neighbours = || sets.iter().zip(sets.iter().skip(1));
+    let counts: Vec<Vec<u16>> = neighbours().map(|(a, b)| counts_in_clear(a, b)).collect();
+    let kinds = schema
+        .kinds()
+        .iter()
+        .map(|kind| kind.id)
+        .step_by(6)
+        .collect();
+    let mut group = criterion.benchmark_group("comparison");
+    group.sample_size(20);
+    group.measurement_time(Duration::from_secs(3));
+    group.throughput(Throughput::Elements(records.len() as u64));
+    group.bench_function("sets, per record", |bencher| {
+        bencher.iter(|| {
+            let make = |record| drop(black_box(field_sets(schema, record)));
+            records.iter().for_each(make);
+        });
+    });
+    group.throughput(Throughput::Elements(counts.len() as u64));
+    group.bench_function("score, per compared pair", |bencher| {
+        bencher.iter(|| {
+            for counts in &counts {
+                black_box(score_compared(schema, &kinds, Some(counts), None));
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, linkage, comparison);
 criterion_main!(benches);
