@@ -3,17 +3,15 @@
 //! Both sides of a match must weigh alike, so the lists ship with the product, and a change of them
 //! is a change of the schema's version.
 
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use super::normalise::names;
+use super::normalise::tables::Words;
 
-static NAMES: LazyLock<BTreeSet<&'static str>> =
-    LazyLock::new(|| words(include_str!("common_names.txt")));
-static TOWNS: LazyLock<BTreeSet<&'static str>> =
-    LazyLock::new(|| words(include_str!("large_towns.txt")));
+static NAMES: LazyLock<Words> = LazyLock::new(|| words(include_str!("common_names.txt")));
+static TOWNS: LazyLock<Words> = LazyLock::new(|| words(include_str!("large_towns.txt")));
 
-fn words(list: &'static str) -> BTreeSet<&'static str> {
+fn words(list: &'static str) -> Words {
     let lines = list.lines().filter(|line| !line.starts_with('#'));
     lines.flat_map(str::split_whitespace).collect()
 }
