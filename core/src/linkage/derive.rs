@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 
 use zeroize::Zeroizing;
 
-use super::feature::Prepared;
+use super::feature::{Features, Prepared};
 use super::record::Record;
 use super::schema::{KeyKind, KeyKindId, Schema};
 
@@ -97,43 +97,62 @@ const PART_SEPARATOR: char = '\u{1f}';
 /// first are kept.
 #[must_use]
 pub fn derive(schema: &Schema, record: &Record) -> Vec<LinkageKey> {
-    let prepared = Prepared::read(record);
-    let mut keys = Vec::new();
+    derive_prepared(schema, &Prepared::read(record))
+}
+
+pub(super) fn derive_prepared(schema: &Schema, prepared: &Prepared) -> Vec<LinkageKey> {
+    /// What most records have at most.
+    const USUAL: usize = 48;
+    let features = Features::of(prepared);
+    let mut keys = Vec::with_capacity(USUAL.min(schema.max_keys));
     for kind in &schema.kinds {
         let room = schema.max_keys.saturating_sub(keys.len());
-        let mut values = combinations(kind, &prepared);
-        values.truncate(room);
-        keys.extend(values.into_iter().map(|value| LinkageKey {
-            kind: kind.id,
-            value,
-        }));
+        push_combinations(&mut keys, kind, &features, room);
     }
     keys.sort_unstable();
     keys
 }
 
-/// Every combination of the values of a kind's parts.
-fn combinations(kind: &KeyKind, prepared: &Prepared) -> Vec<Zeroizing<String>> {
+/// Every combination of the values of a kind's parts, the last part changing first.
+fn push_combinations(
+    keys: &mut Vec<LinkageKey>,
+    kind: &KeyKind,
+    features: &Features<'_>,
+    room: usize,
+) {
     /// Eight values a part would make 512 of three parts; one kind may not crowd out the others.
     const MAX_PER_KIND: usize = 8;
-    let mut combined = vec![Zeroizing::new(String::new())];
-    for (index, part) in kind.parts.iter().enumerate() {
-        let values = prepared.values(*part);
-        let mut longer = Vec::with_capacity(combined.len() * values.len());
-        for start in &combined {
-            for value in &values {
-                let mut joined = start.clone();
-                if index > 0 {
-                    joined.push(PART_SEPARATOR);
-                }
-                joined.push_str(value);
-                longer.push(joined);
-            }
-        }
-        longer.truncate(MAX_PER_KIND);
-        combined = longer;
+    let sizes = kind.parts.iter().map(|part| features.values(*part).len());
+    let all = sizes.fold(1, usize::saturating_mul);
+    for number in 0..all.min(MAX_PER_KIND).min(room) {
+        // The number in the mixed base of the sizes says which value of each part is taken.
+        let mut of_the_rest = all;
+        let chosen = kind.parts.iter().map(move |part| {
+            let values = features.values(*part);
+            of_the_rest = of_the_rest.checked_div(values.len()).unwrap_or_default();
+            let digit = number.checked_div(of_the_rest).unwrap_or_default();
+            let index = digit.checked_rem(values.len()).unwrap_or_default();
+            values.get(index).map_or("", |value| value.as_str())
+        });
+        keys.push(LinkageKey {
+            kind: kind.id,
+            value: joined(chosen),
+        });
     }
-    combined
+}
+
+/// The parts with a separator between them, written once into as much memory as they need: a value
+/// that has to move leaves a copy behind.
+fn joined<'a>(parts: impl Iterator<Item = &'a str> + Clone) -> Zeroizing<String> {
+    let length: usize = parts.clone().map(|part| part.len() + 1).sum();
+    let mut value = Zeroizing::new(String::with_capacity(length));
+    for (index, part) in parts.enumerate() {
+        if index > 0 {
+            value.push(PART_SEPARATOR);
+        }
+        value.push_str(part);
+    }
+    value
 }
 
 /// Whether an agency's own file holds a value too often for it to tell people apart.

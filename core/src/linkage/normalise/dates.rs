@@ -170,6 +170,9 @@ const ABOUT: [&str; 7] = [
 /// [`IssueReason::NotADate`] for what is no date, [`IssueReason::Placeholder`] for defaults.
 pub fn parse(written: &str) -> Result<BirthDate, IssueReason> {
     let (bare, _) = split_note(written)?;
+    if let Some(date) = iso(bare) {
+        return date;
+    }
     text::admit(bare)?;
     let folded = text::fold(bare);
     // A time of day after the date, as exports write it.
@@ -198,6 +201,20 @@ pub fn parse(written: &str) -> Result<BirthDate, IssueReason> {
         [a, b, y] if y.len() == 4 => day_and_month(a, b, number(y)?),
         _ => Err(IssueReason::NotADate),
     }
+}
+
+/// `YYYY-MM-DD`, as most files have it, without looking for anything else.
+fn iso(text: &str) -> Option<Result<BirthDate, IssueReason>> {
+    let &[a, b, c, d, b'-', e, f, b'-', g, h] = text.as_bytes() else {
+        return None;
+    };
+    let number = |digits: &[u8]| {
+        let digit = |all: u16, b: &u8| b.is_ascii_digit().then(|| all * 10 + u16::from(b - b'0'));
+        digits.iter().try_fold(0, digit)
+    };
+    let part = |digits: &[u8]| u8::try_from(number(digits)?).ok();
+    let (year, month, day) = (number(&[a, b, c, d])?, part(&[e, f])?, part(&[g, h])?);
+    Some(dated(year, Some(month), Some(day)))
 }
 
 fn is_digits(text: &str) -> bool {

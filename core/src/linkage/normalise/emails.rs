@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::text;
+use super::text::{self, ShortWord};
 use crate::linkage::record::IssueReason;
 
 /// An address in its tokenised form.
@@ -23,10 +23,11 @@ impl Email {
     #[must_use]
     pub fn is_public_provider(&self) -> bool {
         let name = self.domain.split('.').next().unwrap_or_default();
-        PUBLIC_PROVIDERS.contains(&name)
+        PUBLIC_PROVIDERS.binary_search(&name).is_ok()
     }
 }
 
+/// Sorted.
 const PUBLIC_PROVIDERS: &[&str] = &[
     "abv",
     "aol",
@@ -76,7 +77,7 @@ const PUBLIC_PROVIDERS: &[&str] = &[
     "zoho",
 ];
 
-/// Local parts typed to get past a form, or shared by an office.
+/// Local parts typed to get past a form, or shared by an office; sorted.
 const NOBODY: &[&str] = &[
     "admin",
     "contact",
@@ -105,8 +106,12 @@ pub fn parse(written: &str) -> Result<Email, IssueReason> {
     text::admit(written)?;
     let written = written.trim();
     let written = written.strip_prefix("mailto:").unwrap_or(written);
-    let plain: String = written.nfkc().collect();
-    let lower: String = plain.to_lowercase().nfkc().collect();
+    let lower = if written.is_ascii() {
+        written.to_ascii_lowercase()
+    } else {
+        let plain: String = written.nfkc().collect();
+        plain.to_lowercase().nfkc().collect()
+    };
     let (local, domain) = lower.split_once('@').ok_or(IssueReason::WrongForm)?;
     let broken = |part: &str| {
         part.is_empty()
@@ -118,7 +123,8 @@ pub fn parse(written: &str) -> Result<Email, IssueReason> {
     if broken(local) || broken(domain) || domain.len() < 3 {
         return Err(IssueReason::WrongForm);
     }
-    if NOBODY.contains(&text::letters_and_digits(local).as_str()) || text::all_equal(local) {
+    let is_nobody = ShortWord::of(&text::ascii(local)).is_some_and(|word| word.is_in(NOBODY));
+    if is_nobody || text::all_equal(local) {
         return Err(IssueReason::Placeholder);
     }
     Ok(Email {

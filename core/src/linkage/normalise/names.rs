@@ -12,11 +12,12 @@ mod spellings;
 mod whole;
 mod words;
 
+use super::text::ShortWord;
 use super::{nicknames, text};
 use crate::linkage::record::IssueReason;
 use words::Place;
 
-/// Words that stand where a name is not known yet, besides the general placeholders.
+/// Words that stand where a name is not known yet, besides the general placeholders; sorted.
 const NO_NAMES: &[&str] = &[
     "adult", "baby", "boy", "child", "doe", "female", "girl", "infant", "male", "newborn",
     "noname", "person", "surname", "test", "testing", "twin", "victim", "woman", "xx", "xxx",
@@ -53,10 +54,6 @@ impl PersonName {
     #[must_use]
     pub fn read(given: &[String], surname: &[String], alias: &[String]) -> Self {
         let mut name = Self::default();
-        let usable = |values: &[String]| -> Vec<String> {
-            let good = values.iter().filter(|v| check(v).is_ok());
-            good.cloned().collect()
-        };
         let (given, surname) = (usable(given), usable(surname));
         if given.is_empty() || surname.is_empty() {
             for written in given.iter().chain(&surname) {
@@ -65,7 +62,7 @@ impl PersonName {
         }
         name.read_columns(&given, &surname);
         for written in usable(alias) {
-            let (pairs, tokens) = whole::read(&written);
+            let (pairs, tokens) = whole::read(written);
             match tokens.as_slice() {
                 [] => {}
                 [one] => push_each(&mut name.given, one),
@@ -80,8 +77,8 @@ impl PersonName {
     }
 
     /// The same whichever column holds what, since columns get changed over.
-    fn read_columns(&mut self, given: &[String], surname: &[String]) {
-        let read = |column: &[String]| -> Vec<Vec<String>> {
+    fn read_columns(&mut self, given: &[&str], surname: &[&str]) {
+        let read = |column: &[&str]| -> Vec<Vec<String>> {
             column.iter().map(|written| tokens(written)).collect()
         };
         let (given, surname) = (read(given), read(surname));
@@ -108,9 +105,9 @@ impl PersonName {
 
     fn add_whole_pairs(&mut self, pairs: Vec<(String, String)>) {
         for (given, family) in pairs {
-            for one in each_name(&given) {
-                for other in each_name(&family) {
-                    let pair = (one.to_owned(), other.to_owned());
+            for one in each_name(&given.as_str()) {
+                for other in each_name(&family.as_str()) {
+                    let pair = ((*one).to_owned(), (*other).to_owned());
                     if self.whole_pairs.len() < MAX_PAIRS && !self.whole_pairs.contains(&pair) {
                         self.whole_pairs.push(pair);
                     }
@@ -131,14 +128,6 @@ impl PersonName {
             }
         }
         all
-    }
-
-    /// The pairs in which neither name is too common: the others need a full date beside them.
-    #[must_use]
-    pub fn telling_pairs(&self) -> Vec<(&str, &str)> {
-        let mut pairs = self.pairs();
-        pairs.retain(|(a, b)| !is_too_common(a) && !is_too_common(b));
-        pairs
     }
 
     /// Pairs of a given name and a surname, of the columns and of each whole name.
@@ -177,6 +166,10 @@ enum Role {
 }
 
 fn push_in_role(names: &mut Vec<String>, value: Vec<String>, role: Role) {
+    if role == Role::Any {
+        value.iter().for_each(|token| push_each(names, token));
+        return;
+    }
     let syllables: Vec<&str> = value.iter().map(String::as_str).collect();
     let are_syllables = syllables.iter().all(|word| asian::is_syllable(word));
     if matches!(role, Role::ChineseSurname | Role::ChineseEither) {
@@ -203,16 +196,16 @@ fn without_fillers(mut tokens: Vec<String>) -> Vec<String> {
 }
 
 /// The names that a token stands for: itself, or the several that it is short for.
-fn each_name(token: &str) -> Vec<&str> {
+fn each_name<'a>(token: &'a &'a str) -> &'a [&'a str] {
     match nicknames::roots(token) {
-        several @ [_, _, ..] => several.to_vec(),
-        _ => vec![token],
+        several @ [_, _, ..] => several,
+        _ => std::slice::from_ref(token),
     }
 }
 
 fn push_each(tokens: &mut Vec<String>, token: &str) {
-    for name in each_name(token) {
-        push_new(tokens, name.to_owned());
+    for name in each_name(&token) {
+        push_new(tokens, (*name).to_owned());
     }
 }
 
@@ -222,26 +215,43 @@ fn push_new(tokens: &mut Vec<String>, token: String) {
     }
 }
 
+fn usable(values: &[String]) -> Vec<&str> {
+    let values = values.iter().map(String::as_str);
+    values.filter(|v| check(v).is_ok()).collect()
+}
+
 /// Whether a name column's value can be used.
 ///
 /// # Errors
 /// Placeholders, and values without a letter.
 pub fn check(written: &str) -> Result<(), IssueReason> {
     text::admit(written)?;
-    let word = text::letters_and_digits(written);
-    if !word.bytes().any(|b| b.is_ascii_alphabetic()) {
+    let plain = text::ascii(written);
+    if !plain.bytes().any(|b| b.is_ascii_alphabetic()) {
         return Err(IssueReason::WrongForm);
     }
-    let folded = text::fold(written);
-    let mut words = folded.split_whitespace().map(text::letters_and_digits);
-    let nothing = |w: &String| NO_NAMES.contains(&w.as_str()) || text::is_placeholder(w);
-    if NO_NAMES.contains(&word.as_str())
-        || (text::all_equal(&word) && word.len() > 2)
-        || words.all(|w| nothing(&w))
+    let is_no_name = |word: &str| ShortWord::of(word).is_some_and(|word| word.is_in(NO_NAMES));
+    let mut words = plain.split_whitespace();
+    if is_no_name(&plain)
+        || is_one_letter(&plain)
+        || words.all(|word| is_no_name(word) || text::is_placeholder(word))
     {
         return Err(IssueReason::Placeholder);
     }
     Ok(())
+}
+
+/// One letter or digit, three times or more.
+fn is_one_letter(ascii: &str) -> bool {
+    let letters = ascii.bytes().filter(u8::is_ascii_alphanumeric);
+    let mut letters = letters.map(|b| b.to_ascii_lowercase());
+    let first = letters.next();
+    let mut others = 0;
+    let same = letters.all(|b| {
+        others += 1;
+        Some(b) == first
+    });
+    same && others >= 2
 }
 
 /// The tokens of one written name. Normalising them again changes nothing.

@@ -13,10 +13,11 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::names;
+use super::tables::Table;
 use crate::linkage::record::Record;
 
-static ROOTS: LazyLock<HashMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
-    let mut roots: HashMap<_, Vec<_>> = HashMap::new();
+static ROOTS: LazyLock<Table<Vec<&'static str>>> = LazyLock::new(|| {
+    let mut roots: Table<Vec<_>> = Table::default();
     for group in groups(include_str!("nicknames.txt")) {
         let Some(root) = group.first() else { continue };
         for name in &group {

@@ -40,7 +40,10 @@ const MADE_UP: &[&str] = &[
 pub fn parse(written: &str) -> Result<Phone, IssueReason> {
     text::admit(written)?;
     // `+44 (0)20 ...`: the zero is only dialled at home.
-    let folded = text::fold(written).replace("(0)", "");
+    let mut folded = text::ascii(written);
+    if folded.contains("(0)") {
+        folded = folded.replace("(0)", "").into();
+    }
     let digits: String = folded.chars().filter(char::is_ascii_digit).collect();
     if digits.len() < MIN_DIGITS || digits.len() > MAX_DIGITS {
         return Err(IssueReason::WrongForm);

@@ -62,6 +62,7 @@ pub fn street(written: &str) -> Result<String, IssueReason> {
     let folded = text::fold(written);
     folded
         .split(|c: char| c.is_whitespace() || matches!(c, ',' | '/' | '-' | '.'))
+        .filter(|word| word.len() >= 4)
         .map(|word| word.chars().filter(char::is_ascii_alphabetic).collect())
         .find(|word: &String| word.len() >= 4 && !NOT_STREETS.contains(&word.as_str()))
         .ok_or(IssueReason::WrongForm)

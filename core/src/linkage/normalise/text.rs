@@ -1,5 +1,7 @@
 //! Letters of every script to plain lower-case ASCII, and the words that mean "nothing is known".
 
+use std::borrow::Cow;
+
 use any_ascii::any_ascii_char;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -28,18 +30,31 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
+/// As [`fold`], but ASCII is left as it is, in either case.
+#[must_use]
+pub fn ascii(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(fold(text))
+    }
+}
+
 /// `fold`, then letters and digits alone.
 #[must_use]
 pub fn letters_and_digits(text: &str) -> String {
-    let mut folded = fold(text);
-    folded.retain(|c| c.is_ascii_alphanumeric());
-    folded
+    let mut kept = ascii(text).into_owned();
+    kept.retain(|c| c.is_ascii_alphanumeric());
+    kept.make_ascii_lowercase();
+    kept
 }
 
 /// Upper-case ASCII letters and digits: the written form of most numbers.
 #[must_use]
 pub fn compact_upper(text: &str) -> String {
-    letters_and_digits(text).to_ascii_uppercase()
+    let mut kept = letters_and_digits(text);
+    kept.make_ascii_uppercase();
+    kept
 }
 
 /// True for two or more characters that are all the same, as in `000000` or `xxxx`.
@@ -70,7 +85,7 @@ pub fn is_run(text: &str) -> bool {
     step(1) || step(9)
 }
 
-/// Words that stand where a value is not known, in the form of [`letters_and_digits`].
+/// Words that stand where a value is not known, in the form of [`letters_and_digits`], sorted.
 const NOTHING_KNOWN: &[&str] = &[
     "anon",
     "anonymous",
@@ -98,9 +113,9 @@ const NOTHING_KNOWN: &[&str] = &[
     "notstated",
     "null",
     "ns",
+    "redacted",
     "refused",
     "removed",
-    "redacted",
     "tba",
     "tbc",
     "unavailable",
@@ -114,8 +129,45 @@ const NOTHING_KNOWN: &[&str] = &[
 /// True when the text says that nothing is known.
 #[must_use]
 pub fn is_placeholder(text: &str) -> bool {
-    let word = letters_and_digits(text);
-    word.is_empty() || NOTHING_KNOWN.contains(&word.as_str())
+    match ShortWord::of(&ascii(text)) {
+        Some(word) => word.as_bytes().is_empty() || word.is_in(NOTHING_KNOWN),
+        None => false,
+    }
+}
+
+/// The [`letters_and_digits`] of ASCII text, when they are as few as a listed word has: asked of
+/// every value several times, so without memory of its own.
+pub(super) struct ShortWord {
+    letters: [u8; LONGEST_LISTED],
+    length: usize,
+}
+
+/// No list of words that is asked through [`ShortWord`] holds a longer one.
+pub(super) const LONGEST_LISTED: usize = 16;
+
+impl ShortWord {
+    pub fn of(ascii: &str) -> Option<Self> {
+        let mut word = Self {
+            letters: [0; LONGEST_LISTED],
+            length: 0,
+        };
+        for byte in ascii.bytes().filter(u8::is_ascii_alphanumeric) {
+            *word.letters.get_mut(word.length)? = byte.to_ascii_lowercase();
+            word.length += 1;
+        }
+        Some(word)
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.letters.get(..self.length).unwrap_or_default()
+    }
+
+    /// Whether a sorted list holds the word.
+    pub fn is_in(&self, list: &[&str]) -> bool {
+        let word = self.as_bytes();
+        list.binary_search_by(|listed| listed.as_bytes().cmp(word))
+            .is_ok()
+    }
 }
 
 /// Longer than any real cell; keeps one row from costing much.
@@ -163,6 +215,9 @@ mod tests {
             assert!(is_placeholder(word), "{word}");
         }
         assert!(!is_placeholder("Nash"));
+        assert!(NOTHING_KNOWN.is_sorted());
+        assert!(NOTHING_KNOWN.iter().all(|w| w.len() <= LONGEST_LISTED));
+        assert!(is_placeholder(" No Fixed Address. ") && !is_placeholder("no fixed address known"));
         assert!(is_run("1234567890") && is_run("987654") && !is_run("12345") && !is_run("123457"));
         assert!(all_equal("0000") && !all_equal("0001") && !all_equal("0"));
     }

@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 use rphonetic::DoubleMetaphone;
 
 use super::super::nicknames;
+use super::super::tables::Words;
 use super::{asian, spellings};
 
 const CODE_LEN: usize = 6;
@@ -23,7 +24,7 @@ const SHORT: usize = 4;
 static ENCODER: LazyLock<DoubleMetaphone> = LazyLock::new(|| DoubleMetaphone::new(Some(CODE_LEN)));
 
 /// Known names that would have the code of another known name.
-static CONFUSABLE: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+static CONFUSABLE: LazyLock<Words> = LazyLock::new(|| {
     let mut by_code: HashMap<String, HashSet<&'static str>> = HashMap::new();
     let known = spellings::usual_spellings().flat_map(|name| match nicknames::roots(name) {
         [] => vec![name],
@@ -125,7 +126,11 @@ fn respell(name: &str) -> String {
         rest = rest.get(from.len()..).unwrap_or_default();
     }
     while let Some(first) = rest.chars().next() {
-        let taken = match TOGETHER.iter().find(|(from, _)| rest.starts_with(from)) {
+        let together = TOGETHER.iter().find(|(from, _)| {
+            // Most differ in the first letter, which is cheap to see.
+            from.as_bytes().first() == rest.as_bytes().first() && rest.starts_with(from)
+        });
+        let taken = match together {
             Some((from, to)) => {
                 respelt.push_str(to);
                 from.len()

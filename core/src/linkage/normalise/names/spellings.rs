@@ -1,12 +1,12 @@
 //! One spelling for the names that have many, and one form for endings that change with the bearer.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::super::nicknames;
+use super::super::tables::Table;
 
-static SPELLINGS: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
-    let mut spellings = HashMap::new();
+static SPELLINGS: LazyLock<Table<&'static str>> = LazyLock::new(|| {
+    let mut spellings = Table::default();
     for line in include_str!("spellings.txt").lines() {
         if line.starts_with('#') {
             continue;
@@ -54,23 +54,25 @@ pub(super) fn is_forename(token: &str) -> bool {
     SPELLINGS.contains_key(token) || !nicknames::roots(token).is_empty()
 }
 
-/// The usual spelling of a name; a name of its own stays as it is.
-pub(super) fn usual(word: &str) -> String {
+/// The usual spelling of a name, where that may be another: a name of its own stays as it is.
+pub(super) fn usual(word: &str) -> Option<String> {
     if let Some(usual) = SPELLINGS.get(word) {
-        return (*usual).to_owned();
+        return (*usual != word).then(|| (*usual).to_owned());
     }
     if !nicknames::roots(word).is_empty() {
-        return word.to_owned();
+        return None;
     }
-    for prefix in SERVANT_OF {
-        if let Some(rest) = word.strip_prefix(prefix)
-            && rest.len() >= 3
-        {
-            return format!("abd{}", without_assimilation(rest));
+    if word.starts_with("abd") {
+        for prefix in SERVANT_OF {
+            if let Some(rest) = word.strip_prefix(prefix)
+                && rest.len() >= 3
+            {
+                return Some(format!("abd{}", without_assimilation(rest)));
+            }
         }
     }
     if let Some(origin) = of_origin(word) {
-        return origin.to_owned();
+        return Some(origin.to_owned());
     }
     masculine(word)
 }
@@ -91,19 +93,17 @@ fn of_origin(word: &str) -> Option<&str> {
 }
 
 /// Kowalska and Kowalski, Ivanova and Ivanov are one family.
-fn masculine(word: &str) -> String {
-    if word.len() < SHORTEST_WITH_ENDING {
-        return word.to_owned();
+fn masculine(word: &str) -> Option<String> {
+    if word.len() < SHORTEST_WITH_ENDING || !word.ends_with(['a', 'y', 'j', 'i']) {
+        return None;
     }
     for (ending, usual) in ADJECTIVES {
         if let Some(stem) = word.strip_suffix(ending) {
-            return format!("{stem}{usual}");
+            return Some(format!("{stem}{usual}"));
         }
     }
-    match word.strip_suffix('a') {
-        Some(rest) if rest.ends_with("ov") || rest.ends_with("ev") => rest.to_owned(),
-        _ => word.to_owned(),
-    }
+    let rest = word.strip_suffix('a')?;
+    (rest.ends_with("ov") || rest.ends_with("ev")).then(|| rest.to_owned())
 }
 
 /// The father's name in Russian, Ukrainian and Bulgarian forms.
@@ -157,7 +157,7 @@ mod tests {
             ("marina", "marina"),
             ("nowak", "nowak"),
         ] {
-            assert_eq!(usual(written), form);
+            assert_eq!(usual(written).as_deref().unwrap_or(written), form);
         }
     }
 

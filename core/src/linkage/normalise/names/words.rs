@@ -49,11 +49,9 @@ pub(super) fn words(written: &str, place: Place) -> Vec<Word> {
     const MAX_ROUNDS: usize = 64;
     let mut words = split(written);
     for _ in 0..MAX_ROUNDS {
-        let next = round(words.clone(), place);
-        if next == words {
+        if !round(&mut words, place) {
             break;
         }
-        words = next;
     }
     words
 }
@@ -83,45 +81,58 @@ fn split(written: &str) -> Vec<Word> {
     words
 }
 
-fn round(words: Vec<Word>, place: Place) -> Vec<Word> {
-    let words = without(words, TITLES);
-    let words = without(words, DROPPED);
-    let mut words = join_prefixes(without_middles(words, place));
-    for word in &mut words {
-        word.text = spellings::usual(&word.text);
+/// Whether anything changed.
+fn round(words: &mut Vec<Word>, place: Place) -> bool {
+    let before = words.len();
+    if before > 1 {
+        leave_out(words, TITLES);
+        leave_out(words, DROPPED);
+        leave_out_middles(words, place);
+        join_prefixes(words);
     }
-    words
+    let mut changed = words.len() != before;
+    for word in words {
+        if let Some(usual) = spellings::usual(&word.text) {
+            changed |= usual != word.text;
+            word.text = usual;
+        }
+    }
+    changed
 }
 
 /// Leaves out the listed words, unless nothing else is there.
-fn without(mut words: Vec<Word>, dropped: &[&str]) -> Vec<Word> {
+fn leave_out(words: &mut Vec<Word>, dropped: &[&str]) {
     let is_dropped = |word: &Word| dropped.contains(&word.text.as_str());
     if !words.iter().all(is_dropped) {
         words.retain(|word| !is_dropped(word));
     }
-    words
 }
 
-fn without_middles(words: Vec<Word>, place: Place) -> Vec<Word> {
+fn leave_out_middles(words: &mut Vec<Word>, place: Place) {
     let last = words.len().saturating_sub(1);
     let first = usize::from(place == Place::Whole);
-    let kept = words.into_iter().enumerate().filter(|(index, word)| {
-        let is_inside = (first..last).contains(index);
+    let mut index = 0;
+    words.retain(|word| {
+        let is_inside = (first..last).contains(&index);
+        index += 1;
         !(is_inside && MIDDLES.contains(&word.text.as_str()))
     });
-    kept.map(|(_, word)| word).collect()
 }
 
 /// `de souza` and `desouza`, `abd al rahman` and `abdul rahman` are the same name.
-fn join_prefixes(words: Vec<Word>) -> Vec<Word> {
+fn join_prefixes(words: &mut Vec<Word>) {
+    let starts = |word: &Word| {
+        JOINED.contains(&word.text.as_str()) || SERVANT_OF.contains(&word.text.as_str())
+    };
+    if !words.iter().any(starts) {
+        return;
+    }
     let mut joined: Vec<Word> = Vec::with_capacity(words.len());
     let mut prefix: Option<Word> = None;
     let last = words.len().saturating_sub(1);
-    for (index, word) in words.into_iter().enumerate() {
+    for (index, word) in std::mem::take(words).into_iter().enumerate() {
         let follows_de = prefix.as_ref().is_some_and(|p| p.text == "de");
-        let joins = JOINED.contains(&word.text.as_str())
-            || SERVANT_OF.contains(&word.text.as_str())
-            || (follows_de && AFTER_DE.contains(&word.text.as_str()));
+        let joins = starts(&word) || (follows_de && AFTER_DE.contains(&word.text.as_str()));
         let mut whole = prefix.take().unwrap_or(Word {
             text: String::new(),
             group: word.group,
@@ -134,5 +145,5 @@ fn join_prefixes(words: Vec<Word>) -> Vec<Word> {
             prefix = Some(whole);
         }
     }
-    joined
+    *words = joined;
 }
