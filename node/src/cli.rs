@@ -14,6 +14,7 @@ mod failure;
 mod logging;
 mod output;
 mod passphrase;
+mod preview;
 mod progress;
 mod serve;
 

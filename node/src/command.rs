@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use symbolon_core::identity::AgencyName;
 
 use crate::custody::CustodyCommand;
+use crate::preview::PreviewOptions;
 
 /// A command to a node whose vault is open.
 #[derive(Clone, Serialize, Deserialize)]
@@ -15,6 +16,8 @@ use crate::custody::CustodyCommand;
 pub enum Command {
     /// Reads a CSV file into the vault and registers its rows.
     Import(ImportOptions),
+    /// Says what an import of a file would share; writes and sends nothing.
+    Preview(PreviewOptions),
     /// Lists records.
     Records {
         /// Only this one.
@@ -104,6 +107,7 @@ impl std::fmt::Debug for Command {
         // Values of records never reach a log: only the command's name is shown.
         f.write_str(match self {
             Self::Import(_) => "import",
+            Self::Preview(_) => "preview",
             Self::Records { .. } => "records",
             Self::Query { .. } => "query",
             Self::Matches { .. } => "matches",

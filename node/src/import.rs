@@ -17,6 +17,7 @@ use crate::error::NodeError;
 use crate::node::Node;
 use crate::records::Crossed;
 use crate::reports::{FileProblem, ImportReport, Progress, ProgressSink, WithdrawReport};
+use crate::tables::StoredRecord;
 use crate::tokenise::Done;
 
 const IMPORTING: &str = "importing";
@@ -122,7 +123,10 @@ impl Node {
         Ok(report)
     }
 
-    fn named_agreements(&self, options: &ImportOptions) -> Result<Option<Vec<Name>>, NodeError> {
+    pub(crate) fn named_agreements(
+        &self,
+        options: &ImportOptions,
+    ) -> Result<Option<Vec<Name>>, NodeError> {
         let Some(ids) = &options.agreements else {
             return Ok(None);
         };
@@ -140,34 +144,37 @@ impl Node {
         options: &ImportOptions,
         report: &mut ImportReport,
     ) -> Option<Record> {
-        let cells = row
-            .cells
-            .iter()
-            .map(|(name, cell)| (name.as_str(), cell.as_str()));
-        let (mut record, issues) = match Record::from_cells(cells) {
+        let (record, issues) = match read_row(row, options.keep_invalid) {
             Ok(read) => read,
             Err(issue) => {
-                report
-                    .skipped
-                    .push(problem(row.line, &issue, "row skipped"));
+                report.skipped.push(problem(row.line, &issue, ""));
                 return None;
             }
         };
-        let bad_date = issues
-            .iter()
-            .find(|issue| issue.reason == IssueReason::NotADate);
-        if let Some(issue) = bad_date.filter(|_| !options.keep_invalid) {
-            report.skipped.push(problem(row.line, issue, ""));
-            return None;
-        }
         for issue in &issues {
+            report.unused.add(issue);
             report
                 .warnings
                 .push(problem(row.line, issue, "; kept, not used for matching"));
         }
-        // The same record whichever way its values were listed in the file.
-        record.extra.retain(|_, value| !value.is_empty());
         Some(record)
+    }
+
+    /// The agreements that a record takes part in: those named, else those that it has, else for a new
+    /// one the node's default.
+    pub(crate) fn agreements_to_keep(
+        &self,
+        named: Option<&[Name]>,
+        old: Option<&StoredRecord>,
+    ) -> Vec<Name> {
+        match (named, old) {
+            (Some(named), _) => named.to_vec(),
+            (None, Some(old)) => old.agreements.clone(),
+            (None, None) => {
+                let defaults = self.config.sharing.default_agreements.iter();
+                defaults.filter_map(|id| id.parse().ok()).collect()
+            }
+        }
     }
 
     /// Puts a record into the vault unless it is there already; gives whether anything changed.
@@ -179,14 +186,7 @@ impl Node {
         crossed: &mut Crossed,
     ) -> Result<bool, NodeError> {
         let old = self.tables.records.get(&record.record_id)?;
-        let agreements = match (named, &old) {
-            (Some(named), _) => named.to_vec(),
-            (None, Some(old)) => old.agreements.clone(),
-            (None, None) => {
-                let defaults = self.config.sharing.default_agreements.iter();
-                defaults.filter_map(|id| id.parse().ok()).collect()
-            }
-        };
+        let agreements = self.agreements_to_keep(named, old.as_ref());
         for agreement in &agreements {
             if !report
                 .agreements
@@ -333,6 +333,27 @@ impl Node {
         report.waiting = self.tables.withdrawals.len() as u64;
         Ok(report)
     }
+}
+
+/// A row as a record, with the values that make no key; or why it is skipped.
+pub(crate) fn read_row(
+    row: &csv_file::Row,
+    keep_invalid: bool,
+) -> Result<(Record, Vec<Issue>), Issue> {
+    let cells = row
+        .cells
+        .iter()
+        .map(|(name, cell)| (name.as_str(), cell.as_str()));
+    let (mut record, issues) = Record::from_cells(cells)?;
+    let bad_date = issues
+        .iter()
+        .find(|issue| issue.reason == IssueReason::NotADate);
+    if let Some(issue) = bad_date.filter(|_| !keep_invalid) {
+        return Err(issue.clone());
+    }
+    // The same record whichever way its values were listed in the file.
+    record.extra.retain(|_, value| !value.is_empty());
+    Ok((record, issues))
 }
 
 fn problem(line: u64, issue: &Issue, done: &str) -> FileProblem {

@@ -11,6 +11,7 @@
 //! | [`certificates`], [`health`] | renewing the TLS certificate, telling how long it lasts |
 //! | [`enrolment`], [`membership`], [`custodian`], [`custody`], [`oracle`] | invitation, roster, agreements, share of the key and its life, evaluations |
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
+//! | [`preview`] | what an import would share, before it does |
 //! | [`comparison`] | what keys leave open, compared field by field with the other node |
 //! | `letters` | what nodes write to each other |
 //! | [`evaluate`] | files with truth, to measure the linkage |
@@ -41,6 +42,7 @@ pub mod membership;
 pub mod node;
 pub mod oracle;
 mod pauses;
+pub mod preview;
 pub mod query;
 pub mod records;
 pub mod rekey;

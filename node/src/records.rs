@@ -43,9 +43,13 @@ pub(crate) struct Audience {
 impl Audience {
     /// Whether its category lets a record take part. One without a category counts as other.
     fn takes(&self, record: &Record) -> bool {
-        let category = record.category.unwrap_or(Category::Other);
-        self.shares.contains(&category)
+        self.shares.contains(&category_of(record))
     }
+}
+
+/// The category by which agreements judge a record.
+pub(crate) fn category_of(record: &Record) -> Category {
+    record.category.unwrap_or(Category::Other)
 }
 
 impl Node {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use symbolon_core::agreement::Document;
 use symbolon_core::crypto::VerifyingKey;
+use symbolon_core::linkage::record::{Issue, IssueReason};
 
 /// One step of long work, for a progress bar.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,25 @@ pub struct FileProblem {
     pub reason: String,
 }
 
+/// How many values of a file make no key, and in which columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnusedValues {
+    /// Words and numbers that stand where nothing is known, by column.
+    pub placeholders: BTreeMap<String, u64>,
+    /// Values that cannot be right, by column.
+    pub invalid: BTreeMap<String, u64>,
+}
+
+impl UnusedValues {
+    pub(crate) fn add(&mut self, issue: &Issue) {
+        let by_column = match issue.reason {
+            IssueReason::Placeholder => &mut self.placeholders,
+            _ => &mut self.invalid,
+        };
+        *by_column.entry(issue.column.to_owned()).or_insert(0) += 1;
+    }
+}
+
 /// What an import did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportReport {
@@ -53,11 +73,15 @@ pub struct ImportReport {
     pub skipped: Vec<FileProblem>,
     /// Rows that went in, with a value that could not be used.
     pub warnings: Vec<FileProblem>,
+    /// Values that make no key, by column.
+    #[serde(default)]
+    pub unused: UnusedValues,
     /// Agreements that the imported records take part in.
     pub agreements: Vec<String>,
     /// Linkage keys of the imported records.
     pub linkage_keys: u64,
-    /// Keys not shared because this agency holds the value too often, by kind.
+    /// Keys not shared because this agency holds the value too often, or all members together do, by
+    /// kind.
     pub suppressed: BTreeMap<String, u64>,
     /// Records that an agreement's record roles keep out of it, by agreement.
     #[serde(default)]

@@ -372,6 +372,7 @@ impl CommandHandler for Commands {
         let node = &self.0;
         match command {
             Command::Import(options) => json(node.import(&options, &progress).await),
+            Command::Preview(options) => json(node.preview(&options).await),
             Command::Records { record_id } => json(node.records(record_id.as_deref())),
             Command::Query { columns, agreement } => {
                 json(node.query(&columns, agreement.as_deref()).await)

@@ -4,6 +4,9 @@
 #[path = "cli_support/custody.rs"]
 mod cli_custody;
 #[cfg(test)]
+#[path = "cli_support/preview.rs"]
+mod cli_preview;
+#[cfg(test)]
 #[path = "cli_support/rekey.rs"]
 mod cli_rekey;
 #[cfg(test)]
@@ -17,7 +20,9 @@ mod tests {
     use symbolon_node::command::Command;
     use symbolon_node::config::NodeConfig;
     use symbolon_node::control::{ControlServer, socket_path};
-    use symbolon_node::reports::{FileProblem, ImportReport, QueryReport, WithdrawReport};
+    use symbolon_node::reports::{
+        FileProblem, ImportReport, QueryReport, UnusedValues, WithdrawReport,
+    };
     use tokio_util::sync::CancellationToken;
 
     use super::cli_support::*;
@@ -44,6 +49,7 @@ mod tests {
             &["enrol"][..],
             &["serve"],
             &["import"],
+            &["preview"],
             &["records"],
             &["matches"],
             &["comparisons"],
@@ -160,6 +166,10 @@ mod tests {
             warnings: vec![problem(42, "\"?\" is not a date; the record has none")],
             agreements: vec!["north-missing".to_owned()],
             linkage_keys: 12,
+            unused: UnusedValues {
+                placeholders: [("phone".to_owned(), 1), ("surname".to_owned(), 2)].into(),
+                invalid: [("date_of_birth".to_owned(), 1)].into(),
+            },
             suppressed: [("postcode".to_owned(), 4)].into(),
             rows_registered: 12,
             waiting: 1,
@@ -187,6 +197,8 @@ mod tests {
             "Imported 2 records: 1 new, 1 changed, 0 unchanged, 1 skipped.\n\
              They take part in north-missing and give 12 linkage keys; 12 rows registered at the \
              hub, 0 withdrawn.\n\
+             Not used for matching: 3 placeholders (1 of phone, 2 of surname) and 1 wrong value (1 \
+             of date_of_birth).\n\
              Kept back because this node holds the same value too often to tell people apart: 4 \
              of postcode.\n\
              1 key waits (the custodians are out of reach) and goes on without you while the node \
@@ -205,6 +217,7 @@ mod tests {
 
         let run = node.run(&["import", &file, "--json"]).await;
         assert_eq!(run.json()["linkage_keys"], 12);
+        assert_eq!(run.json()["unused"]["placeholders"]["surname"], 2);
         assert!(run.err.contains("line 41"));
         let Command::Import(options) = node.command() else {
             panic!("an import");

@@ -19,7 +19,7 @@ use symbolon_tests::logs;
 use crate::support::{AGREEMENT, Scene, scene_observed, silent};
 
 /// The planted person, column by column.
-const PLANTED: [(&str, &str); 14] = [
+pub const PLANTED: [(&str, &str); 14] = [
     ("record_id", "CANARY-7141"),
     ("given_names", "Zebedeequill"),
     ("surname", "Quistorpvane"),
@@ -115,7 +115,7 @@ async fn full_run(scene: &Scene) {
 }
 
 /// Every form in which a planted value might be found.
-fn needles() -> BTreeSet<Vec<u8>> {
+pub fn needles() -> BTreeSet<Vec<u8>> {
     let mut forms = BTreeSet::new();
     for (_, value) in PLANTED {
         forms.insert(value.to_owned());

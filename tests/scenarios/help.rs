@@ -52,11 +52,12 @@ const HUB_COMMANDS: [&str; 44] = [
     "ca trust-root",
     "ca sign-administrator",
 ];
-const NODE_COMMANDS: [&str; 27] = [
+const NODE_COMMANDS: [&str; 28] = [
     "",
     "enrol",
     "serve",
     "import",
+    "preview",
     "records",
     "query",
     "matches",

@@ -29,6 +29,7 @@ mod mixing;
 mod oracle;
 mod oracle_races;
 mod outages;
+mod preview;
 mod rekey;
 mod support;
 mod walk;

@@ -8,6 +8,7 @@ use symbolon_core::identity::AgencyName;
 
 use super::custody::CustodyTask;
 use super::evaluate::{CalibrateArgs, EvaluateArgs};
+use super::preview::PreviewArgs;
 
 const FIRST_STEPS: &str = "\
 First steps:
@@ -101,6 +102,17 @@ Examples:
   symbolon-node import records.csv --agreement north-missing-children
   symbolon-node import export.csv --map CaseNo=record_id --map Forename=given_names")]
     Import(ImportArgs),
+    /// Show what an import of a CSV file would share, before anything leaves
+    ///
+    /// Reads the file as import does, with the same options. Shows of each record how many linkage
+    /// keys of which kinds it gives, which values would be kept back or make no key and why, and
+    /// under which agreements it would be shared. Writes nothing and sends nothing, the hub is not
+    /// asked: agreements are taken as this node last saw them. Values are shown only on request.
+    #[command(after_help = "\
+Examples:
+  symbolon-node preview records.csv --agreement north-missing-children
+  symbolon-node preview records.csv --record R-0041 --show-values")]
+    Preview(PreviewArgs),
     /// List your records, or show one
     #[command(after_help = "Examples:\n  symbolon-node records\n  symbolon-node records R-0041")]
     Records(RecordArgs),

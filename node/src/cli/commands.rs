@@ -73,13 +73,15 @@ pub(super) fn socket(global: &Global) -> Result<PathBuf, Failure> {
 fn typed_file(task: &Task) -> Option<PathBuf> {
     match task {
         Task::Import(args) => Some(args.file.clone()),
+        Task::Preview(args) => Some(args.import.file.clone()),
         _ => None,
     }
 }
 
 fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
     Ok(match task {
-        Task::Import(args) => import(args)?,
+        Task::Import(args) => Command::Import(import(args)?),
+        Task::Preview(args) => Command::Preview(args.options()?),
         Task::Records(args) => Command::Records {
             record_id: args.record_id,
         },
@@ -164,7 +166,7 @@ fn confirmed(console: &mut Console, yes: bool, why: &str, question: &str) -> Res
     }
 }
 
-fn import(args: ImportArgs) -> Result<Command, Failure> {
+pub(super) fn import(args: ImportArgs) -> Result<ImportOptions, Failure> {
     let ImportArgs {
         file,
         agreements,
@@ -177,13 +179,13 @@ fn import(args: ImportArgs) -> Result<Command, Failure> {
     // file itself: this look at the header only tells early what is wrong.
     let path = regular(&file)?;
     csv_file::read(&path, &map)?;
-    Ok(Command::Import(ImportOptions {
+    Ok(ImportOptions {
         file: path,
         map,
         remove_missing,
         keep_invalid,
         agreements: Some(agreements).filter(|ids| !ids.is_empty()),
-    }))
+    })
 }
 
 fn regular(file: &Path) -> Result<PathBuf, Failure> {

@@ -4,6 +4,7 @@ mod agreements;
 pub(super) mod evaluate;
 mod import;
 mod lists;
+mod preview;
 mod rekey;
 mod standing;
 
@@ -29,6 +30,10 @@ pub(super) enum Kind {
         /// As the person typed it.
         file: PathBuf,
     },
+    Preview {
+        /// As the person typed it.
+        file: PathBuf,
+    },
     Records,
     /// Of one record, if it is named.
     Matches(Option<String>),
@@ -51,6 +56,9 @@ impl Kind {
         match command {
             Command::Import(options) => Self::Import {
                 file: typed_file.unwrap_or_else(|| options.file.clone()),
+            },
+            Command::Preview(options) => Self::Preview {
+                file: typed_file.unwrap_or_else(|| options.import.file.clone()),
             },
             Command::Records { .. } => Self::Records,
             Command::Matches { record_id } => Self::Matches(record_id.clone()),
@@ -82,6 +90,7 @@ pub(super) fn report(
     }
     match kind {
         Kind::Import { file } => import::import(console, as_json, &file, &parsed(value)?),
+        Kind::Preview { file } => preview::preview(console, as_json, &file, &parsed(value)?),
         Kind::Withdraw => import::withdraw(console, as_json, &parsed(value)?),
         _ if as_json => Ok(()),
         Kind::Records => lists::records(console, &parsed::<Vec<_>>(value)?),

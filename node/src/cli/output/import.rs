@@ -1,11 +1,12 @@
 //! What imports and withdrawals did.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::console::Console;
 use super::super::failure::Failure;
 use super::count;
-use crate::reports::{FileProblem, ImportReport, WithdrawReport};
+use crate::reports::{FileProblem, ImportReport, UnusedValues, WithdrawReport};
 
 /// Problems that a terminal shows; a file or a program gets all.
 const MAX_PROBLEMS_ON_TERMINAL: usize = 50;
@@ -64,12 +65,11 @@ fn import_sentences(report: &ImportReport, imported: u64) -> Vec<String> {
             report.rows_withdrawn,
         ));
     }
+    sentences.extend(not_used(&report.unused));
     if !report.suppressed.is_empty() {
-        let kinds = report.suppressed.iter();
-        let kinds: Vec<String> = kinds.map(|(kind, n)| format!("{n} of {kind}")).collect();
         sentences.push(format!(
             "Kept back because this node holds the same value too often to tell people apart: {}.",
-            kinds.join(", ")
+            each(&report.suppressed)
         ));
     }
     for (agreement, records) in &report.held_back {
@@ -86,6 +86,27 @@ fn import_sentences(report: &ImportReport, imported: u64) -> Vec<String> {
     sentences
 }
 
+/// How many values make no key, and in which columns.
+pub(super) fn not_used(unused: &UnusedValues) -> Option<String> {
+    let UnusedValues {
+        placeholders,
+        invalid,
+    } = unused;
+    let mut parts = Vec::new();
+    for (found, noun) in [(placeholders, "placeholder"), (invalid, "wrong value")] {
+        if !found.is_empty() {
+            let total = count(found.values().sum(), noun);
+            parts.push(format!("{total} ({})", each(found)));
+        }
+    }
+    (!parts.is_empty()).then(|| format!("Not used for matching: {}.", parts.join(" and ")))
+}
+
+fn each(counts: &BTreeMap<String, u64>) -> String {
+    let each = counts.iter().map(|(name, n)| format!("{n} of {name}"));
+    each.collect::<Vec<_>>().join(", ")
+}
+
 /// What goes on by itself later.
 pub(super) fn waiting(noun: &str, number: u64, reason: Option<&str>) -> Option<String> {
     let verb = if number == 1 { "waits" } else { "wait" };
@@ -99,7 +120,7 @@ pub(super) fn waiting(noun: &str, number: u64, reason: Option<&str>) -> Option<S
     })
 }
 
-fn problems(console: &mut Console, file: &str, problems: &[FileProblem], ending: &str) {
+pub(super) fn problems(console: &mut Console, file: &str, problems: &[FileProblem], ending: &str) {
     let most = if console.err_is_terminal {
         MAX_PROBLEMS_ON_TERMINAL
     } else {
