@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use symbolon_core::linkage::evaluation::NamePair;
+use symbolon_core::linkage::languages::{self, LanguageReport, PairsError};
 use symbolon_core::linkage::oracle::Pair;
 use symbolon_core::linkage::record::Record;
 use thiserror::Error;
@@ -58,6 +58,9 @@ pub enum EvaluateError {
         /// What must be there.
         wanted: String,
     },
+    /// A list of labelled pairs that is none.
+    #[error(transparent)]
+    Pairs(#[from] PairsError),
     /// Matches are between agencies.
     #[error("{} has {found} agency files; matches are between two or more", path.display())]
     TooFew {
@@ -130,19 +133,21 @@ pub fn read_truth(directory: &Path) -> Result<BTreeSet<Pair>, EvaluateError> {
     Ok(truth)
 }
 
-/// The lists of labelled names of a directory: what each is called, and its pairs.
-pub fn read_names(directory: &Path) -> Result<Vec<(String, Vec<NamePair>)>, EvaluateError> {
+/// How the lists of labelled names in a directory come out.
+pub fn measure_names(directory: &Path) -> Result<Vec<LanguageReport>, EvaluateError> {
     let mut lists = Vec::new();
     for path in csv_files(directory)? {
-        let rows = table(&path, ["left", "right", "same"])?;
-        let pairs = rows.into_iter().map(|[left, right, same]| NamePair {
-            left,
-            right,
-            same: same == "yes",
-        });
-        lists.push((stem(&path), pairs.collect()));
+        let text = std::fs::read_to_string(&path).map_err(|source| EvaluateError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        lists.push((stem(&path), text));
     }
-    Ok(lists)
+    let lists: Vec<(&str, &str)> = lists
+        .iter()
+        .map(|(n, t)| (n.as_str(), t.as_str()))
+        .collect();
+    Ok(languages::measure(&lists)?)
 }
 
 fn csv_files(directory: &Path) -> Result<Vec<PathBuf>, EvaluateError> {

@@ -1,7 +1,10 @@
 //! Letters: what nodes write to each other, sealed in envelopes that the hub passes on unread.
 //!
 //! A letter goes into the outbox, in the vault, and leaves it when the hub has taken the envelope, so
-//! that neither a restart nor an outage loses one. It may come twice: whoever reads it sees to that.
+//! that neither a restart nor an outage loses one, and they go in the order in which they were
+//! written: one about an older state must not arrive last. It may come twice: whoever reads it sees to that.
+
+use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 use symbolon_core::crypto;
@@ -15,7 +18,7 @@ use crate::error::NodeError;
 use crate::hub_client::{HubClient, HubError};
 use crate::keys::{Keys, Opened};
 use crate::node::Node;
-use crate::tables::{KeyTag, Secret, StoredEnvelope};
+use crate::tables::{KeyTag, Secret, StoredEnvelope, Tables};
 
 /// What envelopes between nodes carry.
 #[derive(Serialize, Deserialize)]
@@ -45,6 +48,16 @@ pub enum Letter {
     },
     /// About a pair of records that is compared.
     Comparison(Box<ComparisonLetter>),
+}
+
+/// The number of the next letter, behind all that wait.
+pub(crate) fn next_number(tables: &Tables) -> Result<u64, NodeError> {
+    let mut next = 1;
+    for entry in tables.outbox.iter() {
+        let (_, stored) = entry?;
+        next = next.max(stored.number.saturating_add(1));
+    }
+    Ok(next)
 }
 
 impl Node {
@@ -86,6 +99,7 @@ impl Node {
         // White space behind it means nothing in JSON.
         message.resize(message.len().max(least), b' ');
         let envelope = StoredEnvelope {
+            number: self.next_letter.fetch_add(1, Ordering::Relaxed),
             to: to.clone(),
             message: Secret(message),
         };
@@ -101,7 +115,8 @@ impl Node {
 
     /// Hands everything in the outbox to the hub.
     pub(crate) async fn empty_outbox(&self, hub: &HubClient) -> Result<(), NodeError> {
-        let waiting: Vec<_> = self.tables.outbox.iter().collect::<Result<_, _>>()?;
+        let mut waiting: Vec<_> = self.tables.outbox.iter().collect::<Result<_, _>>()?;
+        waiting.sort_by_key(|(_, stored)| stored.number);
         for (id, stored) in waiting {
             let keys = self.membership(|m| m.roster.active(&stored.to).map(|(_, k)| k.clone()));
             // Whoever is shut out gets nothing; the letter waits until it is let in again.

@@ -206,8 +206,12 @@ impl Node {
 
     /// By keys, and by what the nodes compared where keys leave it open.
     pub(crate) fn scored(&self, found: &StoredMatch, threshold: Option<&ScoreThreshold>) -> Score {
-        let counts = found.counts.as_deref();
-        comparison::score(self.schema, &found.kinds(), counts, threshold)
+        let kinds = found.kinds();
+        // What was compared before more keys settled the pair counts no more: both sides may not have
+        // got as far.
+        let open = comparison::wanted(self.schema, &kinds);
+        let counts = found.counts.as_deref().filter(|_| open);
+        comparison::score(self.schema, &kinds, counts, threshold)
     }
 
     /// What agreements say of how much evidence is shown, by their line.

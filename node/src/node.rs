@@ -24,6 +24,7 @@ use crate::enrolment::SELF;
 use crate::error::NodeError;
 use crate::hub_client::{Credentials, HubClient};
 use crate::keys::Keys;
+use crate::letters;
 use crate::membership::{Membership, load_roster};
 use crate::pauses::Pauses;
 use crate::tables::{StoredIdentity, Tables};
@@ -99,6 +100,8 @@ pub struct Node {
     pub(crate) custody_fault: Mutex<Option<String>>,
     /// When the hub last confirmed that our roster is its whole roster, Unix seconds.
     pub(crate) roster_confirmed_at: std::sync::atomic::AtomicI64,
+    /// Number of the next letter that is posted.
+    pub(crate) next_letter: std::sync::atomic::AtomicU64,
     /// Rung when an envelope waits to be sent.
     pub(crate) outbox_waits: Notify,
     /// Registered rows that the hub turned out to have lost; stays 0 unless its store was damaged.
@@ -143,10 +146,12 @@ impl Node {
         let keys = Keys::load(&stored)?;
         let credentials = certificates::credentials(&stored)?;
         let gate = Gate::open(&tables)?;
+        let next_letter = letters::next_number(&tables)?.into();
         let schema = Schema::default_schema();
         let comparisons = Comparisons::open(schema, &tables)?;
         let node = Self {
             gate,
+            next_letter,
             comparisons,
             pauses: Pauses::default(),
             custody_runs: Mutex::default(),

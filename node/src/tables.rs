@@ -203,6 +203,9 @@ pub struct StoredClosure {
 /// An envelope that the hub has not yet taken.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct StoredEnvelope {
+    /// Letters go in this order.
+    #[serde(default)]
+    pub number: u64,
     pub to: AgencyName,
     pub message: Secret,
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use symbolon_core::linkage::comparison::{counts_in_clear, field_sets};
+use symbolon_core::linkage::comparison::{counts_in_clear, field_sets_within};
 use symbolon_core::linkage::record::Record;
 use symbolon_core::linkage::schema::Schema;
 use symbolon_core::row::Handle;
@@ -31,7 +31,9 @@ fn records_of(text: &str) -> BTreeMap<String, Record> {
 
 fn in_clear(one: &Record, other: &Record) -> Vec<u16> {
     let schema = Schema::default_schema();
-    counts_in_clear(&field_sets(schema, one), &field_sets(schema, other))
+    // Every register here is of the smallest size that is told apart.
+    let sets = |record| field_sets_within(schema, record, Some(1));
+    counts_in_clear(&sets(one), &sets(other))
 }
 
 /// The counts of the only pair at an agency, if there is one that keys leave open.

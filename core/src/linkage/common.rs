@@ -3,15 +3,27 @@
 //! Both sides of a match must weigh alike, so the lists ship with the product, and a change of them
 //! is a change of the schema's version.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use super::normalise::names;
-use super::normalise::tables::Words;
+use super::normalise::{names, nicknames};
 
-static NAMES: LazyLock<Words> = LazyLock::new(|| words(include_str!("common_names.txt")));
-static TOWNS: LazyLock<Words> = LazyLock::new(|| words(include_str!("large_towns.txt")));
+/// Each listed name, in its usual spelling, and its roots: a name is looked up by any of them.
+static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let mut all = BTreeSet::new();
+    for word in words(include_str!("common_names.txt")) {
+        for token in names::tokens(word) {
+            all.extend(nicknames::roots(&token).iter().map(|r| (*r).to_owned()));
+            all.insert(token);
+        }
+        all.insert(word.to_owned());
+    }
+    all
+});
+static TOWNS: LazyLock<BTreeSet<&'static str>> =
+    LazyLock::new(|| words(include_str!("large_towns.txt")));
 
-fn words(list: &'static str) -> Words {
+fn words(list: &'static str) -> BTreeSet<&'static str> {
     let lines = list.lines().filter(|line| !line.starts_with('#'));
     lines.flat_map(str::split_whitespace).collect()
 }
@@ -45,8 +57,8 @@ mod tests {
 
     #[test]
     fn the_lists_are_in_the_form_that_is_looked_up() {
-        let lower = |word: &&str| word.bytes().all(|b| b.is_ascii_lowercase());
-        assert!(NAMES.iter().all(lower) && TOWNS.iter().all(lower));
+        let lower = |word: &str| word.bytes().all(|b| b.is_ascii_lowercase());
+        assert!(NAMES.iter().all(|name| lower(name)) && TOWNS.iter().all(|town| lower(town)));
         for name in NAMES.iter() {
             assert!(NAMES.contains(names::root(name)), "{name} without its root");
         }

@@ -6,7 +6,6 @@
 //! out. Pure: files are read by the caller.
 
 pub(super) mod candidates;
-mod names;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -17,7 +16,6 @@ use super::record::Record;
 use super::schema::{KeyKindId, Schema};
 use super::score::{Score, Standing, score_compared, standing};
 
-pub use names::{NamePair, NameQuality, SAME_NAME_BITS, judge_names, name_bits};
 pub use report::{Evaluation, KeyContribution, Miss, Quality, Reason};
 
 /// Indices of an agency and of a record in it.

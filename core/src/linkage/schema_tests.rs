@@ -40,8 +40,8 @@ fn a_pair_costs_at_most_what_the_budget_allows() {
 
 #[test]
 fn a_schema_for_other_normalisers_says_who_must_upgrade() {
-    let error = |text: &str| Schema::parse(&DEFAULT_TEXT.replace("dates = 1", text)).unwrap_err();
-    let newer = error("dates = 2").to_string();
+    let error = |text: &str| Schema::parse(&DEFAULT_TEXT.replace("dates = 2", text)).unwrap_err();
+    let newer = error("dates = 3").to_string();
     assert!(
         newer.contains("dates") && newer.contains("upgrade this program"),
         "{newer}"

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use symbolon_core::linkage::calibration::calibrate as estimate;
-use symbolon_core::linkage::evaluation::{Evaluation, Miss, evaluate as measure, judge_names};
+use symbolon_core::linkage::evaluation::{Evaluation, Miss, evaluate as measure};
 use symbolon_core::linkage::record::Record;
 use symbolon_core::linkage::schema::Schema;
 
@@ -15,7 +15,7 @@ use super::console::Console;
 use super::failure::Failure;
 use super::output::evaluate as print;
 use crate::evaluate::{
-    Agencies, EvaluateError, read_agencies, read_names, read_records, read_truth,
+    Agencies, EvaluateError, measure_names, read_agencies, read_records, read_truth,
 };
 
 /// Random pairs of records of strangers that `calibrate` looks at.
@@ -89,14 +89,10 @@ fn page(args: &EvaluateArgs, schema: &Schema, console: &mut Console) -> Result<(
         let name = directory.file_name().unwrap_or_default().to_string_lossy();
         sets.push((name.into_owned(), run(schema, directory)?.1));
     }
-    let lists = match &args.names {
-        Some(directory) => read_names(directory)?,
+    let names = match &args.names {
+        Some(directory) => measure_names(directory)?,
         None => Vec::new(),
     };
-    let names: Vec<_> = lists
-        .iter()
-        .map(|(language, pairs)| (language.clone(), judge_names(schema, pairs)))
-        .collect();
     print::page(console, schema, &sets, &names)
 }
 
