@@ -3,15 +3,14 @@
 //! Both sides of a match must weigh alike, so the lists ship with the product, and a change of them
 //! is a change of the schema's version.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use super::normalise::tables::Words;
 use super::normalise::{names, nicknames};
 
 /// Each listed name, in its usual spelling, and its roots: a name is looked up by any of them.
-static NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
-    let mut all = HashSet::new();
+static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let mut all = BTreeSet::new();
     for word in words(include_str!("common_names.txt")) {
         for token in names::tokens(word) {
             all.extend(nicknames::roots(&token).iter().map(|r| (*r).to_owned()));
@@ -21,9 +20,10 @@ static NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
     }
     all
 });
-static TOWNS: LazyLock<Words> = LazyLock::new(|| words(include_str!("large_towns.txt")));
+static TOWNS: LazyLock<BTreeSet<&'static str>> =
+    LazyLock::new(|| words(include_str!("large_towns.txt")));
 
-fn words(list: &'static str) -> Words {
+fn words(list: &'static str) -> BTreeSet<&'static str> {
     let lines = list.lines().filter(|line| !line.starts_with('#'));
     lines.flat_map(str::split_whitespace).collect()
 }

@@ -97,13 +97,10 @@ const PART_SEPARATOR: char = '\u{1f}';
 /// first are kept.
 #[must_use]
 pub fn derive(schema: &Schema, record: &Record) -> Vec<LinkageKey> {
-    derive_prepared(schema, &Prepared::read(record))
-}
-
-pub(super) fn derive_prepared(schema: &Schema, prepared: &Prepared) -> Vec<LinkageKey> {
     /// What most records have at most.
     const USUAL: usize = 48;
-    let features = Features::of(prepared);
+    let prepared = Prepared::read(record);
+    let features = Features::of(&prepared);
     let mut keys = Vec::with_capacity(USUAL.min(schema.max_keys));
     for kind in &schema.kinds {
         let room = schema.max_keys.saturating_sub(keys.len());

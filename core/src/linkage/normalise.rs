@@ -13,7 +13,7 @@ pub mod nicknames;
 pub mod phones;
 pub mod places;
 pub mod postcodes;
-pub(super) mod tables;
+mod tables;
 pub mod text;
 
 #[cfg(test)]

@@ -119,16 +119,17 @@ impl<'a> Features<'a> {
     }
 
     fn name_pairs(&self, feature: Feature) -> Values {
-        let is_telling = matches!(
-            feature,
-            Feature::TellingNames | Feature::TellingSounds | Feature::TellingPrefixes
-        );
-        let mut values = Values::with_capacity(self.pairs.len());
-        let mut push = |value: String| values.push(Zeroizing::new(value));
-        for (a, b) in &self.pairs {
-            if is_telling && (names::is_too_common(a) || names::is_too_common(b)) {
-                continue;
+        let telling;
+        let pairs = match feature {
+            Feature::TellingNames | Feature::TellingSounds | Feature::TellingPrefixes => {
+                telling = self.prepared.name.telling_pairs();
+                &telling
             }
+            _ => &self.pairs,
+        };
+        let mut values = Values::with_capacity(pairs.len());
+        let mut push = |value: String| values.push(Zeroizing::new(value));
+        for (a, b) in pairs {
             match feature {
                 Feature::BothNames | Feature::TellingNames => {
                     push(unordered(names::root(a), names::root(b)));
@@ -254,7 +255,7 @@ mod tests {
         let record = Record::from_cells(cells).unwrap().0;
         let prepared = Prepared::read(&record);
         let features = Features::of(&prepared);
-        assert_eq!(features.values(Feature::BothNames)[0].as_str(), "anna hill");
+        assert_eq!(features.values(Feature::BothInitials)[0].as_str(), "a h");
         let parts = Schema::default_schema().kinds.iter().flat_map(|k| &k.parts);
         for part in parts.chain([&Feature::EmailDomain]) {
             assert!((*part as usize) < Feature::COUNT, "{part:?}");

@@ -130,6 +130,14 @@ impl PersonName {
         all
     }
 
+    /// The pairs in which neither name is too common: the others need a full date beside them.
+    #[must_use]
+    pub fn telling_pairs(&self) -> Vec<(&str, &str)> {
+        let mut pairs = self.pairs();
+        pairs.retain(|(a, b)| !is_too_common(a) && !is_too_common(b));
+        pairs
+    }
+
     /// Pairs of a given name and a surname, of the columns and of each whole name.
     #[must_use]
     pub fn pairs(&self) -> Vec<(&str, &str)> {
