@@ -1,9 +1,9 @@
 //! What a private comparison costs each side, one core: all that a pair of records takes from the first
 //! hash to the counts.
 //!
-//! Both records have as many features as the schema has slots, so that nothing is cheaper in the field. The
-//! raw operation beside it is the scalar multiplication that no protocol of this kind avoids: two for each
-//! slot and side.
+//! Two people of the committed list, by the default schema; and the worst case, as many features as the
+//! schema has slots. The raw operation beside them is the scalar multiplication that no protocol of this
+//! kind avoids: two for each slot and side.
 #![allow(clippy::unwrap_used)]
 
 use std::hint::black_box;
@@ -14,28 +14,41 @@ use curve25519_dalek::{RistrettoPoint, Scalar};
 use rand_core::OsRng;
 use symbolon_core::comparison::{self, Layout};
 use symbolon_core::encoding::Digest;
-use symbolon_core::linkage::comparison::FieldSet;
+use symbolon_core::linkage::comparison::{FieldSet, field_sets, field_sets_within};
+use symbolon_core::linkage::{Record, Schema};
 use zeroize::Zeroizing;
 
-/// Slots of the fields: 120 together.
-const SLOTS: [u16; 5] = [50, 26, 16, 26, 2];
-
-fn sets(filled: impl Fn(u16) -> u16) -> Vec<FieldSet> {
-    let field = |(number, &slots): (usize, &u16)| FieldSet {
-        label: format!("field {number}"),
-        slots,
-        values: (0..filled(slots))
+/// As many features as there are slots.
+fn full() -> Vec<FieldSet> {
+    let field = |set: FieldSet| FieldSet {
+        label: set.label,
+        slots: set.slots,
+        values: (0..set.slots)
             .map(|value| Zeroizing::new(value.to_be_bytes().to_vec()))
             .collect(),
     };
-    SLOTS.iter().enumerate().map(field).collect()
+    let sets = field_sets(Schema::default_schema(), &Record::default());
+    sets.into_iter().map(field).collect()
 }
 
-fn sides(criterion: &mut Criterion, name: &str, sets: &[FieldSet]) {
+/// The sets of the first two people of the list whose keys a test holds.
+fn people() -> [Vec<FieldSet>; 2] {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/people.csv");
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let columns = reader.headers().unwrap().clone();
+    let mut rows = reader.records();
+    std::array::from_fn(|_| {
+        let row = rows.next().unwrap().unwrap();
+        let (record, _) = Record::from_cells(columns.iter().zip(row.iter())).unwrap();
+        field_sets_within(Schema::default_schema(), &record, Some(10_000))
+    })
+}
+
+fn sides(criterion: &mut Criterion, name: &str, [sets, other]: [&[FieldSet]; 2]) {
     let layout = Layout::of(&Digest([1; 32]), sets).unwrap();
     let run = Digest([2; 32]);
     let (exponent, asked) = comparison::ask(&run, &layout, sets, &mut OsRng).unwrap();
-    let answer = comparison::answer(&run, &layout, sets, &asked, &mut OsRng).unwrap();
+    let answer = comparison::answer(&run, &layout, other, &asked, &mut OsRng).unwrap();
     let (_, closed) = comparison::close(&run, &layout, &exponent, &asked, &answer).unwrap();
 
     let mut group = criterion.benchmark_group(name);
@@ -51,7 +64,7 @@ fn sides(criterion: &mut Criterion, name: &str, sets: &[FieldSet]) {
     });
     group.bench_function("second side: answer and conclude", |bencher| {
         bencher.iter(|| {
-            let answered = comparison::answer(&run, &layout, sets, &asked, &mut OsRng).unwrap();
+            let answered = comparison::answer(&run, &layout, other, &asked, &mut OsRng).unwrap();
             let counts = comparison::conclude(&run, &layout, &asked, &answer, &closed);
             black_box((answered, counts.unwrap()))
         });
@@ -60,23 +73,18 @@ fn sides(criterion: &mut Criterion, name: &str, sets: &[FieldSet]) {
 }
 
 fn all(criterion: &mut Criterion) {
-    sides(
-        criterion,
-        "comparison, 120 slots full",
-        &sets(|slots| slots),
-    );
-    sides(
-        criterion,
-        "comparison, 120 slots half full",
-        &sets(|slots| slots / 2),
-    );
+    let [one, other] = people();
+    let slots: u16 = one.iter().map(|set| set.slots).sum();
+    sides(criterion, "comparison, two people", [&one, &other]);
+    let full = full();
+    sides(criterion, "comparison, all slots full", [&full, &full]);
     let point = RistrettoPoint::random(&mut OsRng);
     let scalar = Scalar::random(&mut OsRng);
     let mut group = criterion.benchmark_group("raw");
     group.sample_size(20);
-    group.bench_function("240 scalar multiplications", |bencher| {
+    group.bench_function(format!("{} scalar multiplications", 2 * slots), |bencher| {
         bencher.iter(|| {
-            for _ in 0..240 {
+            for _ in 0..2 * slots {
                 black_box(black_box(&point) * black_box(&scalar));
             }
         });
