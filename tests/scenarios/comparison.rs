@@ -55,6 +55,8 @@ async fn logged(scene: &Scene, agency: &str, expected: &[&str]) {
     })
     .await
     .unwrap();
+    // The log is written before the letter.
+    scene.consortium.node(agency).unwrap().at_rest().await;
 }
 
 /// Letters of an agency that are still in its outbox.
@@ -130,6 +132,12 @@ async fn asked(scene: &mut Scene) {
     scene.import("police", &police).await;
     logged(scene, "police", &["asked"]).await;
     outbox_empty(scene, "police").await;
+    eventually("the notice at the other side", async || {
+        let found = scene.consortium.node("refuge")?.matches(None)?;
+        Ok((!found.is_empty()).then_some(()))
+    })
+    .await
+    .unwrap();
 }
 
 /// Lets one node run alone until its log of comparisons is this, and kills it.

@@ -106,6 +106,11 @@ impl Node {
         Ok(waiting)
     }
 
+    /// Waits until whoever works now has finished its step: what it logged is posted then.
+    pub async fn at_rest(&self) {
+        drop(self.work.lock().await);
+    }
+
     /// What comparisons counted: each pair that its keys leave open, with its counts.
     pub fn compared(&self) -> Result<Vec<Compared>, NodeError> {
         let mut all = Vec::new();
