@@ -159,8 +159,8 @@ pub struct MemberReport {
     pub title: String,
     /// `invited`, `expired invitation`, `active`, `suspended` or `removed`.
     pub standing: &'static str,
-    /// Hexadecimal, empty before enrolment.
-    pub certificate_serial: String,
+    /// Hexadecimal, of its certificates that have not ended, newest first.
+    pub certificate_serials: Vec<String>,
     /// Unix seconds, 0 before enrolment.
     pub certificate_expires_at: i64,
     /// Unix seconds, 0 if not since the hub started.

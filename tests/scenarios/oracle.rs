@@ -10,29 +10,16 @@ use symbolon_core::roster::Quota;
 use symbolon_node::clock::{Clock, SystemClock};
 use symbolon_node::command::ImportOptions;
 use symbolon_node::config::FILE_NAME;
-use symbolon_tests::consortium::{Consortium, eventually};
+use symbolon_tests::consortium::eventually;
 
-use crate::support::{AGREEMENT, Scene, scene, silent, unlock};
+use crate::support::{AGREEMENT, Scene, custodians_and_a_member, scene, silent};
 
 /// Two custodians, and a member who is none and has this quota.
 async fn limited(quota: Quota) -> Scene {
-    let directory = tempfile::tempdir().unwrap();
-    let state = directory.path().join("state");
-    let mut consortium = Consortium::found(&state, unlock).await.unwrap();
-    for name in ["council", "refuge"] {
-        consortium.enrol(name, AgencyKind::Ngo, name).await.unwrap();
-    }
-    consortium.appoint(2).await.unwrap();
-    consortium
-        .enrol_with_quota("police", AgencyKind::Ngo, "police", quota)
-        .await
-        .unwrap();
+    let mut scene = custodians_and_a_member(quota).await;
     let names = ["council", "police", "refuge"];
-    consortium.agree(AGREEMENT, &names).await.unwrap();
-    Scene {
-        consortium,
-        directory,
-    }
+    scene.consortium.agree(AGREEMENT, &names).await.unwrap();
+    scene
 }
 
 /// A file of so many people who have nothing in common.

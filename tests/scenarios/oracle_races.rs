@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use tonic::Code;
 use tonic::transport::Channel;
 
-use crate::support::unlock;
+use crate::support::{Scene, custodians_and_a_member, unlock};
 
 const DAY_S: i64 = 86_400;
 /// Elements of one request.
@@ -54,17 +54,10 @@ struct Outsider {
 impl Outsider {
     /// Two custodians, the council and the refuge; the police have this quota.
     async fn with(quota: Quota) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let state = directory.path().join("state");
-        let mut consortium = Consortium::found(&state, unlock).await.unwrap();
-        for name in ["council", "refuge"] {
-            consortium.enrol(name, AgencyKind::Ngo, name).await.unwrap();
-        }
-        consortium.appoint(2).await.unwrap();
-        consortium
-            .enrol_with_quota("police", AgencyKind::Ngo, "police", quota)
-            .await
-            .unwrap();
+        let Scene {
+            mut consortium,
+            directory,
+        } = custodians_and_a_member(quota).await;
         let length = consortium.admin.roster().await.unwrap().length;
         eventually("the custodians knowing the police", async || {
             let status = consortium.node("refuge")?.status()?;

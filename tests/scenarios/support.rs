@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use symbolon_core::identity::AgencyKind;
+use symbolon_core::roster::Quota;
 use symbolon_core::sealed_file::Unlock;
 use symbolon_hub::Observer;
 use symbolon_node::command::ImportOptions;
@@ -35,6 +36,25 @@ pub async fn scene(names: &[&str], threshold: u16) -> Scene {
         .await
         .unwrap();
     ready(consortium, directory, names, threshold).await
+}
+
+/// Two custodians, the council and the refuge; the police are a member and have this quota.
+pub async fn custodians_and_a_member(quota: Quota) -> Scene {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    let mut consortium = Consortium::found(&state, unlock).await.unwrap();
+    for name in ["council", "refuge"] {
+        consortium.enrol(name, AgencyKind::Ngo, name).await.unwrap();
+    }
+    consortium.appoint(2).await.unwrap();
+    consortium
+        .enrol_with_quota("police", AgencyKind::Ngo, "police", quota)
+        .await
+        .unwrap();
+    Scene {
+        consortium,
+        directory,
+    }
 }
 
 /// The same, with the hub as a process that can be killed.

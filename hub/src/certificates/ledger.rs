@@ -70,6 +70,15 @@ impl Ledger {
         })
     }
 
+    /// Serial numbers of an agency's certificates that have not ended, revoked or not, newest first.
+    pub fn serials(&self, agency: &AgencyName, now: i64) -> Vec<String> {
+        let issued = self.agencies.get(agency).into_iter().flatten().rev();
+        let lasting = issued.filter(|certificate| certificate.expires_at >= now);
+        lasting
+            .map(|certificate| certificate.serial.clone())
+            .collect()
+    }
+
     /// Everything that is remembered.
     pub fn all(&self) -> impl Iterator<Item = (&AgencyName, &IssuedCertificate)> {
         let agencies = self.agencies.iter();

@@ -171,7 +171,7 @@ impl Directory {
             kind: member.map(|m| m.kind.to_string()).unwrap_or_default(),
             title: member.map(|m| m.title.clone()).unwrap_or_default(),
             standing,
-            certificate_serial: certificate.map(|c| c.serial.clone()).unwrap_or_default(),
+            certificate_serials: state.certificates.serials(agency, self.clock.now()),
             certificate_expires_at: certificate.map_or(0, |c| c.expires_at),
             last_seen_at: presence.last_seen_at,
             connected: presence.connected,

@@ -185,7 +185,7 @@ impl Consortium {
     pub async fn serial(&self, name: &str) -> String {
         let members = self.admin.members().await.unwrap();
         let member = members.into_iter().find(|member| member.agency == name);
-        member.unwrap().certificate_serial
+        member.unwrap().certificate_serials.swap_remove(0)
     }
 
     pub async fn invite(&self, name: &str) -> Invitation {

@@ -56,6 +56,11 @@ async fn the_old_certificate_stays_good_and_a_new_enrolment_ends_both() {
     for channel in [&harbour.channel, &fresh.channel] {
         ask(channel.clone()).await.unwrap();
     }
+    let members = consortium.admin.members().await.unwrap();
+    let listed = members.into_iter().find(|m| m.agency == "harbour");
+    let serials = listed.unwrap().certificate_serials;
+    assert_eq!(serials.len(), 2, "both are told: {serials:?}");
+    assert_ne!(serials[0], serials[1]);
     let key = KeyPair::generate().unwrap();
     let again = certificate_request(&key, "harbour");
     let first = renew(&fresh, again.clone()).await.unwrap();

@@ -403,7 +403,7 @@ async fn the_list_of_members_says_how_each_one_stands() {
             ("ngo", "Some agency")
         );
         assert_eq!(
-            member.certificate_serial.len(),
+            member.certificate_serials.concat().len(),
             if enrolled { 32 } else { 0 }
         );
         assert_eq!(member.certificate_expires_at > 0, enrolled, "{member:?}");
@@ -413,7 +413,7 @@ async fn the_list_of_members_says_how_each_one_stands() {
             "{member:?}"
         );
     }
-    let serials: BTreeSet<_> = members.iter().map(|m| &m.certificate_serial).collect();
+    let serials: BTreeSet<_> = members.iter().map(|m| &m.certificate_serials).collect();
     assert_eq!(serials.len(), 3);
     consortium.clock.advance(3_601);
     let members = consortium.admin.members().await.unwrap();

@@ -114,6 +114,7 @@ fn member_table(members: &[MemberReport]) -> String {
         "certificate until",
         "custodian",
         "rows",
+        "certificates",
     ];
     let rows = members.iter().map(|member| {
         let custodian = match member.custodian_index {
@@ -130,6 +131,7 @@ fn member_table(members: &[MemberReport]) -> String {
             moment(member.certificate_expires_at),
             custodian,
             member.live_rows.to_string(),
+            member.certificate_serials.join(", "),
         ]
     });
     table(&header, rows)
