@@ -129,6 +129,17 @@ pub async fn eventually<T>(
     }
 }
 
+/// Waits until nobody has a node any more. What a thread computes cannot be cut off; its vault is open
+/// until it is done.
+async fn gone(node: Arc<Node>) -> Result<(), Failure> {
+    let alive = Arc::downgrade(&node);
+    drop(node);
+    eventually("the node being gone", async || {
+        Ok((alive.strong_count() == 0).then_some(()))
+    })
+    .await
+}
+
 impl Consortium {
     /// Founds a consortium below `base` and starts its hub on free ports of the loopback interface.
     pub async fn found(base: &Path, unlock: fn() -> Unlock) -> Result<Self, Failure> {
@@ -264,7 +275,7 @@ impl Consortium {
         for task in running.tasks {
             task.await?;
         }
-        Ok(())
+        gone(running.node).await
     }
 
     /// Cuts an agency's node off in whatever it is doing: nothing more of it runs.
@@ -275,13 +286,7 @@ impl Consortium {
             // It was cancelled, or had ended.
             let _ = task.await;
         }
-        let alive = Arc::downgrade(&running.node);
-        drop(running.node);
-        // What a thread computes cannot be cut off; its vault is open until it is done.
-        eventually("the node being gone", async || {
-            Ok((alive.strong_count() == 0).then_some(()))
-        })
-        .await
+        gone(running.node).await
     }
 
     /// Stops the hub; nodes keep trying.
