@@ -5,6 +5,7 @@
 //! sentences or, with `--json`, as one JSON value; everything else goes to standard error.
 
 mod args;
+mod casework;
 mod commands;
 mod console;
 mod custody;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use symbolon_core::identity::AgencyName;
 
+use crate::casework::command::CaseworkRequest;
 use crate::custody::CustodyCommand;
 use crate::preview::PreviewOptions;
 
@@ -82,6 +83,8 @@ pub enum Command {
         /// Its id.
         agreement: String,
     },
+    /// What people do about records and matches.
+    Casework(CaseworkRequest),
     /// About the custody of the key.
     Custody(CustodyCommand),
 }
@@ -122,6 +125,7 @@ impl std::fmt::Debug for Command {
             Self::Leave { .. } => "leave",
             Self::Agreement { .. } => "agreement",
             Self::ExportAgreement { .. } => "export-agreement",
+            Self::Casework(_) => "casework",
         })
     }
 }

@@ -94,6 +94,8 @@ pub enum NodeError {
     /// Work that goes on by itself once the reason is gone.
     #[error("{0}")]
     Waiting(String),
+    #[error(transparent)]
+    NotPermitted(#[from] symbolon_casework::acting::NotPermitted),
     /// A wrong request of the person, with what to do.
     #[error("{0}")]
     Request(String),

@@ -17,6 +17,7 @@
 //! | [`evaluate`] | files with truth, to measure the linkage |
 //! | [`node`], [`serve`] | the open node, and what keeps it going |
 
+pub mod casework;
 pub mod certificates;
 pub mod cli;
 pub mod clock;

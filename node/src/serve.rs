@@ -399,6 +399,7 @@ impl CommandHandler for Commands {
                     .await
                     .and_then(|_| node.export_agreement(&agreement)),
             ),
+            Command::Casework(request) => Ok(node.casework(request).await?),
             Command::Custody(command) => Ok(node.custody(command).await?),
         }
     }

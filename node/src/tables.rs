@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use symbolon_casework::dossier::Dossier;
 use symbolon_core::agreement::Papers;
 use symbolon_core::encoding::{self, Digest};
 use symbolon_core::identity::{AgencyName, Name};
@@ -19,6 +20,7 @@ use symbolon_core::roster::SignedEntry;
 use symbolon_core::row::{AgreementEpoch, Handle, Token};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::casework::StoredAudit;
 use crate::comparison::{ComparisonEntry, Spent, StoredAsk, StoredComparison, StoredRefusal};
 use crate::custodian::gate::LedgerEntry;
 use crate::error::NodeError;
@@ -263,6 +265,10 @@ pub struct Tables {
     pub comparison_refusals: Table<AgencyName, StoredRefusal>,
     /// Who was compared with; entries are only added.
     pub comparison_log: Table<u64, ComparisonEntry>,
+    /// What is kept beside a record, by its id.
+    pub dossiers: Table<String, Dossier>,
+    /// What people did; lines are only added.
+    pub audit: Table<u64, StoredAudit>,
 }
 
 impl Tables {
@@ -299,6 +305,8 @@ impl Tables {
             comparison_budget: vault.table("comparison-budget")?,
             comparison_refusals: vault.table("comparison-refusals")?,
             comparison_log: vault.table("comparison-log")?,
+            dossiers: vault.table("dossiers")?,
+            audit: vault.table("audit")?,
         })
     }
 }

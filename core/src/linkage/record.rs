@@ -104,6 +104,56 @@ impl Record {
             .filter_map(|v| dates::read(v).ok())
     }
 
+    /// Every column that has values, by its name in the CSV contract, with its values as written.
+    pub fn columns(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
+        let several: [(&str, &Vec<String>); 20] = [
+            ("given_names", &self.given_names),
+            ("surname", &self.surname),
+            ("alias", &self.alias),
+            ("date_of_birth", &self.date_of_birth),
+            ("sex", &self.sex),
+            ("nationality", &self.nationality),
+            ("address", &self.address),
+            ("town", &self.town),
+            ("postcode", &self.postcode),
+            ("uprn", &self.uprn),
+            ("phone", &self.phone),
+            ("email", &self.email),
+            ("nhs_number", &self.nhs_number),
+            ("ni_number", &self.ni_number),
+            ("upn", &self.upn),
+            ("pnc_id", &self.pnc_id),
+            ("cro", &self.cro),
+            ("passport", &self.passport),
+            ("vehicle", &self.vehicle),
+            ("account", &self.account),
+        ];
+        let category = self.category.and_then(|category| {
+            let mut all = Category::ALL.iter();
+            all.find(|(known, _)| *known == category)
+                .map(|(_, word)| *word)
+        });
+        let single = [
+            ("category", category),
+            ("risk", self.risk.as_deref()),
+            ("case_ref", self.case_ref.as_deref()),
+            ("notes", self.notes.as_deref()),
+        ];
+        let several = several.into_iter().map(|(name, values)| {
+            let values: Vec<&str> = values.iter().map(String::as_str).collect();
+            (name, values)
+        });
+        let single = single
+            .into_iter()
+            .map(|(name, value)| (name, value.into_iter().collect()));
+        let extra = self.extra.iter();
+        let extra = extra.map(|(name, value)| (name.as_str(), vec![value.as_str()]));
+        several
+            .chain(single)
+            .chain(extra)
+            .filter(|(_, values)| !values.is_empty())
+    }
+
     fn set(&mut self, name: &str, cell: &str, issues: &mut Vec<Issue>) {
         if cell.is_empty() {
             return;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use symbolon_casework::text::Text;
 use symbolon_core::identity::AgencyName;
 
+use super::casework::RecordTask;
 use super::custody::CustodyTask;
 use super::evaluate::{CalibrateArgs, EvaluateArgs};
 use super::preview::PreviewArgs;
@@ -66,6 +68,12 @@ pub(super) struct Global {
     /// Open the vault with this key file (at least 32 random bytes) instead of a passphrase
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) key_file: Option<PathBuf>,
+    /// For what you act, in a few words; written down with the act
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub(super) purpose: Option<Text>,
+    /// Why you act, in a few words without names; written down with the act
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub(super) reason: Option<Text>,
 }
 
 /// The commands.
@@ -116,6 +124,12 @@ Examples:
     /// List your records, or show one
     #[command(after_help = "Examples:\n  symbolon-node records\n  symbolon-node records R-0041")]
     Records(RecordArgs),
+    /// Show one record with everything that is kept beside it
+    #[command(
+        subcommand,
+        after_help = "Example:\n  symbolon-node record show R-0041"
+    )]
+    Record(RecordTask),
     /// List the matches: which agency to telephone about which of your records, and why
     ///
     /// A match is a reason to talk, not a proof: a person decides.

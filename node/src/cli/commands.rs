@@ -10,7 +10,7 @@ use super::console::Console;
 use super::failure::Failure;
 use super::passphrase::{self, Purpose};
 use super::progress::Bar;
-use super::{Launcher, logging, output};
+use super::{Launcher, casework, logging, output};
 use crate::command::{Command, ImportOptions};
 use crate::config::NodeConfig;
 use crate::{control, csv_file};
@@ -25,7 +25,10 @@ pub(super) async fn carry_out(
     // What is wrong with a file or an answer is told before a passphrase is asked for.
     let config = enrolled_config(global)?;
     let typed = typed_file(&task);
-    let command = command(task, console)?;
+    let command = match task {
+        Task::Record(task) => casework::command(global, task),
+        task => command(task, console)?,
+    };
     let kind = output::Kind::of(&command, typed);
     let value = ask(global, config, command, console, launcher).await?;
     output::report(console, global.json, kind, value)
@@ -107,7 +110,8 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         Task::Status => Command::Status,
         Task::Rekey => Command::Rekey,
         Task::Agreement(task) => agreement(task, console)?,
-        Task::Enrol(_)
+        Task::Record(_)
+        | Task::Enrol(_)
         | Task::Serve
         | Task::Schema(_)
         | Task::Evaluate(_)

@@ -1,6 +1,7 @@
 //! How reports are printed: tables and sentences for people, JSON for programs.
 
 mod agreements;
+mod casework;
 pub(super) mod evaluate;
 mod import;
 mod lists;
@@ -49,6 +50,7 @@ pub(super) enum Kind {
     Leave,
     Agreement,
     ExportAgreement,
+    Casework(casework::Room),
 }
 
 impl Kind {
@@ -69,6 +71,7 @@ impl Kind {
             Command::Rekey => Self::Rekey,
             Command::Agreements => Self::Agreements,
             Command::Accept { .. } => Self::Accept,
+            Command::Casework(request) => Self::Casework(casework::Room::of(&request.command)),
             Command::Custody(_) => Self::Custody,
             Command::Decline { .. } => Self::Decline,
             Command::Leave { .. } => Self::Leave,
@@ -107,6 +110,7 @@ pub(super) fn report(
         Kind::Leave => agreements::left(console, &parsed(value)?),
         Kind::Agreement => agreements::show(console, &parsed(value)?),
         Kind::ExportAgreement => print_json(console, &value),
+        Kind::Casework(room) => casework::report(console, room, value),
         // Its own module prints these: one word has many reports.
         Kind::Custody => Ok(()),
     }

@@ -44,6 +44,8 @@ fn global() -> Global {
         json: false,
         passphrase_file: None,
         key_file: None,
+        purpose: None,
+        reason: None,
     }
 }
 

@@ -1,0 +1,17 @@
+//! Casework: what people decide about records and matches, as rules and types.
+//!
+//! Pure: no clock, no store, no transport. The node keeps these types in its vault, carries them to
+//! other nodes in envelopes and asks the rules here before it does anything; a console can sit on the
+//! same services.
+//!
+//! | Module | Room |
+//! |---|---|
+//! | [`acting`] | who acts: roles, what each may do, purpose and reason |
+//! | [`audit`] | what is written down of every act |
+//! | [`dossier`] | what is kept beside a record: handling, consent, retention |
+//! | [`text`] | words that people type, bounded and safe to show |
+
+pub mod acting;
+pub mod audit;
+pub mod dossier;
+pub mod text;
