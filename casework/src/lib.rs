@@ -8,12 +8,14 @@
 //! |---|---|
 //! | [`acting`] | who acts: roles, what each may do, purpose and reason |
 //! | [`audit`] | what is written down of every act |
+//! | [`clock`] | by when a case wants an answer |
 //! | [`dossier`] | what is kept beside a record: handling, consent, retention |
 //! | [`lifecycle`] | what two agencies say about a match, and where that leaves it |
 //! | [`text`] | words that people type, bounded and safe to show |
 
 pub mod acting;
 pub mod audit;
+pub mod clock;
 pub mod dossier;
 pub mod lifecycle;
 pub mod text;
