@@ -19,6 +19,7 @@ pub mod command;
 mod records;
 
 use serde_json::Value;
+use symbolon_casework::acting::Acting;
 
 use crate::error::NodeError;
 use crate::node::Node;
@@ -34,10 +35,15 @@ impl Node {
     /// Carries out what a person asked for in casework.
     pub(crate) async fn casework(&self, request: CaseworkRequest) -> Result<Value, NodeError> {
         let acting = self.acting(&request.by)?;
+        self.act(&acting, request.command).await
+    }
+
+    /// The same for somebody whom the caller knows: what a console calls.
+    pub async fn act(&self, acting: &Acting, command: CaseworkCommand) -> Result<Value, NodeError> {
         let _work = self.work.lock().await;
-        match request.command {
-            CaseworkCommand::Case(command) => self.case_command(&acting, command),
-            CaseworkCommand::Record(command) => self.record_command(&acting, command),
+        match command {
+            CaseworkCommand::Case(command) => self.case_command(acting, command),
+            CaseworkCommand::Record(command) => self.record_command(acting, command),
         }
     }
 }

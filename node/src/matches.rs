@@ -256,6 +256,15 @@ impl Node {
         Ok(all)
     }
 
+    /// Writes down whose references are whose, in a vault that does not say so yet.
+    pub(crate) fn index_references(&self) -> Result<(), NodeError> {
+        if !self.tables.reference_owners.is_empty() {
+            return Ok(());
+        }
+        let all = self.references()?;
+        self.tables.reference_owners.put_many(all.iter())
+    }
+
     /// How many matches each record has in the queue.
     pub(crate) fn match_counts(&self) -> Result<BTreeMap<String, u64>, NodeError> {
         let mut counts = BTreeMap::new();

@@ -180,6 +180,7 @@ impl Node {
             lines_begun: 0.into(),
             serving: false.into(),
         };
+        node.index_references()?;
         node.load_agreements()?;
         node.finish_interrupted_import()?;
         Ok(Arc::new(node))

@@ -143,6 +143,9 @@ impl Node {
         let ended = self.end_matches_of(&id)?;
         self.count_keys(&stored.keys, &[], crossed)?;
         self.forget_cases_of(&id)?;
+        for reference in stored.references.values() {
+            self.tables.reference_owners.remove(reference)?;
+        }
         self.tables.records.remove(&id)?;
         self.compare_anew(&id)?;
         Ok(Some(ended))
@@ -288,7 +291,11 @@ impl Node {
             };
             let agreement = audience.agreement;
             if let Entry::Vacant(place) = stored.references.entry(agreement) {
-                place.insert(RecordReference::random()?);
+                let reference = RecordReference::random()?;
+                self.tables
+                    .reference_owners
+                    .put(&reference, &id.to_owned())?;
+                place.insert(reference);
             }
             let input = inputs
                 .get(&tag)

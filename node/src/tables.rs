@@ -239,6 +239,8 @@ pub struct Tables {
     pub ledger: Table<u64, LedgerEntry>,
     pub outbox: Table<KeyTag, StoredEnvelope>,
     pub records: Table<String, StoredRecord>,
+    /// Which record has a reference.
+    pub reference_owners: Table<RecordReference, String>,
     pub rows: Table<Handle, StoredRow>,
     /// Handles of rows that wait to be registered.
     pub pending: Table<Handle, ()>,
@@ -293,6 +295,7 @@ impl Tables {
             ledger: vault.table("ledger")?,
             outbox: vault.table("outbox")?,
             records: vault.table("records")?,
+            reference_owners: vault.table("reference-owners")?,
             rows: vault.table("rows")?,
             pending: vault.table("pending")?,
             withdrawals: vault.table("withdrawals")?,

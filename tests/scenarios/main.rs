@@ -11,6 +11,7 @@ mod agreements;
 mod authorities;
 mod bad_input;
 mod canaries;
+mod cases;
 mod certificates;
 mod comparison;
 mod comparison_lies;

@@ -50,6 +50,8 @@ pub struct StoredCase {
     pub early: Vec<Said>,
     /// How many of the own sayings are in the outbox or gone.
     pub posted: u32,
+    /// When the other side was last sent something again.
+    pub resent_at: i64,
     /// Who of this agency said what, by number; it is not told to the other side.
     pub by: BTreeMap<u32, Name>,
     /// When the other's sayings came, by number.
@@ -74,6 +76,7 @@ impl StoredCase {
             case: Case::default(),
             early: Vec::new(),
             posted: 0,
+            resent_at: i64::MIN,
             by: BTreeMap::new(),
             heard_at: BTreeMap::new(),
             round_began: (1, now),

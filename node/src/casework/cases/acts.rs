@@ -70,7 +70,7 @@ pub struct CaseDetail {
     /// As in the queue.
     #[serde(flatten)]
     pub case: CaseView,
-    /// In the order in which it came to this node, this side's and the other's.
+    /// By the clocks of those who said it.
     pub said: Vec<SaidView>,
 }
 
@@ -164,6 +164,7 @@ impl Node {
         verdict: Verdict,
         reason: Text,
     ) -> Result<CaseView, NodeError> {
+        acting.may(Permission::Judge)?;
         let stored = self.find_case(id)?;
         let found = self.tables.matches.get(&stored.key)?;
         let kinds = found.map(|found| found.kinds()).unwrap_or_default();

@@ -14,6 +14,8 @@ use crate::letters::Letter;
 use crate::node::Node;
 use crate::tables::{KeyTag, MatchKey};
 
+/// A peer that lacks something is sent it again this often, in seconds, and not more.
+const RESEND_S: i64 = 60;
 /// Sayings that wait for one before them. The hub delivers in order, so a few are enough.
 const MAX_EARLY: usize = 64;
 
@@ -104,8 +106,12 @@ impl Node {
         match letter.what {
             CaseWhat::Said(said) => self.hear(stored, said),
             CaseWhat::Missing { from } => {
-                let own = stored.case.count(self.side_in(&stored));
-                stored.posted = own.min(from.saturating_sub(1));
+                let now = self.clock.now();
+                if now.saturating_sub(stored.resent_at) < RESEND_S {
+                    return Ok(());
+                }
+                stored.resent_at = now;
+                stored.posted = stored.posted.min(from.saturating_sub(1));
                 self.post_sayings(&mut stored)
             }
             CaseWhat::Contact(contact) => {
@@ -135,19 +141,17 @@ impl Node {
         if !is_party {
             return Ok(None);
         }
-        for entry in self.tables.records.iter() {
-            let (record_id, record) = entry?;
-            if record.references.get(&letter.agreement) == Some(&letter.yours) {
-                let key = MatchKey {
-                    agreement: letter.agreement,
-                    record_id,
-                    agency: from.clone(),
-                    reference: letter.mine,
-                };
-                return Ok(Some(StoredCase::new(key, letter.yours, self.clock.now())));
-            }
-        }
-        Ok(None)
+        let Some(record_id) = self.tables.reference_owners.get(&letter.yours)? else {
+            return Ok(None);
+        };
+        let key = MatchKey {
+            agreement: letter.agreement,
+            record_id,
+            agency: from.clone(),
+            reference: letter.mine,
+        };
+        let is_ours = self.own_reference(&key)? == Some(letter.yours);
+        Ok(is_ours.then(|| StoredCase::new(key, letter.yours, self.clock.now())))
     }
 
     fn hear(&self, mut stored: StoredCase, said: Said) -> Result<(), NodeError> {
@@ -156,7 +160,6 @@ impl Node {
         let gap_is_new = stored.early.is_empty();
         let mut arrived = vec![said];
         let mut early = std::mem::take(&mut stored.early);
-        let mut wanted = None;
         while let Some(said) = arrived.pop() {
             match stored.case.hear(side, &said) {
                 Ok(()) => {
@@ -165,8 +168,7 @@ impl Node {
                     arrived.append(&mut early);
                 }
                 Err(HearError::Repeated) => {}
-                Err(HearError::Early { next }) => {
-                    wanted = Some(next);
+                Err(HearError::Early { .. }) => {
                     if early.len() < MAX_EARLY && !early.contains(&said) {
                         early.push(said);
                     }
@@ -180,13 +182,12 @@ impl Node {
         stored.early = early;
         stored.note_round(now);
         self.tables.cases.put(&stored.id(), &stored)?;
-        match wanted {
-            Some(from) if gap_is_new && !stored.early.is_empty() => {
-                let letter = self.write_to(&stored, CaseWhat::Missing { from });
-                self.post(&stored.key.agency, &Letter::Case(Box::new(letter)))
-            }
-            _ => Ok(()),
+        if !gap_is_new || stored.early.is_empty() {
+            return Ok(());
         }
+        let from = stored.case.count(side).saturating_add(1);
+        let letter = self.write_to(&stored, CaseWhat::Missing { from });
+        self.post(&stored.key.agency, &Letter::Case(Box::new(letter)))
     }
 }
 
