@@ -11,6 +11,7 @@
 //! | [`clock`] | by when a case wants an answer |
 //! | [`dossier`] | what is kept beside a record: handling, consent, retention |
 //! | [`lifecycle`] | what two agencies say about a match, and where that leaves it |
+//! | [`parcel`] | attachments in chunks |
 //! | [`text`] | words that people type, bounded and safe to show |
 
 pub mod acting;
@@ -18,4 +19,5 @@ pub mod audit;
 pub mod clock;
 pub mod dossier;
 pub mod lifecycle;
+pub mod parcel;
 pub mod text;
