@@ -9,6 +9,7 @@
 //! | [`acting`] | who acts: roles, what each may do, purpose and reason |
 //! | [`audit`] | what is written down of every act |
 //! | [`clock`] | by when a case wants an answer |
+//! | [`disclosure`] | what is asked of the other agency, and what leaves |
 //! | [`dossier`] | what is kept beside a record: handling, consent, retention |
 //! | [`lifecycle`] | what two agencies say about a match, and where that leaves it |
 //! | [`parcel`] | attachments in chunks |
@@ -17,6 +18,7 @@
 pub mod acting;
 pub mod audit;
 pub mod clock;
+pub mod disclosure;
 pub mod dossier;
 pub mod lifecycle;
 pub mod parcel;
