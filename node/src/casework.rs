@@ -10,12 +10,18 @@
 //! | `audit` | what is written down |
 //! | `cases` | matches that people work on, and the queue |
 //! | `command` | what can be asked |
+//! | `counterpart` | with whom a case is |
+//! | `disclosure` | what is asked, released, refused, received |
+//! | `parcels` | attachments |
 //! | `records` | one record with its dossier |
 
 mod acting;
 mod audit;
 mod cases;
 pub mod command;
+mod counterpart;
+mod disclosure;
+mod parcels;
 mod records;
 
 use serde_json::Value;
@@ -28,6 +34,15 @@ use command::{CaseworkCommand, CaseworkRequest};
 pub use audit::StoredAudit;
 pub use cases::{
     CaseCommand, CaseDetail, CaseLetter, CaseView, QueueEntry, QueueFilter, SaidView, StoredCase,
+};
+pub use disclosure::{
+    DisclosureCommand, DisclosureLetter, DisclosureView, FieldView, ReceivedKey, ReceivedView,
+    RequestKey, StoredAsked, StoredReceived, StoredRequest,
+};
+pub(crate) use parcels::Parcels;
+pub use parcels::{
+    AttachmentCommand, AttachmentView, ChunkKey, ParcelLetter, SavedAttachment, StoredIncoming,
+    StoredOutgoing,
 };
 pub use records::RecordDetail;
 
@@ -44,6 +59,8 @@ impl Node {
         match command {
             CaseworkCommand::Case(command) => self.case_command(acting, command),
             CaseworkCommand::Record(command) => self.record_command(acting, command),
+            CaseworkCommand::Attachment(command) => self.attachment_command(acting, command),
+            CaseworkCommand::Disclosure(command) => self.disclosure_command(acting, command),
         }
     }
 }

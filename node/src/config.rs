@@ -9,7 +9,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
+use symbolon_casework::parcel::{DEFAULT_BYTES, MAX_BYTES};
 use symbolon_casework::text::Text;
+use symbolon_core::identity::AgencyName;
 use thiserror::Error;
 
 use crate::error::NodeError;
@@ -55,6 +57,10 @@ pub struct NodeConfig {
     pub sharing: Sharing,
     /// How much is compared with other nodes.
     pub comparison: Comparison,
+    /// What goes with letters to other nodes.
+    pub letters: Letters,
+    /// What other agencies are given.
+    pub disclosure: Disclosure,
     /// What people do about records and matches.
     pub casework: Casework,
     /// What this node does as a custodian.
@@ -150,6 +156,49 @@ impl Default for Comparison {
         Self {
             daily_budget: 1000,
             runs_per_pair: 4,
+        }
+    }
+}
+
+/// What goes with letters to other nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Letters {
+    /// Bytes of one attachment that is sent or taken, 1 to [`MAX_BYTES`].
+    #[serde(deserialize_with = "attachment_bytes")]
+    pub max_attachment_bytes: u64,
+}
+
+impl Default for Letters {
+    fn default() -> Self {
+        Self {
+            max_attachment_bytes: DEFAULT_BYTES,
+        }
+    }
+}
+
+/// What other agencies are given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Disclosure {
+    /// Fields of one request beyond which a release takes two people.
+    pub bulk_fields: u32,
+    /// Cases in which one agency asks within a day beyond which a release takes two people.
+    pub bulk_cases_a_day: u32,
+    /// Immigration services that can be given anything, by two people. Empty: none.
+    pub immigration_services: Vec<AgencyName>,
+    /// Days for which what is released may be kept, unless the release says otherwise.
+    #[serde(deserialize_with = "received_days")]
+    pub received_days: u32,
+}
+
+impl Default for Disclosure {
+    fn default() -> Self {
+        Self {
+            bulk_fields: 8,
+            bulk_cases_a_day: 5,
+            immigration_services: Vec::new(),
+            received_days: 90,
         }
     }
 }
@@ -312,6 +361,15 @@ fn runs_per_pair<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::E
     within("runs_per_pair", value, 1, MAX_RUNS_PER_PAIR)
 }
 
+fn attachment_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let value = i64::deserialize(deserializer)?;
+    within("max_attachment_bytes", value, 1, MAX_BYTES)
+}
+
+fn received_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    within("received_days", i64::deserialize(deserializer)?, 1, 3_653)
+}
+
 fn within<T, E>(setting: &str, value: i64, least: T, most: T) -> Result<T, E>
 where
     T: TryFrom<i64> + PartialOrd + Copy + fmt::Display,
@@ -387,6 +445,10 @@ mod tests {
             refusal("[tokenising]\n\nbatch_interval_ms = -1\n"),
             "node.toml line 3: batch_interval_ms must be from 0 to 3600000, not -1"
         );
+        let told = refusal("[letters]\nmax_attachment_bytes = 67108865\n");
+        assert!(told.contains("must be from 1 to 67108864"), "{told}");
+        let told = refusal("[disclosure]\nimmigration_services = [\"Border Force\"]\n");
+        assert!(told.starts_with("node.toml line 2: "), "{told}");
         let told = refusal("health_listen = \"7480\"\n");
         assert!(told.contains("line 1: health_listen must be an address with a port"));
         assert!(refusal("hub = \"https://hub/\"\n").contains("line 1: hub must be host:port"));

@@ -233,7 +233,7 @@ impl Node {
         if self.serving.load(std::sync::atomic::Ordering::Relaxed) {
             return Ok(());
         }
-        self.empty_outbox(hub).await
+        self.empty_outbox(hub).await.map(|_| ())
     }
 
     /// Our newest share, sealed under a passphrase.

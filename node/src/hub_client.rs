@@ -43,6 +43,8 @@ pub enum HubError {
     Unavailable(String),
     #[error("the hub's roster moved on; fetch it and try again")]
     Stale,
+    #[error("the mailbox of the recipient is full; the letter is kept and tried again")]
+    MailboxFull,
     #[error(
         "the hub sent something that the protocol does not allow: {0}; tell your administrator"
     )]
@@ -54,7 +56,10 @@ pub enum HubError {
 impl HubError {
     /// Whether trying again later may help.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Unavailable(_))
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Unavailable(_) | Self::MailboxFull
+        )
     }
 }
 

@@ -3,16 +3,19 @@
 //! A letter goes into the outbox, in the vault, and leaves it when the hub has taken the envelope, so
 //! that neither a restart nor an outage loses one, and they go in the order in which they were
 //! written: one about an older state must not arrive last. It may come twice: whoever reads it sees to that.
+//! A recipient whose mailbox is full holds up its own letters and nobody else's.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 use symbolon_core::crypto;
-use symbolon_core::envelope::{Envelope, EnvelopeError};
+use symbolon_core::envelope::{BUCKETS, Envelope, EnvelopeError};
 use symbolon_core::identity::AgencyName;
 use symbolon_core::oprf::dkg::Message;
 
 use crate::casework::CaseLetter;
+use crate::casework::{DisclosureLetter, ParcelLetter};
 use crate::comparison::ComparisonLetter;
 use crate::custodian::repair;
 use crate::error::NodeError;
@@ -51,6 +54,10 @@ pub enum Letter {
     Case(Box<CaseLetter>),
     /// About a pair of records that is compared.
     Comparison(Box<ComparisonLetter>),
+    /// About an attachment.
+    Parcel(Box<ParcelLetter>),
+    /// About what is asked for, and what is given.
+    Disclosure(Box<DisclosureLetter>),
 }
 
 /// The number of the next letter, behind all that wait.
@@ -101,6 +108,11 @@ impl Node {
             .map_err(|_| NodeError::Internal("a letter cannot be serialised"))?;
         // White space behind it means nothing in JSON.
         message.resize(message.len().max(least), b' ');
+        // One that no envelope holds would stand in the way of all behind it.
+        let largest = BUCKETS.iter().max().copied().unwrap_or_default();
+        if message.len() + 4 > largest {
+            return Err(EnvelopeError::TooLarge(message.len()).into());
+        }
         let envelope = StoredEnvelope {
             number: self.next_letter.fetch_add(1, Ordering::Relaxed),
             to: to.clone(),
@@ -116,11 +128,16 @@ impl Node {
         self.tables.outbox.len() as u64
     }
 
-    /// Hands everything in the outbox to the hub.
-    pub(crate) async fn empty_outbox(&self, hub: &HubClient) -> Result<(), NodeError> {
+    /// Hands everything in the outbox to the hub; gives whether something waits for a full mailbox.
+    pub(crate) async fn empty_outbox(&self, hub: &HubClient) -> Result<bool, NodeError> {
+        let mut full: BTreeSet<AgencyName> = BTreeSet::new();
         let mut waiting: Vec<_> = self.tables.outbox.iter().collect::<Result<_, _>>()?;
         waiting.sort_by_key(|(_, stored)| stored.number);
         for (id, stored) in waiting {
+            // Behind one that waits the others wait too: they keep their order.
+            if full.contains(&stored.to) {
+                continue;
+            }
             let keys = self.membership(|m| m.roster.active(&stored.to).map(|(_, k)| k.clone()));
             // Whoever is shut out gets nothing; the letter waits until it is let in again.
             let Some(keys) = keys else { continue };
@@ -133,10 +150,15 @@ impl Node {
             if matches!(sent, Err(HubError::NotAccepted(_))) && self.rekeyed(hub, &own).await? {
                 sent = hub.send(seal(&self.keys())?).await;
             }
+            if sent == Err(HubError::MailboxFull) {
+                tracing::warn!(to = %stored.to, "the mailbox is full; its letters wait");
+                full.insert(stored.to);
+                continue;
+            }
             sent?;
             self.tables.outbox.remove(&id)?;
         }
-        Ok(())
+        Ok(!full.is_empty())
     }
 
     /// Opens an envelope and does what it says. A bad one is logged with its sender and dropped.
@@ -186,6 +208,14 @@ impl Node {
             Ok(Letter::Comparison(letter)) => {
                 let _work = self.work.lock().await;
                 self.comparison_letter(from, *letter)
+            }
+            Ok(Letter::Parcel(letter)) => {
+                let _work = self.work.lock().await;
+                self.parcel_letter(from, *letter)
+            }
+            Ok(Letter::Disclosure(letter)) => {
+                let _work = self.work.lock().await;
+                self.disclosure_letter(from, *letter)
             }
             Err(_) => {
                 tracing::warn!(%from, "envelope with a letter that this version does not know");

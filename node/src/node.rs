@@ -15,6 +15,7 @@ use symbolon_core::roster::SignedEntry;
 use symbolon_core::sealed_file::Unlock;
 use tokio::sync::Notify;
 
+use crate::casework::Parcels;
 use crate::certificates;
 use crate::clock::Clock;
 use crate::comparison::Comparisons;
@@ -102,6 +103,10 @@ pub struct Node {
     pub(crate) roster_confirmed_at: std::sync::atomic::AtomicI64,
     /// Number of the next letter that is posted.
     pub(crate) next_letter: std::sync::atomic::AtomicU64,
+    /// Attachments under way.
+    pub(crate) parcels: Parcels,
+    /// When received data is next looked through for what has ended, Unix seconds.
+    pub(crate) next_received_sweep: std::sync::atomic::AtomicI64,
     /// Rung when an envelope waits to be sent.
     pub(crate) outbox_waits: Notify,
     /// Registered rows that the hub turned out to have lost; stays 0 unless its store was damaged.
@@ -174,6 +179,8 @@ impl Node {
             work_waits: Notify::new(),
             share_made: Notify::new(),
             first_try: Notify::new(),
+            parcels: Parcels::default(),
+            next_received_sweep: i64::MIN.into(),
             outbox_waits: Notify::new(),
             lost_rows: 0.into(),
             gathering: 0.into(),

@@ -142,6 +142,8 @@ impl Node {
         }
         let ended = self.end_matches_of(&id)?;
         self.count_keys(&stored.keys, &[], crossed)?;
+        self.forget_disclosures_of(&id)?;
+        self.forget_parcels_of(&id)?;
         self.forget_cases_of(&id)?;
         for reference in stored.references.values() {
             self.tables.reference_owners.remove(reference)?;

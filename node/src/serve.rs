@@ -29,6 +29,10 @@ const CURSOR: &str = "cursor";
 const DELIVERIES_AT_ONCE: usize = 256;
 /// Waiting work is tried again at least this often: a custodian may be back.
 const RETRY: Duration = Duration::from_secs(2);
+/// A full mailbox is tried again after this.
+const FULL_MAILBOX: Duration = Duration::from_secs(15);
+/// Attachments that stand still are looked at this often.
+const LOOK: Duration = Duration::from_secs(5);
 /// Membership is fetched at least this often, beside the hub's hints.
 const SYNC: Duration = Duration::from_secs(30);
 
@@ -70,6 +74,7 @@ impl Node {
         {
             let _work = self.work.lock().await;
             self.heal(&hub).await?;
+            self.end_received()?;
             if became_usable {
                 self.agreement_became_usable()?;
             }
@@ -217,6 +222,7 @@ impl Node {
             {
                 let _work = self.work.lock().await;
                 self.further_replacement()?;
+                self.end_received()?;
             }
             {
                 let _work = self.work.lock().await;
@@ -258,8 +264,17 @@ impl Node {
     ) -> Result<(), NodeError> {
         loop {
             let hub = line.borrow().clone();
-            self.empty_outbox(&hub).await?;
-            self.outbox_waits.notified().await;
+            // Chunks of attachments a few at a time, between other letters.
+            let fed = self.feed_parcels()?;
+            let held = self.empty_outbox(&hub).await?;
+            if fed {
+                continue;
+            }
+            let wait = if held { FULL_MAILBOX } else { LOOK };
+            tokio::select! {
+                () = self.outbox_waits.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
         }
     }
 

@@ -6,8 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use symbolon_casework::disclosure::RequestId;
 use symbolon_casework::dossier::Dossier;
 use symbolon_casework::lifecycle::CaseId;
+use symbolon_casework::parcel::ParcelId;
 use symbolon_core::agreement::Papers;
 use symbolon_core::encoding::{self, Digest};
 use symbolon_core::identity::{AgencyName, Name};
@@ -21,7 +23,10 @@ use symbolon_core::roster::SignedEntry;
 use symbolon_core::row::{AgreementEpoch, Handle, Token};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::casework::{StoredAudit, StoredCase};
+use crate::casework::{
+    ChunkKey, ReceivedKey, RequestKey, StoredAsked, StoredAudit, StoredCase, StoredIncoming,
+    StoredOutgoing, StoredReceived, StoredRequest,
+};
 use crate::comparison::{ComparisonEntry, Spent, StoredAsk, StoredComparison, StoredRefusal};
 use crate::custodian::gate::LedgerEntry;
 use crate::error::NodeError;
@@ -275,6 +280,21 @@ pub struct Tables {
     pub case_due: Table<MatchKey, ()>,
     /// What people did; lines are only added.
     pub audit: Table<u64, StoredAudit>,
+    /// Attachments of ours.
+    pub parcels_out: Table<ParcelId, StoredOutgoing>,
+    /// Those of them that are under way.
+    pub parcels_to_go: Table<ParcelId, ()>,
+    /// Attachments of others.
+    pub parcels_in: Table<(AgencyName, ParcelId), StoredIncoming>,
+    pub parcel_chunks: Table<ChunkKey, Secret>,
+    /// What we asked others for.
+    pub disclosures_asked: Table<RequestId, StoredAsked>,
+    /// What others asked us for.
+    pub disclosures_of_us: Table<RequestKey, StoredRequest>,
+    /// Cases whose open fields were given at once, and in which round.
+    pub open_fields_given: Table<CaseId, u32>,
+    /// What others gave, apart from own records.
+    pub received: Table<ReceivedKey, StoredReceived>,
 }
 
 impl Tables {
@@ -316,6 +336,14 @@ impl Tables {
             cases: vault.table("cases")?,
             case_due: vault.table("case-due")?,
             audit: vault.table("audit")?,
+            parcels_out: vault.table("parcels-out")?,
+            parcels_to_go: vault.table("parcels-to-go")?,
+            parcels_in: vault.table("parcels-in")?,
+            parcel_chunks: vault.table("parcel-chunks")?,
+            disclosures_asked: vault.table("disclosures-asked")?,
+            disclosures_of_us: vault.table("disclosures-of-us")?,
+            open_fields_given: vault.table("open-fields-given")?,
+            received: vault.table("received")?,
         })
     }
 }

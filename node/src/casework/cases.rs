@@ -124,7 +124,10 @@ impl Node {
         self.tables.cases.get(&id)
     }
 
-    fn own_reference(&self, key: &MatchKey) -> Result<Option<RecordReference>, NodeError> {
+    pub(super) fn own_reference(
+        &self,
+        key: &MatchKey,
+    ) -> Result<Option<RecordReference>, NodeError> {
         let record = self.tables.records.get(&key.record_id)?;
         Ok(record.and_then(|record| record.references.get(&key.agreement).copied()))
     }

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use symbolon_casework::text::Text;
 
 use super::cases::CaseCommand;
+pub use super::disclosure::DisclosureCommand;
+pub use super::parcels::AttachmentCommand;
 
 /// A request: who asks, and for what.
 #[derive(Clone, Serialize, Deserialize)]
@@ -33,6 +35,10 @@ pub enum CaseworkCommand {
     Case(CaseCommand),
     /// One record.
     Record(RecordCommand),
+    /// Attachments.
+    Attachment(AttachmentCommand),
+    /// Disclosures.
+    Disclosure(DisclosureCommand),
 }
 
 /// About one record.

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use symbolon_casework::text::Text;
 use symbolon_core::identity::AgencyName;
 
-use super::casework::{CaseTask, QueueArgs, RecordTask};
+use super::casework::{AttachmentTask, CaseTask, DisclosureTask, QueueArgs, RecordTask};
 use super::custody::CustodyTask;
 use super::evaluate::{CalibrateArgs, EvaluateArgs};
 use super::preview::PreviewArgs;
@@ -145,6 +145,18 @@ Examples:
         after_help = "Example:\n  symbolon-node record show R-0041"
     )]
     Record(RecordTask),
+    /// Ask the other agency of a case for fields of its record; release or refuse what it asks for
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  symbolon-node disclosure list\n  symbolon-node disclosure show 5d2f"
+    )]
+    Disclosure(DisclosureTask),
+    /// Send a file with a case, and save what the other agency sent
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  symbolon-node attachment list\n  symbolon-node attachment save 9b1c --to ."
+    )]
+    Attachment(AttachmentTask),
     /// List the matches: which agency to telephone about which of your records, and why
     ///
     /// A match is a reason to talk, not a proof: a person decides.

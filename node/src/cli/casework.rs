@@ -1,6 +1,8 @@
 //! What can be typed about casework, and what it asks of the node: a file for each room.
 
+mod attachment;
 mod cases;
+mod disclosure;
 mod records;
 
 use super::args::Global;
@@ -8,7 +10,9 @@ use super::failure::Failure;
 use crate::casework::command::{CaseworkCommand, CaseworkRequest, Claim};
 use crate::command::Command;
 
+pub(super) use attachment::AttachmentTask;
 pub(super) use cases::{CaseTask, QueueArgs};
+pub(super) use disclosure::DisclosureTask;
 pub(super) use records::RecordTask;
 
 /// A request, with what was said of purpose and reason.

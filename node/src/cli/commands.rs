@@ -29,6 +29,8 @@ pub(super) async fn carry_out(
         Task::Queue(args) => casework::request(global, args.command()),
         Task::Case(task) => casework::request(global, task.command(global)?),
         Task::Record(task) => casework::request(global, task.command()),
+        Task::Attachment(task) => casework::request(global, task.command()?),
+        Task::Disclosure(task) => casework::request(global, task.command()),
         task => command(task, console)?,
     };
     let kind = output::Kind::of(&command, typed);
@@ -115,6 +117,8 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         Task::Queue(_)
         | Task::Case(_)
         | Task::Record(_)
+        | Task::Attachment(_)
+        | Task::Disclosure(_)
         | Task::Enrol(_)
         | Task::Serve
         | Task::Schema(_)

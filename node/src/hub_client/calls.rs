@@ -387,13 +387,18 @@ impl HubClient {
             .map_err(|_| HubError::Protocol("a malformed handle"))
     }
 
-    /// Hands in an envelope; repeating one changes nothing.
+    /// Hands in an envelope; repeating one changes nothing. A full mailbox is its recipient's alone.
     pub async fn send(&self, envelope: Envelope) -> Result<(), HubError> {
         let request = mailbox::SendRequest {
             envelope: Some(envelope.into()),
         };
-        self.mailbox().send(request).await?;
-        Ok(())
+        match self.mailbox().send(request).await {
+            Ok(_) => Ok(()),
+            Err(status) if status.code() == tonic::Code::ResourceExhausted => {
+                Err(HubError::MailboxFull)
+            }
+            Err(status) => Err(status.into()),
+        }
     }
 
     /// Everything after a cursor, then what comes.

@@ -154,7 +154,8 @@ impl Node {
         let event = AuditEvent::by(acting, kind, &what).record(&stored.key.record_id);
         self.write_down(event.case(&id).agency(&stored.key.agency))?;
         self.tables.cases.put(&stored.id(), stored)?;
-        self.post_sayings(stored)
+        self.post_sayings(stored)?;
+        self.give_open_fields(stored)
     }
 
     fn judge(

@@ -1,7 +1,7 @@
 //! What goes to the other side of a case, and what comes from it.
 
 use serde::{Deserialize, Serialize};
-use symbolon_casework::lifecycle::{CaseId, HearError, Said};
+use symbolon_casework::lifecycle::{Act, CaseId, HearError, Said};
 use symbolon_casework::text::Text;
 use symbolon_core::crypto;
 use symbolon_core::encoding::Digest;
@@ -160,10 +160,14 @@ impl Node {
         let gap_is_new = stored.early.is_empty();
         let mut arrived = vec![said];
         let mut early = std::mem::take(&mut stored.early);
+        let mut asked = Vec::new();
         while let Some(said) = arrived.pop() {
             match stored.case.hear(side, &said) {
                 Ok(()) => {
                     stored.heard_at.insert(said.number, now);
+                    if let Act::Ask(follow_up) = said.act {
+                        asked.push((said.number, follow_up));
+                    }
                     // One that waited may be the next now.
                     arrived.append(&mut early);
                 }
@@ -182,6 +186,10 @@ impl Node {
         stored.early = early;
         stored.note_round(now);
         self.tables.cases.put(&stored.id(), &stored)?;
+        for (number, follow_up) in asked {
+            self.take_follow_up(&mut stored, number, follow_up)?;
+        }
+        self.give_open_fields(&stored)?;
         if !gap_is_new || stored.early.is_empty() {
             return Ok(());
         }

@@ -87,7 +87,11 @@ impl Node {
         Ok(())
     }
 
-    fn say_by_node(&self, stored: &mut StoredCase, act: Act) -> Result<(), NodeError> {
+    pub(in crate::casework) fn say_by_node(
+        &self,
+        stored: &mut StoredCase,
+        act: Act,
+    ) -> Result<(), NodeError> {
         let (side, now) = (self.side_in(stored), self.clock.now());
         if stored.case.say(side, now, act).is_ok() {
             stored.note_round(now);

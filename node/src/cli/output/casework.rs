@@ -3,13 +3,18 @@
 mod cases;
 mod records;
 
+mod attachment;
+mod disclosure;
+
 use serde_json::Value;
 
 use super::super::console::Console;
 use super::super::failure::Failure;
 use super::parsed;
 use crate::casework::CaseCommand;
-use crate::casework::command::{CaseworkCommand, RecordCommand};
+use crate::casework::command::{
+    AttachmentCommand, CaseworkCommand, DisclosureCommand, RecordCommand,
+};
 
 /// Which report is coming.
 pub(in crate::cli) enum Room {
@@ -17,6 +22,8 @@ pub(in crate::cli) enum Room {
     Case,
     CaseDetail,
     Record,
+    Attachment(attachment::Report),
+    Disclosure(disclosure::Report),
 }
 
 impl Room {
@@ -26,6 +33,22 @@ impl Room {
             CaseworkCommand::Case(CaseCommand::Show { .. }) => Self::CaseDetail,
             CaseworkCommand::Case(_) => Self::Case,
             CaseworkCommand::Record(RecordCommand::Show { .. }) => Self::Record,
+            CaseworkCommand::Attachment(command) => Self::Attachment(match command {
+                AttachmentCommand::List { .. } => attachment::Report::List,
+                AttachmentCommand::Save { .. } => attachment::Report::Saved,
+                AttachmentCommand::Send { .. } | AttachmentCommand::Remove { .. } => {
+                    attachment::Report::One
+                }
+            }),
+            CaseworkCommand::Disclosure(command) => Self::Disclosure(match command {
+                DisclosureCommand::List { .. } => disclosure::Report::List,
+                DisclosureCommand::Received { .. } => disclosure::Report::Received,
+                DisclosureCommand::Request { .. }
+                | DisclosureCommand::Show { .. }
+                | DisclosureCommand::Release { .. }
+                | DisclosureCommand::Refuse { .. }
+                | DisclosureCommand::Countersign { .. } => disclosure::Report::One,
+            }),
         }
     }
 }
@@ -36,5 +59,7 @@ pub(super) fn report(console: &mut Console, room: Room, value: Value) -> Result<
         Room::Case => cases::case(console, &parsed(value)?),
         Room::CaseDetail => cases::detail(console, &parsed(value)?),
         Room::Record => records::record(console, &parsed(value)?),
+        Room::Attachment(report) => attachment::report(console, &report, value),
+        Room::Disclosure(report) => disclosure::report(console, &report, value),
     }
 }
