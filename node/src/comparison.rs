@@ -245,6 +245,16 @@ impl Node {
         Ok(())
     }
 
+    /// Every record may say something else now: the worker looks at all pairs.
+    pub(crate) fn compare_all_anew(&self) -> Result<(), NodeError> {
+        let pairs = self.tables.comparisons.iter().map(|entry| Ok(entry?.0));
+        let pairs: Vec<MatchKey> = pairs.collect::<Result<_, NodeError>>()?;
+        let due = pairs.iter().map(|key| (key, &0));
+        self.tables.comparison_due.put_many(due)?;
+        self.comparisons.waits.notify_one();
+        Ok(())
+    }
+
     fn look_at_changed_records(&self) -> Result<(), NodeError> {
         let changed = self.tables.comparison_records.iter();
         let changed: BTreeSet<String> = changed
@@ -270,7 +280,7 @@ impl Node {
         state: &mut StoredComparison,
     ) -> Result<(), NodeError> {
         if let Some(record) = self.tables.records.get(&key.record_id)? {
-            let sets = features::own_sets(self.schema, &record.record);
+            let sets = self.linkage().own_sets(&record.record);
             let said = symbolon_core::comparison::canonical(&self.comparisons.layout, &sets);
             state.note_features(KeyTag(self.vault.tag("comparison", &said)));
         }

@@ -74,8 +74,8 @@ impl Node {
             ..Default::default()
         };
         let file = csv_file::read(&options.file, &options.map)?;
-        self.tables.numbers.put(&IMPORTING.to_owned(), &1)?;
-        self.vault.flush()?;
+        self.renew_linkage()?;
+        self.mark_importing()?;
         let mut crossed = Crossed::new();
         let (mut seen, mut touched) = (BTreeSet::new(), Vec::new());
         let mut unreadable = false;
@@ -265,8 +265,15 @@ impl Node {
         Ok(())
     }
 
-    /// After a kill during an import: counts keys anew and brings every record in line. What then
-    /// waits goes on by itself.
+    /// The next start, or whoever calls [`Node::finish_interrupted_import`], brings all records in
+    /// line.
+    pub(crate) fn mark_importing(&self) -> Result<(), NodeError> {
+        self.tables.numbers.put(&IMPORTING.to_owned(), &1)?;
+        self.vault.flush()
+    }
+
+    /// After a kill during an import, or after keys were made anew: counts keys anew and brings every
+    /// record in line. What then waits goes on by itself.
     pub(crate) fn finish_interrupted_import(&self) -> Result<(), NodeError> {
         if !self.tables.numbers.contains(&IMPORTING.to_owned())? {
             return Ok(());
@@ -296,10 +303,8 @@ impl Node {
         }
         self.tables.numbers.remove(&IMPORTING.to_owned())?;
         self.vault.flush()?;
-        tracing::info!(
-            records = ids.len(),
-            "an interrupted import was brought in line"
-        );
+        self.work_waits.notify_one();
+        tracing::info!(records = ids.len(), "all records were brought in line");
         Ok(())
     }
 

@@ -11,6 +11,7 @@
 //! | [`certificates`], [`health`] | renewing the TLS certificate, telling how long it lasts |
 //! | [`enrolment`], [`membership`], [`custodian`], [`custody`], [`oracle`] | invitation, roster, agreements, share of the key and its life, evaluations |
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
+//! | `linkage` | keys and compared sets of a record, with the agency's own nicknames |
 //! | [`preview`] | what an import would share, before it does |
 //! | [`comparison`] | what keys leave open, compared field by field with the other node |
 //! | `letters` | what nodes write to each other |
@@ -37,6 +38,7 @@ pub mod import;
 pub mod keys;
 pub mod launcher;
 mod letters;
+mod linkage;
 pub mod matches;
 pub mod membership;
 pub mod node;

@@ -12,13 +12,14 @@ use std::sync::Arc;
 
 use symbolon_core::agreement::Category;
 use symbolon_core::identity::Name;
-use symbolon_core::linkage::derive::{derive, over_cap};
+use symbolon_core::linkage::derive::{Derived, over_cap};
 use symbolon_core::linkage::record::{Issue, Record};
 use symbolon_core::linkage::schema::KeyKindId;
 
 use crate::csv_file::{self, Entry};
 use crate::error::NodeError;
 use crate::import::read_row;
+use crate::linkage::Linkage;
 use crate::node::Node;
 use crate::records::category_of;
 use crate::reports::FileProblem;
@@ -138,6 +139,8 @@ impl Node {
     ) -> Result<Pass, NodeError> {
         let file = csv_file::read(&options.import.file, &options.import.map)?;
         report.unused_columns = file.unused_columns().map(str::to_owned).collect();
+        // As an import would read the nicknames now.
+        let linkage = Linkage::load(self.schema, &self.config)?;
         let mut pass = Pass::default();
         for item in file {
             report.read += 1;
@@ -154,7 +157,8 @@ impl Node {
                 Ok((record, issues)) => {
                     issues.iter().for_each(|issue| report.unused.add(issue));
                     let told = issues.into_iter().map(|i| told(i, options.show_values));
-                    let taken = (row.line, record, told.collect());
+                    let derived = linkage.keys(&record);
+                    let taken = (row.line, record, derived, told.collect());
                     self.take_candidate(taken, options, named, &mut pass, report)?;
                 }
                 Err(issue) => {
@@ -177,7 +181,7 @@ impl Node {
 
     fn take_candidate(
         &self,
-        (line, record, not_used): (u64, Record, Vec<PreviewIssue>),
+        (line, record, derived, not_used): (u64, Record, Derived, Vec<PreviewIssue>),
         options: &PreviewOptions,
         named: Option<&[Name]>,
         pass: &mut Pass,
@@ -185,43 +189,42 @@ impl Node {
     ) -> Result<(), NodeError> {
         let old = self.tables.records.get(&record.record_id)?;
         let agreements = self.agreements_to_keep(named, old.as_ref());
-        let derived = derive(self.schema, &record);
-        let tagged: Vec<(u16, KeyTag)> = derived
-            .iter()
-            .map(|key| (key.kind.0, self.tag(key)))
-            .collect();
+        let tagged = self.tagged(&derived).keys;
         let mut shown = pass.shows(&record.record_id, options).then(|| Shown {
             not_used,
             ..Default::default()
         });
         if let Some(shown) = shown.as_mut().filter(|_| options.show_values) {
-            let values = derived.iter().map(|key| key.value.replace('\u{1f}', " | "));
+            let values = derived
+                .keys
+                .iter()
+                .map(|key| key.value.replace('\u{1f}', " | "));
             shown.values = tagged.iter().map(|(_, tag)| *tag).zip(values).collect();
         }
-        let (state, keys) = match old {
+        let state = match &old {
             None => {
                 report.new += 1;
-                pass.count(&[], &tagged);
-                ("new", tagged)
+                "new"
             }
-            // An import leaves such a record alone, with the keys that it has.
             Some(old) if old.record == record && old.agreements == agreements => {
                 report.unchanged += 1;
-                ("unchanged", old.keys.clone())
+                "unchanged"
             }
-            Some(old) => {
+            Some(_) => {
                 report.changed += 1;
-                pass.count(&old.keys, &tagged);
-                ("changed", tagged)
+                "changed"
             }
         };
+        // An unchanged record has the same keys, unless the nicknames have changed.
+        let old_keys = old.map(|old| old.keys).unwrap_or_default();
+        pass.count(&old_keys, &tagged);
         pass.candidates.push(Candidate {
             line,
             category: category_of(&record),
             record_id: record.record_id,
             state,
             agreements,
-            keys,
+            keys: tagged,
             shown,
         });
         Ok(())

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use symbolon_core::crypto;
-use symbolon_core::linkage::derive::{LinkageKey, derive};
+use symbolon_core::linkage::derive::LinkageKey;
 use symbolon_core::linkage::record::Record;
 use symbolon_core::payload::{self, Payload, RecordReference, Urgency};
 use symbolon_core::row::{Handle, PAYLOAD_BYTES, Row, SealedPayload, Token};
@@ -47,7 +47,7 @@ impl Node {
             .iter()
             .map(|issue| format!("{} \"{}\" {}", issue.column, issue.value, issue.reason))
             .collect();
-        let keys = derive(self.schema, &record);
+        let keys = self.linkage().keys(&record).keys;
         if keys.is_empty() {
             return Err(NodeError::Request(
                 "these values give no linkage key; ask with a strong identifier, or with a name and a date of birth".into(),

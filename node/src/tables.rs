@@ -125,6 +125,9 @@ pub struct StoredRecord {
     pub references: BTreeMap<Digest, RecordReference>,
     /// Its linkage keys: kind and tag.
     pub keys: Vec<(u16, KeyTag)>,
+    /// Kinds of which it has more keys than the schema's bounds allow, and how many more.
+    #[serde(default)]
+    pub left_out: Vec<(u16, u32)>,
     /// Its rows, waiting or registered.
     pub rows: Vec<Handle>,
     pub imported_at: i64,
@@ -236,6 +239,8 @@ pub struct Tables {
     pub ledger: Table<u64, LedgerEntry>,
     pub outbox: Table<KeyTag, StoredEnvelope>,
     pub records: Table<String, StoredRecord>,
+    /// Under `records`: names the schema and the nicknames that their keys were made with.
+    pub derivations: Table<String, Digest>,
     pub rows: Table<Handle, StoredRow>,
     /// Handles of rows that wait to be registered.
     pub pending: Table<Handle, ()>,
@@ -283,6 +288,7 @@ impl Tables {
             ledger: vault.table("ledger")?,
             outbox: vault.table("outbox")?,
             records: vault.table("records")?,
+            derivations: vault.table("derivations")?,
             rows: vault.table("rows")?,
             pending: vault.table("pending")?,
             withdrawals: vault.table("withdrawals")?,

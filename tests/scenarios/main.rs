@@ -26,6 +26,7 @@ mod malicious_agreements;
 mod malicious_hub;
 mod matching;
 mod mixing;
+mod nicknames;
 mod oracle;
 mod oracle_races;
 mod outages;

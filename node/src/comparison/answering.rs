@@ -8,7 +8,6 @@ use symbolon_core::identity::AgencyName;
 
 use super::DAY_S;
 use super::asking::letter_about;
-use super::features;
 use super::letter::{Ask, ComparisonLetter, MAX_HANDLES, Step};
 use super::state::{Run, Stage, StoredAsk, StoredComparison};
 use crate::error::NodeError;
@@ -150,7 +149,9 @@ impl Node {
             return Ok(Asked::Keep);
         };
         let layout = &self.comparisons.layout;
-        let sets = features::sets(self.schema, &record.record, self.tables.records.len());
+        let sets = self
+            .linkage()
+            .sets(&record.record, self.tables.records.len());
         let asked = &ask.points.0;
         let answered = comparison::answer(&id, layout, &sets, asked, &mut OsRng);
         // What is under way is for a record that the other side has no more.
