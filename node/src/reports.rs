@@ -153,7 +153,8 @@ pub struct MatchView {
 /// How the comparison of one match stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComparisonView {
-    /// `waiting`, `done`, `refused` (the other node broke the protocol) or `spent` (compared as often as an
+    /// `waiting`, `done`, `refused` (the other node broke the protocol), `declined` (the other node
+    /// refused) or `spent` (compared as often as an
     /// epoch allows, and changed again).
     pub state: String,
     /// How closely each field agrees, in words; when it is done.
@@ -169,6 +170,9 @@ pub struct ComparisonReport {
     pub done: u64,
     /// Pairs in which the other node broke the protocol.
     pub refused: u64,
+    /// Pairs in which the other node refused.
+    #[serde(default)]
+    pub declined: u64,
     /// Who did, and how.
     pub refusals: Vec<ComparisonRefusal>,
 }
@@ -184,7 +188,7 @@ pub struct ComparisonLine {
     pub record_id: Option<String>,
     /// The own record's reference.
     pub reference: String,
-    /// `asked`, `answered` or `compared`.
+    /// `asked`, `answered`, `compared`, or `declined` by the other node.
     pub what: String,
 }
 

@@ -335,11 +335,13 @@ mod tests {
 
         node.answer(&status());
         let run = node.run(&["status"]).await;
-        assert!(run.out.contains("2 wait, 1 done, 1 refused"), "{}", run.out);
+        let counted = "2 wait, 1 done, 1 refused, 3 declined by the other node";
+        assert!(run.out.contains(counted), "{}", run.out);
         let named = "northshire-police broke the protocol of comparisons (2 times, last";
         assert!(run.out.contains(named), "{}", run.out);
         let run = node.run(&["--json", "status"]).await;
         assert_eq!(run.json()["comparisons"]["waiting"], 2);
+        assert_eq!(run.json()["comparisons"]["declined"], 3);
         assert_eq!(run.json()["comparisons"]["refusals"][0]["times"], 2);
     }
 

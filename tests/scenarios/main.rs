@@ -14,6 +14,7 @@ mod canaries;
 mod certificates;
 mod comparison;
 mod comparison_lies;
+mod comparison_refusals;
 mod custodian_host;
 mod custody;
 mod custody_kill;

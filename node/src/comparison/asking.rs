@@ -106,6 +106,11 @@ impl Node {
             }
             Stage::Closed { letter, .. } => Next::Post(letter.clone(), None),
             Stage::Over => return self.begin(key, (record, own), found, state),
+            // What was refused is not asked again under the same key of the agreement.
+            Stage::Declined if self.is_closed(&run.epoch) => {
+                return self.begin(key, (record, own), found, state);
+            }
+            Stage::Declined => Next::Later(now.saturating_add(DAY_S)),
             _ => Next::Rest,
         })
     }

@@ -127,8 +127,8 @@ fn agreement_line(agreements: &[AgreementView]) -> String {
 
 fn comparison_line(comparisons: &ComparisonReport) -> String {
     format!(
-        "{} wait, {} done, {} refused",
-        comparisons.waiting, comparisons.done, comparisons.refused
+        "{} wait, {} done, {} refused, {} declined by the other node",
+        comparisons.waiting, comparisons.done, comparisons.refused, comparisons.declined
     )
 }
 
