@@ -69,10 +69,8 @@ impl Node {
         progress: &ProgressSink,
     ) -> Result<ImportReport, NodeError> {
         let named = self.named_agreements(options)?;
-        let mut report = ImportReport {
-            file: options.file.display().to_string(),
-            ..Default::default()
-        };
+        let mut report = ImportReport::default();
+        report.found.file = options.file.display().to_string();
         let file = csv_file::read(&options.file, &options.map)?;
         self.renew_linkage()?;
         self.mark_importing()?;
@@ -80,11 +78,11 @@ impl Node {
         let (mut seen, mut touched) = (BTreeSet::new(), Vec::new());
         let mut unreadable = false;
         for item in file {
-            report.read += 1;
+            report.found.read += 1;
             match item? {
                 Entry::RowProblem(problem) => {
                     unreadable = true;
-                    report.skipped.push(problem);
+                    report.found.skipped.push(problem);
                 }
                 Entry::Row(row) => {
                     // A row that is skipped is not gone from the file: its record stays.
@@ -97,11 +95,11 @@ impl Node {
                     }
                 }
             }
-            if report.read.is_multiple_of(PROGRESS_EVERY) {
+            if report.found.read.is_multiple_of(PROGRESS_EVERY) {
                 let stage = "reading".to_owned();
                 progress(Progress {
                     stage,
-                    done: report.read,
+                    done: report.found.read,
                     total: 0,
                 });
             }
@@ -147,12 +145,12 @@ impl Node {
         let (record, issues) = match read_row(row, options.keep_invalid) {
             Ok(read) => read,
             Err(issue) => {
-                report.skipped.push(problem(row.line, &issue, ""));
+                report.found.skipped.push(problem(row.line, &issue, ""));
                 return None;
             }
         };
         for issue in &issues {
-            report.unused.add(issue);
+            report.found.unused.add(issue);
             report
                 .warnings
                 .push(problem(row.line, issue, "; kept, not used for matching"));
@@ -198,11 +196,11 @@ impl Node {
         }
         match old {
             Some(old) if old.record == record && old.agreements == agreements => {
-                report.unchanged += 1;
+                report.found.unchanged += 1;
                 return Ok(false);
             }
-            Some(_) => report.changed += 1,
-            None => report.new += 1,
+            Some(_) => report.found.changed += 1,
+            None => report.found.new += 1,
         }
         self.put_record(record, agreements, crossed)?;
         Ok(true)
@@ -223,7 +221,7 @@ impl Node {
         }
         for id in missing {
             self.delete_record(&id, crossed)?;
-            report.removed += 1;
+            report.found.removed += 1;
         }
         Ok(())
     }

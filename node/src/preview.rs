@@ -97,10 +97,8 @@ impl Node {
 
     fn preview_file(&self, options: &PreviewOptions) -> Result<PreviewReport, NodeError> {
         let named = self.named_agreements(&options.import)?;
-        let mut report = PreviewReport {
-            file: options.import.file.display().to_string(),
-            ..Default::default()
-        };
+        let mut report = PreviewReport::default();
+        report.found.file = options.import.file.display().to_string();
         let mut pass = self.read_candidates(options, named.as_deref(), &mut report)?;
         if options.import.remove_missing && pass.unreadable {
             report.notes.push(
@@ -143,11 +141,11 @@ impl Node {
         let linkage = Linkage::load(self.schema, &self.config)?;
         let mut pass = Pass::default();
         for item in file {
-            report.read += 1;
+            report.found.read += 1;
             let row = match item? {
                 Entry::RowProblem(problem) => {
                     pass.unreadable = true;
-                    report.skipped.push(problem);
+                    report.found.skipped.push(problem);
                     continue;
                 }
                 Entry::Row(row) => row,
@@ -155,7 +153,9 @@ impl Node {
             pass.seen.insert(row.record_id().to_owned());
             match read_row(&row, options.import.keep_invalid) {
                 Ok((record, issues)) => {
-                    issues.iter().for_each(|issue| report.unused.add(issue));
+                    issues
+                        .iter()
+                        .for_each(|issue| report.found.unused.add(issue));
                     let told = issues.into_iter().map(|i| told(i, options.show_values));
                     let derived = linkage.keys(&record);
                     let taken = (row.line, record, derived, told.collect());
@@ -164,16 +164,16 @@ impl Node {
                 Err(issue) => {
                     let problem = problem(row.line, told(issue, options.show_values));
                     if options.record_id.as_deref() == Some(row.record_id()) {
-                        return Err(would_be_skipped(&report.file, &problem));
+                        return Err(would_be_skipped(&report.found.file, &problem));
                     }
-                    report.skipped.push(problem);
+                    report.found.skipped.push(problem);
                 }
             }
         }
         match &options.record_id {
             Some(only) if !pass.seen.contains(only) => Err(NodeError::Request(format!(
                 "{} has no record {only} that could be imported",
-                report.file
+                report.found.file
             ))),
             _ => Ok(pass),
         }
@@ -203,15 +203,15 @@ impl Node {
         }
         let state = match &old {
             None => {
-                report.new += 1;
+                report.found.new += 1;
                 "new"
             }
             Some(old) if old.record == record && old.agreements == agreements => {
-                report.unchanged += 1;
+                report.found.unchanged += 1;
                 "unchanged"
             }
             Some(_) => {
-                report.changed += 1;
+                report.found.changed += 1;
                 "changed"
             }
         };
@@ -235,7 +235,7 @@ impl Node {
             let (id, stored) = entry?;
             if !pass.seen.contains(&id) {
                 pass.count(&stored.keys, &[]);
-                report.removed += 1;
+                report.found.removed += 1;
             }
         }
         Ok(())

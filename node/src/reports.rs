@@ -54,28 +54,44 @@ impl UnusedValues {
     }
 }
 
-/// What an import did.
+/// What an import found in a file, or a preview of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportReport {
+pub struct FileCounts {
     /// The file.
     pub file: String,
     /// Rows read, good and bad.
     pub read: u64,
-    /// Records that were new.
+    /// Records that are new.
     pub new: u64,
-    /// Records that replaced an older version.
+    /// Records that replace an older version.
     pub changed: u64,
     /// Records that were there already.
     pub unchanged: u64,
     /// Records withdrawn because the file no longer has them (`--remove-missing`).
     pub removed: u64,
-    /// Rows that were skipped.
+    /// Rows that are skipped.
     pub skipped: Vec<FileProblem>,
-    /// Rows that went in, with a value that could not be used.
-    pub warnings: Vec<FileProblem>,
     /// Values that make no key, by column.
     #[serde(default)]
     pub unused: UnusedValues,
+}
+
+impl FileCounts {
+    /// Records that go in, or stay.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.new + self.changed + self.unchanged
+    }
+}
+
+/// What an import did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportReport {
+    /// What it found.
+    #[serde(flatten)]
+    pub found: FileCounts,
+    /// Rows that went in, with a value that could not be used.
+    pub warnings: Vec<FileProblem>,
     /// Agreements that the imported records take part in.
     pub agreements: Vec<String>,
     /// Linkage keys of the imported records.

@@ -21,7 +21,7 @@ mod tests {
     use symbolon_node::config::NodeConfig;
     use symbolon_node::control::{ControlServer, socket_path};
     use symbolon_node::reports::{
-        FileProblem, ImportReport, QueryReport, UnusedValues, WithdrawReport,
+        FileCounts, FileProblem, ImportReport, QueryReport, UnusedValues, WithdrawReport,
     };
     use tokio_util::sync::CancellationToken;
 
@@ -159,17 +159,20 @@ mod tests {
         let node = Node::new();
         let file = node.file("records.csv", CSV);
         node.answer(&ImportReport {
-            read: 3,
-            new: 1,
-            changed: 1,
-            skipped: vec![problem(41, "\"31/02/2009\" is not a date")],
+            found: FileCounts {
+                read: 3,
+                new: 1,
+                changed: 1,
+                skipped: vec![problem(41, "\"31/02/2009\" is not a date")],
+                unused: UnusedValues {
+                    placeholders: [("phone".to_owned(), 1), ("surname".to_owned(), 2)].into(),
+                    invalid: [("date_of_birth".to_owned(), 1)].into(),
+                },
+                ..FileCounts::default()
+            },
             warnings: vec![problem(42, "\"?\" is not a date; the record has none")],
             agreements: vec!["north-missing".to_owned()],
             linkage_keys: 12,
-            unused: UnusedValues {
-                placeholders: [("phone".to_owned(), 1), ("surname".to_owned(), 2)].into(),
-                invalid: [("date_of_birth".to_owned(), 1)].into(),
-            },
             suppressed: [("postcode".to_owned(), 4)].into(),
             rows_registered: 12,
             waiting: 1,
@@ -230,8 +233,11 @@ mod tests {
         let node = Node::new();
         let file = node.file("records.csv", CSV);
         node.answer(&ImportReport {
-            read: 1,
-            skipped: vec![problem(2, "is wrong")],
+            found: FileCounts {
+                read: 1,
+                skipped: vec![problem(2, "is wrong")],
+                ..FileCounts::default()
+            },
             ..ImportReport::default()
         });
         let run = node.run(&["import", &file]).await;

@@ -84,7 +84,7 @@ async fn previewed(scene: &Scene) -> u64 {
         ..Default::default()
     };
     let report = node(scene, "police").preview(&ask).await.unwrap();
-    assert_eq!(report.unchanged, 1);
+    assert_eq!(report.found.unchanged, 1);
     report.keys.iter().map(|keys| keys.shared).sum()
 }
 
@@ -114,7 +114,7 @@ async fn a_list_makes_a_match_and_a_changed_list_takes_effect() {
     let police = node(&scene, "police");
     let again = police.import(&options(&scene), &silent()).await.unwrap();
     assert_eq!(
-        (again.unchanged, again.linkage_keys),
+        (again.found.unchanged, again.linkage_keys),
         (1, imported.linkage_keys)
     );
     both_matched(&scene, false).await;
@@ -125,7 +125,7 @@ async fn a_list_makes_a_match_and_a_changed_list_takes_effect() {
     assert!(more > imported.linkage_keys);
     let police = node(&scene, "police");
     let again = police.import(&options(&scene), &silent()).await.unwrap();
-    assert_eq!((again.unchanged, again.linkage_keys), (1, more));
+    assert_eq!((again.found.unchanged, again.linkage_keys), (1, more));
     both_matched(&scene, true).await;
     scene.consortium.settle().await.unwrap();
     scene.consortium.stop().await.unwrap();

@@ -69,13 +69,19 @@ async fn what_it_says_is_what_an_import_registers() {
         ..Default::default()
     };
     let report = refuge.preview(&ask).await.unwrap();
-    assert_eq!((report.read, report.new, report.changed), (11, 11, 0));
+    assert_eq!(
+        (report.found.read, report.found.new, report.found.changed),
+        (11, 11, 0)
+    );
     assert_eq!(report.unused_columns, ["shoe_size"]);
     assert_eq!(
-        report.unused.placeholders,
+        report.found.unused.placeholders,
         [("surname".to_owned(), 1)].into()
     );
-    assert_eq!(report.unused.invalid, [("nhs_number".to_owned(), 1)].into());
+    assert_eq!(
+        report.found.unused.invalid,
+        [("nhs_number".to_owned(), 1)].into()
+    );
     // Seven have nothing but the number, B and N nothing that counts, S may not be shared.
     let shared = report.records.iter().filter(|record| is_shared(record));
     assert_eq!(report.shared_with_nobody, 11 - shared.count() as u64);
@@ -89,8 +95,8 @@ async fn what_it_says_is_what_an_import_registers() {
 
     // The same options, given to the import.
     let imported = refuge.import(&ask.import, &silent()).await.unwrap();
-    assert_eq!(imported.new, report.new);
-    assert_eq!(imported.unused, report.unused);
+    assert_eq!(imported.found.new, report.found.new);
+    assert_eq!(imported.found.unused, report.found.unused);
     assert_eq!(imported.suppressed, by_kind(&report, |keys| keys.over_cap));
     assert_eq!(imported.suppressed, [("phone".to_owned(), 7)].into());
     let shared: u64 = by_kind(&report, |keys| keys.shared).values().sum();
@@ -99,7 +105,7 @@ async fn what_it_says_is_what_an_import_registers() {
     scene.consortium.settle().await.unwrap();
     // Now that they are there, there is nothing new, and the number is still held too often.
     let again = refuge.preview(&ask).await.unwrap();
-    assert_eq!((again.new, again.unchanged), (0, 11));
+    assert_eq!((again.found.new, again.found.unchanged), (0, 11));
     assert_eq!(again.keys, report.keys);
     drop(refuge);
 
@@ -190,7 +196,7 @@ async fn the_cap_counts_what_the_vault_will_hold() {
         let [keys] = report.keys.as_slice() else {
             panic!("one kind");
         };
-        (keys.shared, keys.over_cap, report.removed)
+        (keys.shared, keys.over_cap, report.found.removed)
     };
     // Just as many as may be, and one more; without those that the file no longer has, it is fine.
     let (n, half_n) = (CAP as u64, half as u64);

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::command::ImportOptions;
-use crate::reports::{FileProblem, UnusedValues};
+use crate::reports::FileCounts;
 
 /// How a file is previewed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,26 +24,13 @@ pub struct PreviewOptions {
 /// What an import of the file would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewReport {
-    /// The file.
-    pub file: String,
-    /// Rows read, good and bad.
-    pub read: u64,
-    /// Records that would be new.
-    pub new: u64,
-    /// Records that would replace an older version.
-    pub changed: u64,
-    /// Records that are there already.
-    pub unchanged: u64,
-    /// Records that would be withdrawn because the file no longer has them (`--remove-missing`).
-    pub removed: u64,
-    /// Rows that would be skipped.
-    pub skipped: Vec<FileProblem>,
+    /// What an import would find.
+    #[serde(flatten)]
+    pub found: FileCounts,
     /// What else is to be known.
     pub notes: Vec<String>,
     /// Columns of the file that are kept with the record and never used.
     pub unused_columns: Vec<String>,
-    /// Values that would make no key, by column.
-    pub unused: UnusedValues,
     /// Linkage keys of all records, by kind.
     pub keys: Vec<PreviewKeys>,
     /// Records of which nothing would be shared with anybody.

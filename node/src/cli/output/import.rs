@@ -17,17 +17,17 @@ pub(super) fn import(
     file: &Path,
     report: &ImportReport,
 ) -> Result<(), Failure> {
-    let imported = report.new + report.changed + report.unchanged;
+    let imported = report.found.records();
     let file = file.display().to_string();
     let ending = format!("; row skipped, {imported} others imported");
-    problems(console, &file, &report.skipped, &ending);
+    problems(console, &file, &report.found.skipped, &ending);
     problems(console, &file, &report.warnings, "");
     if !as_json {
         for sentence in import_sentences(report, imported) {
             console.say(&sentence)?;
         }
     }
-    if imported == 0 && !report.skipped.is_empty() {
+    if imported == 0 && !report.found.skipped.is_empty() {
         return Err(Failure::failed(format!(
             "no row of {file} could be imported; the reasons are above"
         )));
@@ -36,18 +36,18 @@ pub(super) fn import(
 }
 
 fn import_sentences(report: &ImportReport, imported: u64) -> Vec<String> {
-    let skipped = report.skipped.len() as u64;
+    let skipped = report.found.skipped.len() as u64;
     let mut sentences = vec![format!(
         "Imported {}: {} new, {} changed, {} unchanged, {skipped} skipped.",
         count(imported, "record"),
-        report.new,
-        report.changed,
-        report.unchanged,
+        report.found.new,
+        report.found.changed,
+        report.found.unchanged,
     )];
-    if report.removed > 0 {
+    if report.found.removed > 0 {
         sentences.push(format!(
             "Withdrew {} that the file no longer has.",
-            count(report.removed, "record")
+            count(report.found.removed, "record")
         ));
     }
     if report.agreements.is_empty() {
@@ -65,7 +65,7 @@ fn import_sentences(report: &ImportReport, imported: u64) -> Vec<String> {
             report.rows_withdrawn,
         ));
     }
-    sentences.extend(not_used(&report.unused));
+    sentences.extend(not_used(&report.found.unused));
     if !report.suppressed.is_empty() {
         sentences.push(format!(
             "Kept back because this node holds the same value too often to tell people apart: {}.",

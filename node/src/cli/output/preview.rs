@@ -17,8 +17,13 @@ pub(super) fn preview(
     report: &PreviewReport,
 ) -> Result<(), Failure> {
     let file = file.display().to_string();
-    problems(console, &file, &report.skipped, "; row would be skipped");
-    let records = report.new + report.changed + report.unchanged;
+    problems(
+        console,
+        &file,
+        &report.found.skipped,
+        "; row would be skipped",
+    );
+    let records = report.found.records();
     if !as_json {
         for record in &report.records {
             for line in record_lines(record) {
@@ -29,7 +34,7 @@ pub(super) fn preview(
             console.say(&sentence)?;
         }
     }
-    if records == 0 && !report.skipped.is_empty() {
+    if records == 0 && !report.found.skipped.is_empty() {
         return Err(Failure::failed(format!(
             "no row of {file} could be imported; the reasons are above"
         )));
@@ -121,15 +126,15 @@ fn totals(report: &PreviewReport, records: u64) -> Vec<String> {
     sentences.push(format!(
         "An import would take {}: {} new, {} changed, {} unchanged, {} skipped.",
         count(records, "record"),
-        report.new,
-        report.changed,
-        report.unchanged,
-        report.skipped.len(),
+        report.found.new,
+        report.found.changed,
+        report.found.unchanged,
+        report.found.skipped.len(),
     ));
-    if report.removed > 0 {
+    if report.found.removed > 0 {
         sentences.push(format!(
             "It would withdraw {} that the file no longer has.",
-            count(report.removed, "record")
+            count(report.found.removed, "record")
         ));
     }
     let shared: u64 = report.keys.iter().map(|keys| keys.shared).sum();
@@ -152,7 +157,7 @@ fn totals(report: &PreviewReport, records: u64) -> Vec<String> {
             ));
         }
     }
-    sentences.extend(not_used(&report.unused));
+    sentences.extend(not_used(&report.found.unused));
     if !report.unused_columns.is_empty() {
         let columns = report.unused_columns.join(", ");
         sentences.push(format!(
