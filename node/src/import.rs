@@ -15,7 +15,7 @@ use crate::command::ImportOptions;
 use crate::csv_file::{self, Entry};
 use crate::error::NodeError;
 use crate::node::Node;
-use crate::records::Crossed;
+use crate::records::{Crossed, Fate};
 use crate::reports::{FileProblem, ImportReport, Progress, ProgressSink, WithdrawReport};
 use crate::tables::StoredRecord;
 use crate::tokenise::Done;
@@ -248,16 +248,21 @@ impl Node {
                 let held_back = report.held_back.entry(agreement.to_string());
                 *held_back.or_insert(0) += 1;
             }
+            for (kind, number) in &stored.left_out {
+                let kind = self.kind_name(*kind);
+                report.found.leave_out(kind, u64::from(*number));
+            }
             for (kind, tag) in &stored.keys {
-                if self.is_suppressed(*kind, tag)? {
-                    let kind = self
-                        .schema
-                        .kind(symbolon_core::linkage::schema::KeyKindId(*kind));
-                    let name = kind.map(|kind| kind.name.clone()).unwrap_or_default();
-                    *report.suppressed.entry(name).or_insert(0) += 1;
-                } else {
-                    report.linkage_keys += 1;
-                }
+                let kept_back = match self.fate(*kind, tag, 0)? {
+                    Fate::OverCap => &mut report.suppressed,
+                    Fate::Common => &mut report.common,
+                    Fate::Shared => {
+                        report.linkage_keys += 1;
+                        continue;
+                    }
+                };
+                let kind = self.kind_name(*kind).to_owned();
+                *kept_back.entry(kind).or_insert(0) += 1;
             }
         }
         Ok(())

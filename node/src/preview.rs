@@ -12,28 +12,19 @@ use std::sync::Arc;
 
 use symbolon_core::agreement::Category;
 use symbolon_core::identity::Name;
-use symbolon_core::linkage::derive::{Derived, over_cap};
+use symbolon_core::linkage::derive::Derived;
 use symbolon_core::linkage::record::{Issue, Record};
-use symbolon_core::linkage::schema::KeyKindId;
 
 use crate::csv_file::{self, Entry};
 use crate::error::NodeError;
 use crate::import::read_row;
 use crate::linkage::Linkage;
 use crate::node::Node;
-use crate::records::category_of;
+use crate::records::{Fate, Tagged, category_of};
 use crate::reports::FileProblem;
 use crate::tables::KeyTag;
 pub use report::*;
 use terms::Terms;
-
-/// What becomes of a key.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Shared,
-    OverCap,
-    Common,
-}
 
 /// A record as an import would keep it. Of its values it holds only what was asked for.
 struct Candidate {
@@ -43,6 +34,8 @@ struct Candidate {
     category: Category,
     agreements: Vec<Name>,
     keys: Vec<(u16, KeyTag)>,
+    /// What the schema's bounds leave out.
+    left_out: Vec<(u16, u32)>,
     /// None of a record that is not shown.
     shown: Option<Shown>,
 }
@@ -101,7 +94,7 @@ impl Node {
         report.found.file = options.import.file.display().to_string();
         let mut pass = self.read_candidates(options, named.as_deref(), &mut report)?;
         if options.import.remove_missing && pass.unreadable {
-            report.notes.push(
+            report.found.notes.push(
                 "nothing would be removed, since some rows cannot be read; correct them first"
                     .to_owned(),
             );
@@ -117,6 +110,11 @@ impl Node {
             report.shared_with_nobody += u64::from(!agreements.iter().any(|a| a.shared));
             for ((kind, _), fate) in candidate.keys.iter().zip(&fates) {
                 totals.add(*kind, *fate);
+            }
+            for (kind, number) in &candidate.left_out {
+                totals.leave_out(*kind, *number);
+                let kind = self.kind_name(*kind);
+                report.found.leave_out(kind, u64::from(*number));
             }
             match candidate.shown {
                 Some(_) => report
@@ -189,7 +187,10 @@ impl Node {
     ) -> Result<(), NodeError> {
         let old = self.tables.records.get(&record.record_id)?;
         let agreements = self.agreements_to_keep(named, old.as_ref());
-        let tagged = self.tagged(&derived).keys;
+        let Tagged {
+            keys: tagged,
+            left_out,
+        } = self.tagged(&derived);
         let mut shown = pass.shows(&record.record_id, options).then(|| Shown {
             not_used,
             ..Default::default()
@@ -225,6 +226,7 @@ impl Node {
             state,
             agreements,
             keys: tagged,
+            left_out,
             shown,
         });
         Ok(())
@@ -248,16 +250,8 @@ impl Node {
         changes: &BTreeMap<KeyTag, i64>,
     ) -> Result<Vec<Fate>, NodeError> {
         let fate = |(kind, tag): &(u16, KeyTag)| {
-            let held = i64::from(self.tables.frequency.get(tag)?.unwrap_or(0));
-            let count = held + changes.get(tag).copied().unwrap_or(0);
-            let count = usize::try_from(count).unwrap_or(0);
-            Ok(if over_cap(self.schema, KeyKindId(*kind), count) {
-                Fate::OverCap
-            } else if self.tables.common.contains(tag)? {
-                Fate::Common
-            } else {
-                Fate::Shared
-            })
+            let more = changes.get(tag).copied().unwrap_or(0);
+            self.fate(*kind, tag, more)
         };
         keys.iter().map(fate).collect()
     }
@@ -277,6 +271,9 @@ impl Node {
                 PreviewValue { value, kept_back }
             }));
         }
+        for (kind, number) in &candidate.left_out {
+            counts.leave_out(*kind, *number);
+        }
         PreviewRecord {
             record_id: candidate.record_id,
             line: candidate.line,
@@ -294,15 +291,12 @@ impl Node {
 struct KeyCounts(BTreeMap<u16, PreviewKeys>);
 
 impl KeyCounts {
+    fn leave_out(&mut self, kind: u16, number: u32) {
+        self.0.entry(kind).or_default().left_out += u64::from(number);
+    }
+
     fn add(&mut self, kind: u16, fate: Fate) -> &mut PreviewKeys {
-        let keys = self.0.entry(kind).or_insert_with(|| PreviewKeys {
-            kind: String::new(),
-            label: String::new(),
-            shared: 0,
-            over_cap: 0,
-            common: 0,
-            values: Vec::new(),
-        });
+        let keys = self.0.entry(kind).or_default();
         match fate {
             Fate::Shared => keys.shared += 1,
             Fate::OverCap => keys.over_cap += 1,

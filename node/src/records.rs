@@ -35,6 +35,16 @@ pub(crate) struct Tagged {
     pub left_out: Vec<(u16, u32)>,
 }
 
+/// What becomes of a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Shared,
+    /// Kept back: this agency holds the value too often.
+    OverCap,
+    /// Kept back: all members together hold it too often.
+    Common,
+}
+
 /// An epoch of an agreement under which rows can be made now. While members go over to a new one, an
 /// agreement has two.
 pub(crate) struct Audience {
@@ -74,6 +84,12 @@ impl Node {
                 .map(|(kind, number)| (kind.0, u32::try_from(*number).unwrap_or(u32::MAX)))
                 .collect(),
         }
+    }
+
+    /// What the schema calls a kind of key.
+    pub(crate) fn kind_name(&self, kind: u16) -> &'static str {
+        let kind = self.schema.kind(KeyKindId(kind));
+        kind.map_or("", |kind| kind.name.as_str())
     }
 
     /// Epochs that are served and whose key we hold.
@@ -200,8 +216,20 @@ impl Node {
 
     /// Whether a key stays here because this agency holds the value too often, or all together do.
     pub(crate) fn is_suppressed(&self, kind: u16, tag: &KeyTag) -> Result<bool, NodeError> {
-        let count = self.tables.frequency.get(tag)?.unwrap_or(0) as usize;
-        Ok(over_cap(self.schema, KeyKindId(kind), count) || self.tables.common.contains(tag)?)
+        Ok(self.fate(kind, tag, 0)? != Fate::Shared)
+    }
+
+    /// What becomes of a key if this agency holds it so many times more, or less, than now.
+    pub(crate) fn fate(&self, kind: u16, tag: &KeyTag, more: i64) -> Result<Fate, NodeError> {
+        let held = i64::from(self.tables.frequency.get(tag)?.unwrap_or(0));
+        let count = usize::try_from(held + more).unwrap_or(0);
+        Ok(if over_cap(self.schema, KeyKindId(kind), count) {
+            Fate::OverCap
+        } else if self.tables.common.contains(tag)? {
+            Fate::Common
+        } else {
+            Fate::Shared
+        })
     }
 
     /// Brings the waiting and registered rows of one record in line with what it should have.

@@ -74,9 +74,19 @@ pub struct FileCounts {
     /// Values that make no key, by column.
     #[serde(default)]
     pub unused: UnusedValues,
+    /// Keys that records lose because they have more than the schema's bounds allow, by kind.
+    #[serde(default)]
+    pub left_out: BTreeMap<String, u64>,
+    /// What else is to be known.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 impl FileCounts {
+    pub(crate) fn leave_out(&mut self, kind: &str, number: u64) {
+        *self.left_out.entry(kind.to_owned()).or_insert(0) += number;
+    }
+
     /// Records that go in, or stay.
     #[must_use]
     pub fn records(&self) -> u64 {
@@ -96,9 +106,11 @@ pub struct ImportReport {
     pub agreements: Vec<String>,
     /// Linkage keys of the imported records.
     pub linkage_keys: u64,
-    /// Keys not shared because this agency holds the value too often, or all members together do, by
-    /// kind.
+    /// Keys not shared because this agency holds the value too often, by kind.
     pub suppressed: BTreeMap<String, u64>,
+    /// Keys not shared because all members together hold the value too often, by kind.
+    #[serde(default)]
+    pub common: BTreeMap<String, u64>,
     /// Records that an agreement's record roles keep out of it, by agreement.
     #[serde(default)]
     pub held_back: BTreeMap<String, u64>,

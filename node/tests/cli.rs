@@ -11,6 +11,9 @@ mod cli_preview;
 mod cli_rekey;
 #[cfg(test)]
 mod cli_support;
+#[cfg(test)]
+#[path = "cli_support/suppression.rs"]
+mod cli_suppression;
 
 #[cfg(test)]
 mod tests {
@@ -202,7 +205,7 @@ mod tests {
              hub, 0 withdrawn.\n\
              Not used for matching: 3 placeholders (1 of phone, 2 of surname) and 1 wrong value (1 \
              of date_of_birth).\n\
-             Kept back because this node holds the same value too often to tell people apart: 4 \
+             Kept back because this agency holds the same value too often to tell people apart: 4 \
              of postcode.\n\
              1 key waits (the custodians are out of reach) and goes on without you while the node \
              serves.\n"

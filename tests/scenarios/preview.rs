@@ -93,6 +93,11 @@ async fn what_it_says_is_what_an_import_registers() {
     assert_eq!(reason("N").as_deref(), Some(keyless));
     assert_eq!(reason("R12").as_deref(), Some(keyless));
 
+    assert!(
+        report.found.left_out.is_empty(),
+        "control: no record has many keys"
+    );
+
     // The same options, given to the import.
     let imported = refuge.import(&ask.import, &silent()).await.unwrap();
     assert_eq!(imported.found.new, report.found.new);
@@ -116,6 +121,46 @@ async fn what_it_says_is_what_an_import_registers() {
         registered(&scene.consortium.places.node("refuge")),
         announced
     );
+    scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_record_has_too_many_of_is_told_by_kind() {
+    let scene = scene(&["police", "refuge"], 2).await;
+    let police = node(&scene, "police");
+    let file = scene.file(
+        "many.csv",
+        "record_id,given_names,surname,date_of_birth,postcode,phone\n\
+         M,Anna Maria;Ana,Lopez Garcia;Smith-Jones,2009-03-05;2008-03-05,SW1A 1AA;M1 1AE,07912 345678\n\
+         F,,,,,07912 345679\n",
+    );
+    let options = ImportOptions {
+        file,
+        ..Default::default()
+    };
+    let ask = PreviewOptions {
+        import: options.clone(),
+        ..Default::default()
+    };
+    let preview = police.preview(&ask).await.unwrap();
+    let left_out = &preview.found.left_out;
+    let many = preview.records.iter().find(|r| r.record_id == "M").unwrap();
+    let counted = |keys: &[PreviewKeys]| -> BTreeMap<String, u64> {
+        let lost = keys.iter().filter(|keys| keys.left_out > 0);
+        lost.map(|keys| (keys.kind.clone(), keys.left_out))
+            .collect()
+    };
+    assert!(!left_out.is_empty());
+    assert_eq!(
+        (&counted(&many.keys), &counted(&preview.keys)),
+        (left_out, left_out)
+    );
+    let shared: u64 = many.keys.iter().map(|keys| keys.shared).sum();
+    assert_eq!(shared, 32, "as many as the schema allows");
+    let few = preview.records.iter().find(|r| r.record_id == "F").unwrap();
+    assert!(counted(&few.keys).is_empty(), "control");
+    let imported = police.import(&options, &silent()).await.unwrap();
+    assert_eq!(&imported.found.left_out, left_out);
     scene.consortium.stop().await.unwrap();
 }
 

@@ -27,8 +27,6 @@ pub struct PreviewReport {
     /// What an import would find.
     #[serde(flatten)]
     pub found: FileCounts,
-    /// What else is to be known.
-    pub notes: Vec<String>,
     /// Columns of the file that are kept with the record and never used.
     pub unused_columns: Vec<String>,
     /// Linkage keys of all records, by kind.
@@ -61,7 +59,7 @@ pub struct PreviewRecord {
 }
 
 /// Linkage keys of one kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewKeys {
     /// Name of the kind in the schema.
     pub kind: String,
@@ -73,6 +71,9 @@ pub struct PreviewKeys {
     pub over_cap: u64,
     /// Keys kept back because all members together hold the value too often.
     pub common: u64,
+    /// Keys that are not made because the record has more than the schema's bounds allow.
+    #[serde(default)]
+    pub left_out: u64,
     /// The values, if they were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<PreviewValue>,

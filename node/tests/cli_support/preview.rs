@@ -18,7 +18,7 @@ fn keys(label: &str, [shared, over_cap, common]: [u64; 3]) -> PreviewKeys {
         shared,
         over_cap,
         common,
-        values: Vec::new(),
+        ..PreviewKeys::default()
     }
 }
 
@@ -67,7 +67,6 @@ fn report() -> PreviewReport {
             ],
         }],
         not_shown: 1,
-        ..Default::default()
     }
 }
 

@@ -66,18 +66,25 @@ fn import_sentences(report: &ImportReport, imported: u64) -> Vec<String> {
         ));
     }
     sentences.extend(not_used(&report.found.unused));
-    if !report.suppressed.is_empty() {
-        sentences.push(format!(
-            "Kept back because this node holds the same value too often to tell people apart: {}.",
-            each(&report.suppressed)
-        ));
+    for (holder, kinds) in [
+        ("this agency holds", &report.suppressed),
+        ("all members together hold", &report.common),
+    ] {
+        if !kinds.is_empty() {
+            sentences.push(format!(
+                "Kept back because {holder} the same value too often to tell people apart: {}.",
+                each(kinds)
+            ));
+        }
     }
+    sentences.extend(left_out(&report.found.left_out));
     for (agreement, records) in &report.held_back {
         sentences.push(format!(
             "Held back from {agreement} because its terms do not let this agency share the category: {}.",
             count(*records, "record")
         ));
     }
+    sentences.extend(notes(&report.found.notes));
     sentences.extend(waiting(
         "key",
         report.waiting,
@@ -100,6 +107,20 @@ pub(super) fn not_used(unused: &UnusedValues) -> Option<String> {
         }
     }
     (!parts.is_empty()).then(|| format!("Not used for matching: {}.", parts.join(" and ")))
+}
+
+/// How many keys records lose because they have too many, and of which kinds.
+pub(super) fn left_out(kinds: &BTreeMap<String, u64>) -> Option<String> {
+    (!kinds.is_empty()).then(|| {
+        format!(
+            "Left out because a record has more keys than the schema allows: {}.",
+            each(kinds)
+        )
+    })
+}
+
+pub(super) fn notes(notes: &[String]) -> impl Iterator<Item = String> + '_ {
+    notes.iter().map(|note| format!("Note: {note}."))
 }
 
 fn each(counts: &BTreeMap<String, u64>) -> String {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::console::Console;
 use super::super::failure::Failure;
 use super::count;
-use super::import::{not_used, problems};
+use super::import::{left_out, not_used, notes, problems};
 use crate::preview::{
     PreviewAgreement, PreviewIssue, PreviewKeys, PreviewRecord, PreviewReport, PreviewValue,
 };
@@ -92,6 +92,7 @@ fn key_line(keys: &PreviewKeys) -> String {
         shared,
         over_cap,
         common,
+        left_out,
         values: _,
     } = keys;
     let mut line = format!("{}  {label}", count(shared + over_cap + common, "key"));
@@ -100,6 +101,9 @@ fn key_line(keys: &PreviewKeys) -> String {
     }
     if *common > 0 {
         line += &format!("; {common} kept back, all members together hold the value too often");
+    }
+    if *left_out > 0 {
+        line += &format!("; {left_out} left out, the record has more than the schema allows");
     }
     line
 }
@@ -157,6 +161,7 @@ fn totals(report: &PreviewReport, records: u64) -> Vec<String> {
             ));
         }
     }
+    sentences.extend(left_out(&report.found.left_out));
     sentences.extend(not_used(&report.found.unused));
     if !report.unused_columns.is_empty() {
         let columns = report.unused_columns.join(", ");
@@ -168,8 +173,7 @@ fn totals(report: &PreviewReport, records: u64) -> Vec<String> {
         "{} would be shared with nobody.",
         count(report.shared_with_nobody, "record")
     ));
-    let notes = report.notes.iter().map(|note| format!("Note: {note}."));
-    sentences.extend(notes);
+    sentences.extend(notes(&report.found.notes));
     sentences.push("Nothing was written and nothing was sent.".to_owned());
     sentences
 }
