@@ -14,6 +14,7 @@ use symbolon_core::linkage::record::{Issue, IssueReason};
 use crate::command::ImportOptions;
 use crate::csv_file::{self, Entry};
 use crate::error::NodeError;
+use crate::membership::check_schema;
 use crate::node::Node;
 use crate::records::{Crossed, Fate};
 use crate::reports::{FileProblem, ImportReport, Progress, ProgressSink, WithdrawReport};
@@ -116,6 +117,7 @@ impl Node {
         }
         self.bring_in_line(&touched, &crossed)?;
         self.count_shared(&seen, &mut report)?;
+        self.note_other_schemas(&mut report);
         self.tables.numbers.remove(&IMPORTING.to_owned())?;
         self.vault.flush()?;
         Ok(report)
@@ -266,6 +268,20 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// Records take part in vain where this node and the agreement have different schemas.
+    fn note_other_schemas(&self, report: &mut ImportReport) {
+        for id in &report.agreements {
+            let name = id.parse::<Name>().ok();
+            let checked = self.membership(|m| {
+                let known = name.as_ref().and_then(|name| m.agreements.get(name));
+                known.map(|known| check_schema(self.schema, &known.standing.document))
+            });
+            if let Some(Err(error)) = checked {
+                report.found.notes.push(error.to_string());
+            }
+        }
     }
 
     /// The next start, or whoever calls [`Node::finish_interrupted_import`], brings all records in

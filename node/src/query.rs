@@ -15,6 +15,7 @@ use symbolon_core::token::Root;
 
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
+use crate::membership::check_schema;
 use crate::node::Node;
 use crate::reports::QueryReport;
 
@@ -31,6 +32,7 @@ impl Node {
         self.config.role.refuse_records()?;
         let hub = self.hub().await?;
         let agreement = self.agreement(agreement)?;
+        check_schema(self.schema, &agreement.standing.document)?;
         let served = agreement.usable().cloned().ok_or_else(|| {
             NodeError::Request(format!(
                 "agreement {} is not in force; `symbolon-node agreement list` shows who still has to accept",

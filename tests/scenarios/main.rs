@@ -33,5 +33,6 @@ mod oracle_races;
 mod outages;
 mod preview;
 mod rekey;
+mod schemas;
 mod support;
 mod walk;

@@ -69,7 +69,7 @@ impl Node {
         };
         // From here on the asker has shown that both know of the pair: it is told of a refusal.
         if ask.layout != self.comparisons.layout.digest() {
-            return self.refuse_ask(from, letter, ask, "it compares by another schema");
+            return self.refuse_ask(from, letter, ask, "it compares by another schema, though the agreement names one; compare `symbolon-node schema` on both sides");
         }
         let found = self.tables.matches.get(&key)?;
         if !found.is_some_and(|found| !found.query && self.wants_comparison(&found)) {

@@ -90,6 +90,11 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
             closure.number, closure.withdrawn, closure.before
         ))?;
     }
+    for agreement in agreements {
+        if let Some(trouble) = &agreement.trouble {
+            console.say(&format!("Agreement {}: {trouble}.", agreement.id))?;
+        }
+    }
     refusals(console, comparisons)?;
     remarks(
         console,
