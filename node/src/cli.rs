@@ -4,6 +4,7 @@
 //! nobody serves, it opens the vault in this process. Results go to standard output, as tables and
 //! sentences or, with `--json`, as one JSON value; everything else goes to standard error.
 
+mod agreement;
 mod args;
 mod commands;
 mod console;
@@ -16,6 +17,7 @@ mod output;
 mod passphrase;
 mod preview;
 mod progress;
+mod query;
 mod serve;
 
 use std::ffi::OsString;

@@ -13,6 +13,7 @@ mod bad_input;
 mod canaries;
 mod certificates;
 mod comparison;
+mod comparison_budget;
 mod comparison_lies;
 mod comparison_refusals;
 mod custodian_host;

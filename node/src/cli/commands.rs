@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::args::{AgreementTask, Global, ImportArgs, Task, WithdrawArgs};
+use super::agreement::AgreementTask;
+use super::args::{Global, ImportArgs, Task, WithdrawArgs};
 use super::console::Console;
 use super::failure::Failure;
 use super::passphrase::{self, Purpose};
