@@ -13,6 +13,7 @@ mod enrol;
 mod evaluate;
 mod failure;
 mod logging;
+mod matches;
 mod output;
 mod passphrase;
 mod preview;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use symbolon_core::identity::AgencyName;
+use symbolon_core::linkage::score::Tier;
 
 use crate::custody::CustodyCommand;
 use crate::preview::PreviewOptions;
@@ -34,6 +35,9 @@ pub enum Command {
     Matches {
         /// Only of this record.
         record_id: Option<String>,
+        /// The least sure that are listed.
+        #[serde(default = "least_shown")]
+        least: Tier,
     },
     /// Lists private comparisons.
     Comparisons {
@@ -84,6 +88,11 @@ pub enum Command {
     },
     /// About the custody of the key.
     Custody(CustodyCommand),
+}
+
+/// What is listed unless more or less is asked for.
+pub fn least_shown() -> Tier {
+    Tier::Possible
 }
 
 /// How a file is imported.

@@ -377,7 +377,9 @@ impl CommandHandler for Commands {
             Command::Query { columns, agreement } => {
                 json(node.query(&columns, agreement.as_deref()).await)
             }
-            Command::Matches { record_id } => json(node.matches(record_id.as_deref())),
+            Command::Matches { record_id, least } => {
+                json(node.matches_from(record_id.as_deref(), least))
+            }
             Command::Comparisons { record_id } => json(node.comparison_lines(record_id.as_deref())),
             Command::Withdraw { record_ids } => json(node.withdraw(&record_ids, &progress).await),
             Command::Status => json(node.fresh_status().await),

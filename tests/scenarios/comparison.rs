@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use symbolon_core::linkage::comparison::{counts_in_clear, field_sets_within};
 use symbolon_core::linkage::record::Record;
 use symbolon_core::linkage::schema::Schema;
+use symbolon_core::linkage::score::Tier;
 use symbolon_core::row::Handle;
 use symbolon_hub::store::Item;
 use symbolon_node::config;
@@ -196,6 +197,11 @@ async fn a_comparison_survives_kills_between_all_messages_and_nodes_that_never_m
         comparison.state, "waiting",
         "a shared telephone shows, compared or not"
     );
+    let of_tier = |least| {
+        let refuge = scene.consortium.node("refuge").unwrap();
+        refuge.matches_from(None, least).unwrap().len()
+    };
+    assert_eq!((of_tier(Tier::Possible), of_tier(Tier::Strong)), (1, 0));
     let status = scene.consortium.node("refuge").unwrap().status().unwrap();
     assert_eq!(
         (status.comparisons.waiting, status.comparisons.done),

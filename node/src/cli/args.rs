@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::agreement::AgreementTask;
 use super::custody::CustodyTask;
 use super::evaluate::{CalibrateArgs, EvaluateArgs};
+use super::matches::MatchesArgs;
 use super::preview::PreviewArgs;
 use super::query::QueryArgs;
 
@@ -119,8 +120,10 @@ Examples:
     /// List the matches: which agency to telephone about which of your records, and why
     ///
     /// A match is a reason to talk, not a proof: a person decides.
-    #[command(after_help = "Examples:\n  symbolon-node matches\n  symbolon-node matches R-0041")]
-    Matches(RecordArgs),
+    #[command(
+        after_help = "Examples:\n  symbolon-node matches\n  symbolon-node matches R-0041\n  symbolon-node matches --tier strong"
+    )]
+    Matches(MatchesArgs),
     /// List the private comparisons: when, with which agency, of which of your records
     ///
     /// What keys leave open, the two nodes compare field by field; each learns how many features

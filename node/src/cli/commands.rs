@@ -88,6 +88,7 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         },
         Task::Matches(args) => Command::Matches {
             record_id: args.record_id,
+            least: args.tier.into(),
         },
         Task::Comparisons(args) => Command::Comparisons {
             record_id: args.record_id,

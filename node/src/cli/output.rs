@@ -61,7 +61,7 @@ impl Kind {
                 file: typed_file.unwrap_or_else(|| options.import.file.clone()),
             },
             Command::Records { .. } => Self::Records,
-            Command::Matches { record_id } => Self::Matches(record_id.clone()),
+            Command::Matches { record_id, .. } => Self::Matches(record_id.clone()),
             Command::Comparisons { .. } => Self::Comparisons,
             Command::Query { .. } => Self::Query,
             Command::Withdraw { .. } => Self::Withdraw,

@@ -1,6 +1,7 @@
 //! `symbolon-node matches` and `comparisons` from arguments to output.
 
 use serde_json::json;
+use symbolon_core::linkage::score::Tier;
 use symbolon_node::command::Command;
 
 use crate::cli_support::*;
@@ -47,7 +48,7 @@ async fn matches_are_a_table_or_one_json_value() {
     assert_eq!(run.json()[1]["tier"], "possible");
     assert!(matches!(
         node.command(),
-        Command::Matches { record_id: Some(id) } if id == "R-1"
+        Command::Matches { record_id: Some(id), least: Tier::Possible } if id == "R-1"
     ));
 }
 
@@ -80,4 +81,21 @@ async fn comparisons_are_listed_and_refusals_told_by_name() {
     assert_eq!(run.json()["comparisons"]["waiting"], 2);
     assert_eq!(run.json()["comparisons"]["declined"], 3);
     assert_eq!(run.json()["comparisons"]["refusals"][0]["times"], 2);
+}
+
+#[tokio::test]
+async fn matches_of_less_sure_tiers_can_be_left_out() {
+    let node = Node::new();
+    node.answer(&[found("R-1", "strong")]);
+    for (word, tier) in [("strong", Tier::Strong), ("possible", Tier::Possible)] {
+        let run = node.run(&["matches", "--tier", word]).await;
+        assert_eq!((run.code, run.err.as_str()), (0, ""));
+        assert!(matches!(
+            node.command(),
+            Command::Matches { record_id: None, least } if least == tier
+        ));
+    }
+    let run = node.run(&["matches", "--tier", "certain"]).await;
+    assert_eq!((run.code, run.out.as_str()), (2, ""));
+    assert!(run.err.contains("possible, strong"), "{}", run.err);
 }
