@@ -182,7 +182,9 @@ async fn carry_out(
         Task::Schema(_) => output::schema(console, global.json, &launcher.schema()),
         Task::DefaultConfig => output::default_config(console, global.json),
         Task::Evaluate(args) => evaluate::evaluate(&args, global.json, console),
-        Task::Calibrate(args) => evaluate::calibrate(&args, global.json, console),
+        Task::Calibrate(args) if !args.of_the_node() => {
+            evaluate::calibrate(&args, global.json, console)
+        }
         Task::Custody(task) => custody::carry_out(&global, task, console, &*launcher).await,
         task => commands::carry_out(&global, task, console, &*launcher).await,
     }

@@ -49,6 +49,8 @@ pub enum Command {
         /// Which.
         record_ids: Vec<String>,
     },
+    /// Estimates weights of the linkage from the records.
+    Calibrate,
     /// How the node is.
     Status,
     /// Makes new signing and encryption keys and hands them in.
@@ -122,6 +124,7 @@ impl std::fmt::Debug for Command {
             Self::Matches { .. } => "matches",
             Self::Comparisons { .. } => "comparisons",
             Self::Withdraw { .. } => "withdraw",
+            Self::Calibrate => "calibrate",
             Self::Status => "status",
             Self::Rekey => "rekey",
             Self::Agreements => "agreements",

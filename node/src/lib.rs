@@ -15,9 +15,10 @@
 //! | [`preview`] | what an import would share, before it does |
 //! | [`comparison`] | what keys leave open, compared field by field with the other node |
 //! | `letters` | what nodes write to each other |
-//! | [`evaluate`] | files with truth, to measure the linkage |
+//! | [`evaluate`], [`calibrate`] | files with truth, to measure the linkage; its weights from own records |
 //! | [`node`], [`serve`] | the open node, and what keeps it going |
 
+pub mod calibrate;
 pub mod certificates;
 pub mod cli;
 pub mod clock;

@@ -52,20 +52,25 @@ impl Linkage {
         })
     }
 
+    /// A record as keys and sets are made of it.
+    pub fn with_nicknames(&self, record: &Record) -> Record {
+        self.nicknames.applied_to(record)
+    }
+
     /// The keys of a record, with a count of what the schema's bounds left out.
     pub fn keys(&self, record: &Record) -> Derived {
-        derive_counted(self.schema, &self.nicknames.applied_to(record))
+        derive_counted(self.schema, &self.with_nicknames(record))
     }
 
     /// The sets of a record for a comparison, in a register of so many.
     pub fn sets(&self, record: &Record, register: usize) -> Vec<FieldSet> {
-        let record = self.nicknames.applied_to(record);
+        let record = self.with_nicknames(record);
         field_sets_within(self.schema, &record, Some(register))
     }
 
     /// What the record itself says, whatever the register holds beside it.
     pub fn own_sets(&self, record: &Record) -> Vec<FieldSet> {
-        field_sets(self.schema, &self.nicknames.applied_to(record))
+        field_sets(self.schema, &self.with_nicknames(record))
     }
 }
 

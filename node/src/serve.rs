@@ -382,6 +382,7 @@ impl CommandHandler for Commands {
             }
             Command::Comparisons { record_id } => json(node.comparison_lines(record_id.as_deref())),
             Command::Withdraw { record_ids } => json(node.withdraw(&record_ids, &progress).await),
+            Command::Calibrate => json(node.calibrate().await),
             Command::Status => json(node.fresh_status().await),
             Command::Rekey => json(node.rekey().await),
             Command::Agreements => json(node.fresh_agreements().await),

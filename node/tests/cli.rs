@@ -1,6 +1,9 @@
 //! The command line from arguments to output and exit code, with an engine that only answers.
 
 #[cfg(test)]
+#[path = "cli_support/calibrate.rs"]
+mod cli_calibrate;
+#[cfg(test)]
 #[path = "cli_support/custody.rs"]
 mod cli_custody;
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod agreement_terms;
 mod agreements;
 mod authorities;
 mod bad_input;
+mod calibrate;
 mod canaries;
 mod certificates;
 mod comparison;

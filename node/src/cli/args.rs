@@ -193,10 +193,11 @@ Examples:
     /// Estimate weights of the linkage from records whose truth nobody knows
     ///
     /// Shows, beside the schema's own, what each level of agreement would weigh by these records.
-    /// It changes nothing. Works on an agency's own file, if some people are in it twice, or on a
-    /// directory with files of several agencies.
+    /// It changes nothing. Works on the records of this node or on a file of your own, if some people
+    /// are in it twice, or on a directory with files of several agencies. Says on how many pairs the
+    /// figures stand; of a node's records at least a hundred pairs must be one person.
     #[command(
-        after_help = "Examples:\n  symbolon-node calibrate records.csv\n  symbolon-node calibrate --data pilot --json"
+        after_help = "Examples:\n  symbolon-node calibrate\n  symbolon-node calibrate records.csv\n  symbolon-node calibrate --data pilot --json"
     )]
     Calibrate(CalibrateArgs),
     /// Print every setting with its explanation, to start a node.toml from

@@ -106,6 +106,8 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
             }
         }
         Task::Withdraw(args) => withdraw(args, console)?,
+        // With a file it does not get here.
+        Task::Calibrate(_) => Command::Calibrate,
         Task::Status => Command::Status,
         Task::Rekey => Command::Rekey,
         Task::Agreement(task) => agreement(task, console)?,
@@ -113,7 +115,6 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         | Task::Serve
         | Task::Schema(_)
         | Task::Evaluate(_)
-        | Task::Calibrate(_)
         | Task::DefaultConfig
         | Task::Custody(_) => {
             return Err(Failure::usage("this command does not need the vault"));

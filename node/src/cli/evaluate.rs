@@ -15,13 +15,11 @@ use symbolon_core::linkage::schema::Schema;
 use super::console::Console;
 use super::failure::Failure;
 use super::output::evaluate as print;
+use crate::calibrate::RANDOM_PAIRS;
 use crate::evaluate::{
     Agencies, EvaluateError, measure_names, read_agencies, read_records, read_truth,
 };
 use crate::linkage::read_nicknames;
-
-/// Random pairs of records of strangers that `calibrate` looks at.
-const RANDOM_PAIRS: usize = 1_000_000;
 
 #[derive(Args)]
 pub(super) struct EvaluateArgs {
@@ -45,14 +43,23 @@ pub(super) struct EvaluateArgs {
 }
 
 #[derive(Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 pub(super) struct CalibrateArgs {
-    /// A CSV file of your own records; people who are in it twice teach it
+    /// A CSV file of your own records; without it, the records of this node
+    ///
+    /// People who are in it twice teach it.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// A directory with one CSV file for each agency
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+}
+
+impl CalibrateArgs {
+    /// Whether no file was named: the node's own records are meant.
+    pub(super) fn of_the_node(&self) -> bool {
+        self.file.is_none() && self.data.is_none()
+    }
 }
 
 impl From<EvaluateError> for Failure {
@@ -129,7 +136,7 @@ pub(super) fn calibrate(
     let agencies = match (&args.file, &args.data) {
         (Some(file), _) => vec![("records".to_owned(), read_records(file)?)],
         (None, Some(directory)) => read_agencies(directory)?,
-        (None, None) => return Err(Failure::usage("give a file, or a directory with --data")),
+        (None, None) => return Err(Failure::usage("no file was named")),
     };
     let found = estimate(Schema::default_schema(), &agencies, RANDOM_PAIRS);
     if found.candidates == 0 {
