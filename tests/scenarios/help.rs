@@ -52,7 +52,7 @@ const HUB_COMMANDS: [&str; 44] = [
     "ca trust-root",
     "ca sign-administrator",
 ];
-const NODE_COMMANDS: [&str; 28] = [
+const NODE_COMMANDS: [&str; 41] = [
     "",
     "enrol",
     "serve",

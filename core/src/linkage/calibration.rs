@@ -10,14 +10,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::evaluation::{Agencies, Sets, candidates};
 use super::record::Record;
 use super::schema::{ComparedField, Schema};
 
 /// One level of a compared field: the estimate beside what the schema says.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LevelEstimate {
     pub field: String,
     pub level: String,
@@ -34,7 +34,7 @@ pub struct LevelEstimate {
 }
 
 /// What [`calibrate`] found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     pub candidates: usize,
     pub random_pairs: usize,
@@ -42,6 +42,14 @@ pub struct Calibration {
     pub matches: f64,
     pub iterations: usize,
     pub levels: Vec<LevelEstimate>,
+}
+
+impl Calibration {
+    /// How many of the candidates are estimated to be one person: what `m` stands on.
+    #[must_use]
+    pub fn pairs_of_one_person(&self) -> f64 {
+        self.matches * float(self.candidates)
+    }
 }
 
 /// The level of each compared field; none where it is missing.
