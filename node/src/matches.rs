@@ -181,7 +181,7 @@ impl Node {
             }
             let threshold = thresholds.get(&key.agreement);
             let scored = self.scored(&found, threshold);
-            if scored.tier.is_some() {
+            if scored.is_told() {
                 views.push(self.view(&key, &found, &scored)?);
             }
         }
@@ -197,7 +197,7 @@ impl Node {
             let (key, found) = entry?;
             let threshold = thresholds.get(&key.agreement);
             let scored = self.scored(&found, threshold);
-            if scored.tier.is_some() && !found.query {
+            if scored.is_told() && !found.query {
                 all.push((key, scored));
             }
         }
@@ -329,7 +329,9 @@ impl Node {
         let mut views = Vec::new();
         for ((agency, reference), (kinds, urgency)) in found {
             let scored = score_by(self.schema, &kinds, served.document.threshold.as_ref());
-            let Some(tier) = scored.tier else { continue };
+            let Some(tier) = scored.tier.filter(|_| scored.is_told()) else {
+                continue;
+            };
             views.push(MatchView {
                 id: match_id(&served.document.line(), None, reference),
                 record_id: "(query)".to_owned(),
