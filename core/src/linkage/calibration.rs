@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::evaluation::{Agencies, Sets, candidates};
+use super::evaluation::{Agencies, Place, Sets, candidates};
 use super::record::Record;
 use super::schema::{ComparedField, Schema};
 
@@ -67,25 +67,27 @@ pub fn calibrate(schema: &Schema, agencies: &Agencies, random_pairs: usize) -> C
     };
     let sets = Sets::read(schema, agencies);
     let fields = schema.compared_fields();
-    let pattern = |counts: &[u16]| -> Pattern {
+    let (pairs, _) = candidates::find(schema, agencies);
+    let pattern = |left: Place, right: Place| -> Pattern {
+        let counts = sets.counts(left, right);
+        let place = (left.min(right), left.max(right));
+        let known = pairs.binary_search_by_key(&place, |pair| (pair.left, pair.right));
+        let pair = known.ok().and_then(|index| pairs.get(index));
+        let proved = pair.map(|pair| schema.proved(&pair.kinds));
+        let proved = proved.unwrap_or_default();
         let level = |field: &ComparedField| {
-            let (index, level) = field.level(counts)?;
+            let (index, level) = field.level(&counts, &proved)?;
             (!level.missing).then_some(index)
         };
         fields.iter().map(level).collect()
     };
     let mut strangers: BTreeMap<Pattern, usize> = BTreeMap::new();
     for (left, right) in draw(agencies, random_pairs) {
-        *strangers
-            .entry(pattern(&sets.counts(left, right)))
-            .or_default() += 1;
+        *strangers.entry(pattern(left, right)).or_default() += 1;
     }
-    let (pairs, _) = candidates::find(schema, agencies);
     let mut seen: BTreeMap<Pattern, usize> = BTreeMap::new();
     for pair in &pairs {
-        *seen
-            .entry(pattern(&sets.counts(pair.left, pair.right)))
-            .or_default() += 1;
+        *seen.entry(pattern(pair.left, pair.right)).or_default() += 1;
     }
     let estimate = Maximisation::run(fields, &seen);
     let possible: f64 = agencies.iter().map(|(_, r)| float(r.len())).product();

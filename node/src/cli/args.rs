@@ -101,8 +101,8 @@ revoked. Stop the node first if it serves.")]
     /// Read a CSV file of records into the vault, and share what you say
     ///
     /// The first line names the columns; record_id is required, the others are: given_names,
-    /// surname, alias, date_of_birth, sex, nationality, address, town, postcode, uprn, phone, email,
-    /// nhs_number, ni_number, upn, pnc_id, cro, passport, vehicle, account, category (victim,
+    /// surname, alias, date_of_birth, sex, multiple_birth, nationality, address, town, postcode, uprn,
+    /// phone, email, nhs_number, ni_number, upn, pnc_id, cro, passport, vehicle, account, category (victim,
     /// missing, suspect, witness or other), risk, case_ref, notes. Several values in a cell are
     /// separated by semicolons; a date may have its status and source in brackets. Other columns are kept with the record and never used. Importing again replaces
     /// records of the same id. A row that cannot be read is listed with its line; the others go in.

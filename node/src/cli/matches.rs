@@ -16,6 +16,7 @@ pub(super) struct MatchesArgs {
 /// A tier as it is typed. A new tier is one more word here.
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum TierArg {
+    Weak,
     Possible,
     Strong,
 }
@@ -23,6 +24,7 @@ pub(super) enum TierArg {
 impl From<TierArg> for Tier {
     fn from(typed: TierArg) -> Self {
         match typed {
+            TierArg::Weak => Self::Weak,
             TierArg::Possible => Self::Possible,
             TierArg::Strong => Self::Strong,
         }
