@@ -184,6 +184,11 @@ impl Pair {
     /// The run: everything that both must mean alike, and 32 random bytes of the first side. All hashes
     /// of the run are bound to it.
     pub fn run(&self, layout: &Layout, version: u32, nonce: &[u8; 32]) -> Digest {
+        self.run_under(&layout.digest, version, nonce)
+    }
+
+    /// The run of an ask that names its layout by digest: also one that this side does not have.
+    pub fn run_under(&self, layout: &Digest, version: u32, nonce: &[u8; 32]) -> Digest {
         let (first, second) = &self.sides;
         crypto::digest(
             "symbolon comparison run v1",
@@ -195,7 +200,7 @@ impl Pair {
                 &first.reference.0,
                 second.agency.as_str().as_bytes(),
                 &second.reference.0,
-                &layout.digest.0,
+                &layout.0,
                 &version.to_be_bytes(),
                 nonce,
             ],

@@ -4,6 +4,7 @@
 //! nobody serves, it opens the vault in this process. Results go to standard output, as tables and
 //! sentences or, with `--json`, as one JSON value; everything else goes to standard error.
 
+mod agreement;
 mod args;
 mod casework;
 mod commands;
@@ -13,10 +14,12 @@ mod enrol;
 mod evaluate;
 mod failure;
 mod logging;
+mod matches;
 mod output;
 mod passphrase;
 mod preview;
 mod progress;
+mod query;
 mod serve;
 
 use std::ffi::OsString;
@@ -180,7 +183,9 @@ async fn carry_out(
         Task::Schema(_) => output::schema(console, global.json, &launcher.schema()),
         Task::DefaultConfig => output::default_config(console, global.json),
         Task::Evaluate(args) => evaluate::evaluate(&args, global.json, console),
-        Task::Calibrate(args) => evaluate::calibrate(&args, global.json, console),
+        Task::Calibrate(args) if !args.of_the_node() => {
+            evaluate::calibrate(&args, global.json, console)
+        }
         Task::Custody(task) => custody::carry_out(&global, task, console, &*launcher).await,
         task => commands::carry_out(&global, task, console, &*launcher).await,
     }

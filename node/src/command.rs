@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use symbolon_core::identity::AgencyName;
+use symbolon_core::linkage::score::Tier;
 
 use crate::casework::command::CaseworkRequest;
 use crate::custody::CustodyCommand;
@@ -35,6 +36,9 @@ pub enum Command {
     Matches {
         /// Only of this record.
         record_id: Option<String>,
+        /// The least sure that are listed.
+        #[serde(default = "least_shown")]
+        least: Tier,
     },
     /// Lists private comparisons.
     Comparisons {
@@ -46,6 +50,8 @@ pub enum Command {
         /// Which.
         record_ids: Vec<String>,
     },
+    /// Estimates weights of the linkage from the records.
+    Calibrate,
     /// How the node is.
     Status,
     /// Makes new signing and encryption keys and hands them in.
@@ -89,6 +95,11 @@ pub enum Command {
     Custody(CustodyCommand),
 }
 
+/// What is listed unless more or less is asked for.
+pub fn least_shown() -> Tier {
+    Tier::Possible
+}
+
 /// How a file is imported.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -116,6 +127,7 @@ impl std::fmt::Debug for Command {
             Self::Matches { .. } => "matches",
             Self::Comparisons { .. } => "comparisons",
             Self::Withdraw { .. } => "withdraw",
+            Self::Calibrate => "calibrate",
             Self::Status => "status",
             Self::Rekey => "rekey",
             Self::Agreements => "agreements",

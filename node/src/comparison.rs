@@ -12,7 +12,8 @@
 //! Everything lies in the vault, and what a letter was made from is flushed before the letter goes, so
 //! that a restart resumes with the same bytes. Letters may come twice and in any order. A side whose record
 //! changed says so (`changed`), and both forget the counts. Refusals name the agency, in the log and in
-//! `status`.
+//! `status`; the other side of a pair that both know is told that the run is over (`refused`), without a
+//! reason, and nothing answers that.
 //!
 //! | Module | Room |
 //! |---|---|
@@ -58,6 +59,8 @@ pub use views::Compared;
 const DAY_S: i64 = 86_400;
 /// Comparisons in one turn, each some ten milliseconds; then others may work.
 const AT_ONCE: usize = 8;
+/// Refusals that one agency is told of in a day: as many as it can have asks waiting here.
+const REFUSALS_TOLD_A_DAY: u32 = 1_000;
 /// What waits for a time is looked at this often.
 const LOOK: Duration = Duration::from_secs(5);
 /// What a letter has around its points, at most: an ask with all its evidence takes 2,400.
@@ -72,7 +75,7 @@ pub struct ComparisonEntry {
     pub agency: AgencyName,
     /// The own record's reference.
     pub reference: RecordReference,
-    /// `asked`, `answered`, `compared`.
+    /// `asked`, `answered`, `compared`, `declined`.
     pub what: String,
 }
 
@@ -153,17 +156,18 @@ impl Node {
     fn compare_some(&self) -> Result<bool, NodeError> {
         self.look_at_changed_records()?;
         let mut letters: Vec<(MatchKey, Box<ComparisonLetter>)> = Vec::new();
-        let (mut done_asks, mut looked_at) = (Vec::new(), Vec::new());
+        let (mut refusals, mut done_asks, mut looked_at) = (Vec::new(), Vec::new(), Vec::new());
         let mut more = false;
         for entry in self.tables.comparison_asks.iter() {
             let (place, ask) = entry?;
-            if letters.len() >= AT_ONCE {
+            if letters.len() + refusals.len() >= AT_ONCE {
                 more = true;
                 break;
             }
             match self.consider(&place.0, &ask)? {
                 Asked::Keep => continue,
                 Asked::Drop => {}
+                Asked::Refuse(letter) => refusals.push((place.0.clone(), letter)),
                 Asked::Answer(key, letter) => letters.push((key, letter)),
             }
             done_asks.push(place);
@@ -189,6 +193,9 @@ impl Node {
             looked_at.push((key, again_at));
         }
         self.post_comparisons(letters)?;
+        for (to, letter) in refusals {
+            self.tell_refused(&to, letter)?;
+        }
         for place in done_asks {
             self.tables.comparison_asks.remove(&place)?;
             self.comparisons.let_go(&place.0);
@@ -212,16 +219,41 @@ impl Node {
         }
         self.vault.flush()?;
         let now = self.clock.now();
-        let least = AROUND_POINTS_BYTES + self.comparisons.layout.longest_bytes().div_ceil(3) * 4;
         for (key, letter) in letters {
             let posted = (*letter).clone();
-            self.post_padded(&key.agency, &Letter::Comparison(letter), least)?;
+            self.post_comparison(&key.agency, letter)?;
             if let Some(mut state) = self.tables.comparisons.get(&key)? {
                 state.note_posted(&posted, now);
                 self.tables.comparisons.put(&key, &state)?;
             }
         }
         Ok(())
+    }
+
+    /// All letters of comparisons have one size.
+    fn post_comparison(
+        &self,
+        to: &AgencyName,
+        letter: Box<ComparisonLetter>,
+    ) -> Result<(), NodeError> {
+        let least = AROUND_POINTS_BYTES + self.comparisons.layout.longest_bytes().div_ceil(3) * 4;
+        self.post_padded(to, &Letter::Comparison(letter), least)
+    }
+
+    /// Tells an agency that a run of a pair that both know was refused: nothing more, and only so often
+    /// a day. An honest one asks again a day later and hears it then; nothing answers such a letter.
+    fn tell_refused(
+        &self,
+        to: &AgencyName,
+        letter: Box<ComparisonLetter>,
+    ) -> Result<(), NodeError> {
+        let mut spent = self.spent_today(to, self.clock.now())?;
+        if spent.refused >= REFUSALS_TOLD_A_DAY {
+            return Ok(());
+        }
+        spent.refused += 1;
+        self.tables.comparison_budget.put(to, &spent)?;
+        self.post_comparison(to, letter)
     }
 
     /// Whether keys leave a pair open.
@@ -241,6 +273,16 @@ impl Node {
         self.tables
             .comparison_records
             .put(&record_id.to_owned(), &())?;
+        self.comparisons.waits.notify_one();
+        Ok(())
+    }
+
+    /// Every record may say something else now: the worker looks at all pairs.
+    pub(crate) fn compare_all_anew(&self) -> Result<(), NodeError> {
+        let pairs = self.tables.comparisons.iter().map(|entry| Ok(entry?.0));
+        let pairs: Vec<MatchKey> = pairs.collect::<Result<_, NodeError>>()?;
+        let due = pairs.iter().map(|key| (key, &0));
+        self.tables.comparison_due.put_many(due)?;
         self.comparisons.waits.notify_one();
         Ok(())
     }
@@ -270,7 +312,7 @@ impl Node {
         state: &mut StoredComparison,
     ) -> Result<(), NodeError> {
         if let Some(record) = self.tables.records.get(&key.record_id)? {
-            let sets = features::own_sets(self.schema, &record.record);
+            let sets = self.linkage().own_sets(&record.record);
             let said = symbolon_core::comparison::canonical(&self.comparisons.layout, &sets);
             state.note_features(KeyTag(self.vault.tag("comparison", &said)));
         }
@@ -332,22 +374,28 @@ impl Node {
 
     /// Takes one comparison off the day's budget with an agency; gives whether there was one.
     fn spend(&self, agency: &AgencyName, now: i64) -> Result<bool, NodeError> {
-        let day = now.div_euclid(DAY_S);
-        let mut spent = self
-            .tables
-            .comparison_budget
-            .get(agency)?
-            .unwrap_or_default();
-        // A clock that was set back brings nothing.
-        if day > spent.day {
-            spent = Spent { day, used: 0 };
-        }
+        let mut spent = self.spent_today(agency, now)?;
         if spent.used >= self.config.comparison.daily_budget {
             return Ok(false);
         }
         spent.used += 1;
         self.tables.comparison_budget.put(agency, &spent)?;
         Ok(true)
+    }
+
+    fn spent_today(&self, agency: &AgencyName, now: i64) -> Result<Spent, NodeError> {
+        let day = now.div_euclid(DAY_S);
+        let spent = self.tables.comparison_budget.get(agency)?;
+        let spent = spent.unwrap_or_default();
+        // A clock that was set back brings nothing.
+        Ok(if day > spent.day {
+            Spent {
+                day,
+                ..Spent::default()
+            }
+        } else {
+            spent
+        })
     }
 
     /// Writes down that a pair was compared: with whom, which own record, never what.

@@ -55,6 +55,8 @@ pub struct NodeConfig {
     pub tokenising: Tokenising,
     /// What imported records take part in.
     pub sharing: Sharing,
+    /// What this agency adds to the linkage.
+    pub linkage: Linkage,
     /// How much is compared with other nodes.
     pub comparison: Comparison,
     /// What goes with letters to other nodes.
@@ -137,6 +139,14 @@ pub struct Sharing {
     /// Agreements for newly imported records, unless `--agreement` says otherwise. Empty: nothing
     /// leaves the node.
     pub default_agreements: Vec<String>,
+}
+
+/// What this agency adds to the linkage, beside the schema that all agree on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Linkage {
+    /// A file of nicknames beside those of the product. Relative to the state directory.
+    pub nicknames: Option<PathBuf>,
 }
 
 /// How much is compared with other nodes.
@@ -319,6 +329,12 @@ impl NodeConfig {
     pub fn log_file(&self) -> Option<PathBuf> {
         self.log.file.as_ref().map(|file| self.state.join(file))
     }
+
+    /// The file of nicknames, if there is one.
+    pub fn nicknames_file(&self) -> Option<PathBuf> {
+        let file = self.linkage.nicknames.as_ref();
+        file.map(|file| self.state.join(file))
+    }
 }
 
 fn read_bounded(path: &Path) -> io::Result<String> {
@@ -404,9 +420,11 @@ mod tests {
         let set = NodeConfig::default_toml()
             .replace("# hub = ", "hub = ")
             .replace("# health_listen = ", "health_listen = ")
-            .replace("# file = ", "file = ");
+            .replace("# file = ", "file = ")
+            .replace("# nicknames = ", "nicknames = ");
         let set = NodeConfig::parse(&set, path).unwrap();
         assert!(set.hub.is_some() && set.log.file.is_some());
+        assert!(set.linkage.nicknames.is_some());
         assert!(set.health_listen.is_some_and(|at| at.ip().is_loopback()));
     }
 

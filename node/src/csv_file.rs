@@ -19,13 +19,14 @@ use crate::reports::FileProblem;
 use records::{Piece, RecordReader};
 
 /// Columns of the contract; a file may have any of them, in any order, and others besides.
-pub const COLUMNS: [&str; 25] = [
+pub const COLUMNS: [&str; 26] = [
     RECORD_ID,
     "given_names",
     "surname",
     "alias",
     "date_of_birth",
     "sex",
+    "multiple_birth",
     "nationality",
     "address",
     "town",

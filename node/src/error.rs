@@ -80,6 +80,10 @@ pub enum NodeError {
     Payload(#[from] PayloadError),
     #[error(transparent)]
     Csv(#[from] crate::csv_file::CsvError),
+    #[error(
+        "cannot use the nicknames in {path}: {reason}; a line has a name and its nicknames, separated by spaces; correct it, or take `nicknames` out of node.toml"
+    )]
+    Nicknames { path: PathBuf, reason: String },
     #[error("private comparison: {0}")]
     Comparison(#[from] symbolon_core::comparison::ComparisonError),
     #[error("repair of the share failed: {0}")]

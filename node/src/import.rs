@@ -14,8 +14,9 @@ use symbolon_core::linkage::record::{Issue, IssueReason};
 use crate::command::ImportOptions;
 use crate::csv_file::{self, Entry};
 use crate::error::NodeError;
+use crate::membership::check_schema;
 use crate::node::Node;
-use crate::records::Crossed;
+use crate::records::{Crossed, Fate};
 use crate::reports::{FileProblem, ImportReport, Progress, ProgressSink, WithdrawReport};
 use crate::tables::StoredRecord;
 use crate::tokenise::Done;
@@ -69,22 +70,20 @@ impl Node {
         progress: &ProgressSink,
     ) -> Result<ImportReport, NodeError> {
         let named = self.named_agreements(options)?;
-        let mut report = ImportReport {
-            file: options.file.display().to_string(),
-            ..Default::default()
-        };
+        let mut report = ImportReport::default();
+        report.found.file = options.file.display().to_string();
         let file = csv_file::read(&options.file, &options.map)?;
-        self.tables.numbers.put(&IMPORTING.to_owned(), &1)?;
-        self.vault.flush()?;
+        self.renew_linkage()?;
+        self.mark_importing()?;
         let mut crossed = Crossed::new();
         let (mut seen, mut touched) = (BTreeSet::new(), Vec::new());
         let mut unreadable = false;
         for item in file {
-            report.read += 1;
+            report.found.read += 1;
             match item? {
                 Entry::RowProblem(problem) => {
                     unreadable = true;
-                    report.skipped.push(problem);
+                    report.found.skipped.push(problem);
                 }
                 Entry::Row(row) => {
                     // A row that is skipped is not gone from the file: its record stays.
@@ -97,11 +96,11 @@ impl Node {
                     }
                 }
             }
-            if report.read.is_multiple_of(PROGRESS_EVERY) {
+            if report.found.read.is_multiple_of(PROGRESS_EVERY) {
                 let stage = "reading".to_owned();
                 progress(Progress {
                     stage,
-                    done: report.read,
+                    done: report.found.read,
                     total: 0,
                 });
             }
@@ -118,6 +117,7 @@ impl Node {
         }
         self.bring_in_line(&touched, &crossed)?;
         self.count_shared(&seen, &mut report)?;
+        self.note_other_schemas(&mut report);
         self.tables.numbers.remove(&IMPORTING.to_owned())?;
         self.vault.flush()?;
         Ok(report)
@@ -147,12 +147,12 @@ impl Node {
         let (record, issues) = match read_row(row, options.keep_invalid) {
             Ok(read) => read,
             Err(issue) => {
-                report.skipped.push(problem(row.line, &issue, ""));
+                report.found.skipped.push(problem(row.line, &issue, ""));
                 return None;
             }
         };
         for issue in &issues {
-            report.unused.add(issue);
+            report.found.unused.add(issue);
             report
                 .warnings
                 .push(problem(row.line, issue, "; kept, not used for matching"));
@@ -198,11 +198,11 @@ impl Node {
         }
         match old {
             Some(old) if old.record == record && old.agreements == agreements => {
-                report.unchanged += 1;
+                report.found.unchanged += 1;
                 return Ok(false);
             }
-            Some(_) => report.changed += 1,
-            None => report.new += 1,
+            Some(_) => report.found.changed += 1,
+            None => report.found.new += 1,
         }
         self.put_record(record, agreements, crossed)?;
         Ok(true)
@@ -223,7 +223,7 @@ impl Node {
         }
         for id in missing {
             self.delete_record(&id, crossed)?;
-            report.removed += 1;
+            report.found.removed += 1;
         }
         Ok(())
     }
@@ -250,23 +250,49 @@ impl Node {
                 let held_back = report.held_back.entry(agreement.to_string());
                 *held_back.or_insert(0) += 1;
             }
+            for (kind, number) in &stored.left_out {
+                let kind = self.kind_name(*kind);
+                report.found.leave_out(kind, u64::from(*number));
+            }
             for (kind, tag) in &stored.keys {
-                if self.is_suppressed(*kind, tag)? {
-                    let kind = self
-                        .schema
-                        .kind(symbolon_core::linkage::schema::KeyKindId(*kind));
-                    let name = kind.map(|kind| kind.name.clone()).unwrap_or_default();
-                    *report.suppressed.entry(name).or_insert(0) += 1;
-                } else {
-                    report.linkage_keys += 1;
-                }
+                let kept_back = match self.fate(*kind, tag, 0)? {
+                    Fate::OverCap => &mut report.suppressed,
+                    Fate::Common => &mut report.common,
+                    Fate::Shared => {
+                        report.linkage_keys += 1;
+                        continue;
+                    }
+                };
+                let kind = self.kind_name(*kind).to_owned();
+                *kept_back.entry(kind).or_insert(0) += 1;
             }
         }
         Ok(())
     }
 
-    /// After a kill during an import: counts keys anew and brings every record in line. What then
-    /// waits goes on by itself.
+    /// Records take part in vain where this node and the agreement have different schemas.
+    fn note_other_schemas(&self, report: &mut ImportReport) {
+        for id in &report.agreements {
+            let name = id.parse::<Name>().ok();
+            let checked = self.membership(|m| {
+                let known = name.as_ref().and_then(|name| m.agreements.get(name));
+                known.map(|known| check_schema(self.schema, &known.standing.document))
+            });
+            if let Some(Err(error)) = checked {
+                report.found.notes.push(error.to_string());
+            }
+        }
+    }
+
+    /// The next start, or whoever calls [`Node::finish_interrupted_import`], brings all records in
+    /// line.
+    pub(crate) fn mark_importing(&self) -> Result<(), NodeError> {
+        self.tables.numbers.put(&IMPORTING.to_owned(), &1)?;
+        self.vault.flush()
+    }
+
+    /// After a kill during an import, or after keys were made anew: counts keys anew and brings every
+    /// record in line. What then waits goes on by itself.
     pub(crate) fn finish_interrupted_import(&self) -> Result<(), NodeError> {
         if !self.tables.numbers.contains(&IMPORTING.to_owned())? {
             return Ok(());
@@ -296,10 +322,8 @@ impl Node {
         }
         self.tables.numbers.remove(&IMPORTING.to_owned())?;
         self.vault.flush()?;
-        tracing::info!(
-            records = ids.len(),
-            "an interrupted import was brought in line"
-        );
+        self.work_waits.notify_one();
+        tracing::info!(records = ids.len(), "all records were brought in line");
         Ok(())
     }
 

@@ -11,12 +11,14 @@
 //! | [`certificates`], [`health`] | renewing the TLS certificate, telling how long it lasts |
 //! | [`enrolment`], [`membership`], [`custodian`], [`custody`], [`oracle`] | invitation, roster, agreements, share of the key and its life, evaluations |
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
+//! | `linkage` | keys and compared sets of a record, with the agency's own nicknames |
 //! | [`preview`] | what an import would share, before it does |
 //! | [`comparison`] | what keys leave open, compared field by field with the other node |
 //! | `letters` | what nodes write to each other |
-//! | [`evaluate`] | files with truth, to measure the linkage |
+//! | [`evaluate`], [`calibrate`] | files with truth, to measure the linkage; its weights from own records |
 //! | [`node`], [`serve`] | the open node, and what keeps it going |
 
+pub mod calibrate;
 pub mod casework;
 pub mod certificates;
 pub mod cli;
@@ -38,6 +40,7 @@ pub mod import;
 pub mod keys;
 pub mod launcher;
 mod letters;
+mod linkage;
 pub mod matches;
 pub mod membership;
 pub mod node;

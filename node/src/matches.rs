@@ -11,11 +11,12 @@ use symbolon_core::agreement::ScoreThreshold;
 use symbolon_core::crypto;
 use symbolon_core::encoding::Digest;
 use symbolon_core::linkage::schema::KeyKindId;
-use symbolon_core::linkage::score::{Score, describe, score_by};
+use symbolon_core::linkage::score::{Score, Tier, describe, score_by};
 use symbolon_core::payload::{self, Payload, RecordReference, Urgency};
 use symbolon_core::row::{AgreementEpoch, Handle, Token};
 
 use crate::clock::rfc3339;
+use crate::command::least_shown;
 use crate::comparison;
 use crate::error::NodeError;
 use crate::hub_client::Foreign;
@@ -173,6 +174,15 @@ impl Node {
 
     /// The queue: strong and possible matches, strongest first. Weaker evidence waits unseen.
     pub fn matches(&self, only: Option<&str>) -> Result<Vec<MatchView>, NodeError> {
+        self.matches_from(only, least_shown())
+    }
+
+    /// Matches from a tier up, strongest first.
+    pub fn matches_from(
+        &self,
+        only: Option<&str>,
+        least: Tier,
+    ) -> Result<Vec<MatchView>, NodeError> {
         let mut views = Vec::new();
         let thresholds = self.thresholds();
         for entry in self.tables.matches.iter() {
@@ -182,7 +192,7 @@ impl Node {
             }
             let threshold = thresholds.get(&key.agreement);
             let scored = self.scored(&found, threshold);
-            if scored.tier.is_some() {
+            if scored.tier >= Some(least) {
                 views.push(self.view(&key, &found, &scored)?);
             }
         }
@@ -198,7 +208,7 @@ impl Node {
             let (key, found) = entry?;
             let threshold = thresholds.get(&key.agreement);
             let scored = self.scored(&found, threshold);
-            if scored.tier.is_some() && !found.query {
+            if scored.tier >= Some(least_shown()) && !found.query {
                 all.push((key, scored));
             }
         }
@@ -339,7 +349,8 @@ impl Node {
         let mut views = Vec::new();
         for ((agency, reference), (kinds, urgency)) in found {
             let scored = score_by(self.schema, &kinds, served.document.threshold.as_ref());
-            let Some(tier) = scored.tier else { continue };
+            let shown = scored.tier.filter(|tier| *tier >= least_shown());
+            let Some(tier) = shown else { continue };
             views.push(MatchView {
                 id: match_id(&served.document.line(), None, reference),
                 record_id: "(query)".to_owned(),

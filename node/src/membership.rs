@@ -19,6 +19,7 @@ use symbolon_core::roster::{Roster, RosterError, SignedEntry};
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
 use crate::node::Node;
+pub(crate) use agreements::check_schema;
 pub use agreements::{Agreement, ServedEpoch, same_schema};
 
 /// What the node knows of its consortium.

@@ -26,6 +26,7 @@ use crate::error::NodeError;
 use crate::hub_client::{Credentials, HubClient};
 use crate::keys::Keys;
 use crate::letters;
+use crate::linkage::Linkage;
 use crate::membership::{Membership, load_roster};
 use crate::pauses::Pauses;
 use crate::tables::{StoredIdentity, Tables};
@@ -73,6 +74,8 @@ pub struct Node {
     pub(crate) config: NodeConfig,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) schema: &'static Schema,
+    /// What makes keys of records; exchanged when the file of nicknames changes.
+    pub(crate) linkage: RwLock<Arc<Linkage>>,
     membership: RwLock<Membership>,
     /// What TLS shows and trusts; exchanged at each renewal.
     pub(crate) credentials: RwLock<Arc<Credentials>>,
@@ -153,6 +156,7 @@ impl Node {
         let gate = Gate::open(&tables)?;
         let next_letter = letters::next_number(&tables)?.into();
         let schema = Schema::default_schema();
+        let linkage = Linkage::load(schema, &config)?;
         let comparisons = Comparisons::open(schema, &tables)?;
         let node = Self {
             gate,
@@ -170,6 +174,7 @@ impl Node {
             config,
             clock,
             schema,
+            linkage: RwLock::new(Arc::new(linkage)),
             membership: RwLock::new(membership),
             credentials: RwLock::new(Arc::new(credentials)),
             renewal_error: Mutex::default(),
@@ -189,6 +194,7 @@ impl Node {
         };
         node.index_references()?;
         node.load_agreements()?;
+        node.derive_anew()?;
         node.finish_interrupted_import()?;
         Ok(Arc::new(node))
     }

@@ -12,27 +12,19 @@ use std::sync::Arc;
 
 use symbolon_core::agreement::Category;
 use symbolon_core::identity::Name;
-use symbolon_core::linkage::derive::{derive, over_cap};
+use symbolon_core::linkage::derive::Derived;
 use symbolon_core::linkage::record::{Issue, Record};
-use symbolon_core::linkage::schema::KeyKindId;
 
 use crate::csv_file::{self, Entry};
 use crate::error::NodeError;
 use crate::import::read_row;
+use crate::linkage::Linkage;
 use crate::node::Node;
-use crate::records::category_of;
+use crate::records::{Fate, Tagged, category_of};
 use crate::reports::FileProblem;
 use crate::tables::KeyTag;
 pub use report::*;
 use terms::Terms;
-
-/// What becomes of a key.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Shared,
-    OverCap,
-    Common,
-}
 
 /// A record as an import would keep it. Of its values it holds only what was asked for.
 struct Candidate {
@@ -42,6 +34,8 @@ struct Candidate {
     category: Category,
     agreements: Vec<Name>,
     keys: Vec<(u16, KeyTag)>,
+    /// What the schema's bounds leave out.
+    left_out: Vec<(u16, u32)>,
     /// None of a record that is not shown.
     shown: Option<Shown>,
 }
@@ -96,13 +90,11 @@ impl Node {
 
     fn preview_file(&self, options: &PreviewOptions) -> Result<PreviewReport, NodeError> {
         let named = self.named_agreements(&options.import)?;
-        let mut report = PreviewReport {
-            file: options.import.file.display().to_string(),
-            ..Default::default()
-        };
+        let mut report = PreviewReport::default();
+        report.found.file = options.import.file.display().to_string();
         let mut pass = self.read_candidates(options, named.as_deref(), &mut report)?;
         if options.import.remove_missing && pass.unreadable {
-            report.notes.push(
+            report.found.notes.push(
                 "nothing would be removed, since some rows cannot be read; correct them first"
                     .to_owned(),
             );
@@ -118,6 +110,11 @@ impl Node {
             report.shared_with_nobody += u64::from(!agreements.iter().any(|a| a.shared));
             for ((kind, _), fate) in candidate.keys.iter().zip(&fates) {
                 totals.add(*kind, *fate);
+            }
+            for (kind, number) in &candidate.left_out {
+                totals.leave_out(*kind, *number);
+                let kind = self.kind_name(*kind);
+                report.found.leave_out(kind, u64::from(*number));
             }
             match candidate.shown {
                 Some(_) => report
@@ -138,13 +135,15 @@ impl Node {
     ) -> Result<Pass, NodeError> {
         let file = csv_file::read(&options.import.file, &options.import.map)?;
         report.unused_columns = file.unused_columns().map(str::to_owned).collect();
+        // As an import would read the nicknames now.
+        let linkage = Linkage::load(self.schema, &self.config)?;
         let mut pass = Pass::default();
         for item in file {
-            report.read += 1;
+            report.found.read += 1;
             let row = match item? {
                 Entry::RowProblem(problem) => {
                     pass.unreadable = true;
-                    report.skipped.push(problem);
+                    report.found.skipped.push(problem);
                     continue;
                 }
                 Entry::Row(row) => row,
@@ -152,24 +151,27 @@ impl Node {
             pass.seen.insert(row.record_id().to_owned());
             match read_row(&row, options.import.keep_invalid) {
                 Ok((record, issues)) => {
-                    issues.iter().for_each(|issue| report.unused.add(issue));
+                    issues
+                        .iter()
+                        .for_each(|issue| report.found.unused.add(issue));
                     let told = issues.into_iter().map(|i| told(i, options.show_values));
-                    let taken = (row.line, record, told.collect());
+                    let derived = linkage.keys(&record);
+                    let taken = (row.line, record, derived, told.collect());
                     self.take_candidate(taken, options, named, &mut pass, report)?;
                 }
                 Err(issue) => {
                     let problem = problem(row.line, told(issue, options.show_values));
                     if options.record_id.as_deref() == Some(row.record_id()) {
-                        return Err(would_be_skipped(&report.file, &problem));
+                        return Err(would_be_skipped(&report.found.file, &problem));
                     }
-                    report.skipped.push(problem);
+                    report.found.skipped.push(problem);
                 }
             }
         }
         match &options.record_id {
             Some(only) if !pass.seen.contains(only) => Err(NodeError::Request(format!(
                 "{} has no record {only} that could be imported",
-                report.file
+                report.found.file
             ))),
             _ => Ok(pass),
         }
@@ -177,7 +179,7 @@ impl Node {
 
     fn take_candidate(
         &self,
-        (line, record, not_used): (u64, Record, Vec<PreviewIssue>),
+        (line, record, derived, not_used): (u64, Record, Derived, Vec<PreviewIssue>),
         options: &PreviewOptions,
         named: Option<&[Name]>,
         pass: &mut Pass,
@@ -185,43 +187,46 @@ impl Node {
     ) -> Result<(), NodeError> {
         let old = self.tables.records.get(&record.record_id)?;
         let agreements = self.agreements_to_keep(named, old.as_ref());
-        let derived = derive(self.schema, &record);
-        let tagged: Vec<(u16, KeyTag)> = derived
-            .iter()
-            .map(|key| (key.kind.0, self.tag(key)))
-            .collect();
+        let Tagged {
+            keys: tagged,
+            left_out,
+        } = self.tagged(&derived);
         let mut shown = pass.shows(&record.record_id, options).then(|| Shown {
             not_used,
             ..Default::default()
         });
         if let Some(shown) = shown.as_mut().filter(|_| options.show_values) {
-            let values = derived.iter().map(|key| key.value.replace('\u{1f}', " | "));
+            let values = derived
+                .keys
+                .iter()
+                .map(|key| key.value.replace('\u{1f}', " | "));
             shown.values = tagged.iter().map(|(_, tag)| *tag).zip(values).collect();
         }
-        let (state, keys) = match old {
+        let state = match &old {
             None => {
-                report.new += 1;
-                pass.count(&[], &tagged);
-                ("new", tagged)
+                report.found.new += 1;
+                "new"
             }
-            // An import leaves such a record alone, with the keys that it has.
             Some(old) if old.record == record && old.agreements == agreements => {
-                report.unchanged += 1;
-                ("unchanged", old.keys.clone())
+                report.found.unchanged += 1;
+                "unchanged"
             }
-            Some(old) => {
-                report.changed += 1;
-                pass.count(&old.keys, &tagged);
-                ("changed", tagged)
+            Some(_) => {
+                report.found.changed += 1;
+                "changed"
             }
         };
+        // An unchanged record has the same keys, unless the nicknames have changed.
+        let old_keys = old.map(|old| old.keys).unwrap_or_default();
+        pass.count(&old_keys, &tagged);
         pass.candidates.push(Candidate {
             line,
             category: category_of(&record),
             record_id: record.record_id,
             state,
             agreements,
-            keys,
+            keys: tagged,
+            left_out,
             shown,
         });
         Ok(())
@@ -232,7 +237,7 @@ impl Node {
             let (id, stored) = entry?;
             if !pass.seen.contains(&id) {
                 pass.count(&stored.keys, &[]);
-                report.removed += 1;
+                report.found.removed += 1;
             }
         }
         Ok(())
@@ -245,16 +250,8 @@ impl Node {
         changes: &BTreeMap<KeyTag, i64>,
     ) -> Result<Vec<Fate>, NodeError> {
         let fate = |(kind, tag): &(u16, KeyTag)| {
-            let held = i64::from(self.tables.frequency.get(tag)?.unwrap_or(0));
-            let count = held + changes.get(tag).copied().unwrap_or(0);
-            let count = usize::try_from(count).unwrap_or(0);
-            Ok(if over_cap(self.schema, KeyKindId(*kind), count) {
-                Fate::OverCap
-            } else if self.tables.common.contains(tag)? {
-                Fate::Common
-            } else {
-                Fate::Shared
-            })
+            let more = changes.get(tag).copied().unwrap_or(0);
+            self.fate(*kind, tag, more)
         };
         keys.iter().map(fate).collect()
     }
@@ -274,6 +271,9 @@ impl Node {
                 PreviewValue { value, kept_back }
             }));
         }
+        for (kind, number) in &candidate.left_out {
+            counts.leave_out(*kind, *number);
+        }
         PreviewRecord {
             record_id: candidate.record_id,
             line: candidate.line,
@@ -291,15 +291,12 @@ impl Node {
 struct KeyCounts(BTreeMap<u16, PreviewKeys>);
 
 impl KeyCounts {
+    fn leave_out(&mut self, kind: u16, number: u32) {
+        self.0.entry(kind).or_default().left_out += u64::from(number);
+    }
+
     fn add(&mut self, kind: u16, fate: Fate) -> &mut PreviewKeys {
-        let keys = self.0.entry(kind).or_insert_with(|| PreviewKeys {
-            kind: String::new(),
-            label: String::new(),
-            shared: 0,
-            over_cap: 0,
-            common: 0,
-            values: Vec::new(),
-        });
+        let keys = self.0.entry(kind).or_default();
         match fate {
             Fate::Shared => keys.shared += 1,
             Fate::OverCap => keys.over_cap += 1,

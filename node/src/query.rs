@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use symbolon_core::crypto;
-use symbolon_core::linkage::derive::{LinkageKey, derive};
+use symbolon_core::linkage::derive::LinkageKey;
 use symbolon_core::linkage::record::Record;
 use symbolon_core::payload::{self, Payload, RecordReference, Urgency};
 use symbolon_core::row::{Handle, PAYLOAD_BYTES, Row, SealedPayload, Token};
@@ -15,6 +15,7 @@ use symbolon_core::token::Root;
 
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
+use crate::membership::check_schema;
 use crate::node::Node;
 use crate::reports::QueryReport;
 
@@ -31,6 +32,7 @@ impl Node {
         self.config.role.refuse_records()?;
         let hub = self.hub().await?;
         let agreement = self.agreement(agreement)?;
+        check_schema(self.schema, &agreement.standing.document)?;
         let served = agreement.usable().cloned().ok_or_else(|| {
             NodeError::Request(format!(
                 "agreement {} is not in force; `symbolon-node agreement list` shows who still has to accept",
@@ -47,7 +49,7 @@ impl Node {
             .iter()
             .map(|issue| format!("{} \"{}\" {}", issue.column, issue.value, issue.reason))
             .collect();
-        let keys = derive(self.schema, &record);
+        let keys = self.linkage().keys(&record).keys;
         if keys.is_empty() {
             return Err(NodeError::Request(
                 "these values give no linkage key; ask with a strong identifier, or with a name and a date of birth".into(),

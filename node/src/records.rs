@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::agreement::Category;
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::Name;
-use symbolon_core::linkage::derive::{LinkageKey, derive, over_cap};
+use symbolon_core::linkage::derive::{Derived, LinkageKey, over_cap};
 use symbolon_core::linkage::record::{Record, Risk};
 use symbolon_core::linkage::schema::KeyKindId;
 use symbolon_core::payload::{RecordReference, Urgency};
@@ -28,6 +28,22 @@ pub(crate) type Crossed = BTreeSet<KeyTag>;
 
 /// A row that a record should have: epoch, kind, linkage key and custody epoch.
 type WantedRow = (AgreementEpoch, u16, KeyTag, u32);
+
+/// The keys of a record: kind and tag, and by kind how many the schema's bounds left out.
+pub(crate) struct Tagged {
+    pub keys: Vec<(u16, KeyTag)>,
+    pub left_out: Vec<(u16, u32)>,
+}
+
+/// What becomes of a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Shared,
+    /// Kept back: this agency holds the value too often.
+    OverCap,
+    /// Kept back: all members together hold it too often.
+    Common,
+}
 
 /// An epoch of an agreement under which rows can be made now. While members go over to a new one, an
 /// agreement has two.
@@ -56,6 +72,24 @@ impl Node {
     /// The vault's name for a linkage key.
     pub(crate) fn tag(&self, key: &LinkageKey) -> KeyTag {
         KeyTag(self.vault.tag("linkage key", &key.input(self.schema)))
+    }
+
+    /// Keys as the vault keeps them.
+    pub(crate) fn tagged(&self, derived: &Derived) -> Tagged {
+        let keys = derived.keys.iter();
+        let left_out = derived.left_out.iter();
+        Tagged {
+            keys: keys.map(|key| (key.kind.0, self.tag(key))).collect(),
+            left_out: left_out
+                .map(|(kind, number)| (kind.0, u32::try_from(*number).unwrap_or(u32::MAX)))
+                .collect(),
+        }
+    }
+
+    /// What the schema calls a kind of key.
+    pub(crate) fn kind_name(&self, kind: u16) -> &'static str {
+        let kind = self.schema.kind(KeyKindId(kind));
+        kind.map_or("", |kind| kind.name.as_str())
     }
 
     /// Epochs that are served and whose key we hold.
@@ -97,11 +131,7 @@ impl Node {
         let id = record.record_id.clone();
         let old = self.tables.records.get(&id)?;
         let replaces = old.is_some();
-        let derived = derive(self.schema, &record);
-        let keys: Vec<(u16, KeyTag)> = derived
-            .iter()
-            .map(|key| (key.kind.0, self.tag(key)))
-            .collect();
+        let Tagged { keys, left_out } = self.tagged(&self.linkage().keys(&record));
         let old_keys = old
             .as_ref()
             .map(|old| old.keys.as_slice())
@@ -115,6 +145,7 @@ impl Node {
                 .map(|old| old.references.clone())
                 .unwrap_or_default(),
             keys,
+            left_out,
             rows: old.map(|old| old.rows).unwrap_or_default(),
             imported_at: self.clock.now(),
         };
@@ -191,8 +222,20 @@ impl Node {
 
     /// Whether a key stays here because this agency holds the value too often, or all together do.
     pub(crate) fn is_suppressed(&self, kind: u16, tag: &KeyTag) -> Result<bool, NodeError> {
-        let count = self.tables.frequency.get(tag)?.unwrap_or(0) as usize;
-        Ok(over_cap(self.schema, KeyKindId(kind), count) || self.tables.common.contains(tag)?)
+        Ok(self.fate(kind, tag, 0)? != Fate::Shared)
+    }
+
+    /// What becomes of a key if this agency holds it so many times more, or less, than now.
+    pub(crate) fn fate(&self, kind: u16, tag: &KeyTag, more: i64) -> Result<Fate, NodeError> {
+        let held = i64::from(self.tables.frequency.get(tag)?.unwrap_or(0));
+        let count = usize::try_from(held + more).unwrap_or(0);
+        Ok(if over_cap(self.schema, KeyKindId(kind), count) {
+            Fate::OverCap
+        } else if self.tables.common.contains(tag)? {
+            Fate::Common
+        } else {
+            Fate::Shared
+        })
     }
 
     /// Brings the waiting and registered rows of one record in line with what it should have.
@@ -282,7 +325,10 @@ impl Node {
         wanted: BTreeSet<WantedRow>,
         audiences: &[Audience],
     ) -> Result<Vec<(Handle, StoredRow)>, NodeError> {
-        let inputs: BTreeMap<KeyTag, LinkageKey> = derive(self.schema, &stored.record)
+        let inputs: BTreeMap<KeyTag, LinkageKey> = self
+            .linkage()
+            .keys(&stored.record)
+            .keys
             .into_iter()
             .map(|key| (self.tag(&key), key))
             .collect();

@@ -54,35 +54,63 @@ impl UnusedValues {
     }
 }
 
-/// What an import did.
+/// What an import found in a file, or a preview of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportReport {
+pub struct FileCounts {
     /// The file.
     pub file: String,
     /// Rows read, good and bad.
     pub read: u64,
-    /// Records that were new.
+    /// Records that are new.
     pub new: u64,
-    /// Records that replaced an older version.
+    /// Records that replace an older version.
     pub changed: u64,
     /// Records that were there already.
     pub unchanged: u64,
     /// Records withdrawn because the file no longer has them (`--remove-missing`).
     pub removed: u64,
-    /// Rows that were skipped.
+    /// Rows that are skipped.
     pub skipped: Vec<FileProblem>,
-    /// Rows that went in, with a value that could not be used.
-    pub warnings: Vec<FileProblem>,
     /// Values that make no key, by column.
     #[serde(default)]
     pub unused: UnusedValues,
+    /// Keys that records lose because they have more than the schema's bounds allow, by kind.
+    #[serde(default)]
+    pub left_out: BTreeMap<String, u64>,
+    /// What else is to be known.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+impl FileCounts {
+    pub(crate) fn leave_out(&mut self, kind: &str, number: u64) {
+        *self.left_out.entry(kind.to_owned()).or_insert(0) += number;
+    }
+
+    /// Records that go in, or stay.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.new + self.changed + self.unchanged
+    }
+}
+
+/// What an import did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportReport {
+    /// What it found.
+    #[serde(flatten)]
+    pub found: FileCounts,
+    /// Rows that went in, with a value that could not be used.
+    pub warnings: Vec<FileProblem>,
     /// Agreements that the imported records take part in.
     pub agreements: Vec<String>,
     /// Linkage keys of the imported records.
     pub linkage_keys: u64,
-    /// Keys not shared because this agency holds the value too often, or all members together do, by
-    /// kind.
+    /// Keys not shared because this agency holds the value too often, by kind.
     pub suppressed: BTreeMap<String, u64>,
+    /// Keys not shared because all members together hold the value too often, by kind.
+    #[serde(default)]
+    pub common: BTreeMap<String, u64>,
     /// Records that an agreement's record roles keep out of it, by agreement.
     #[serde(default)]
     pub held_back: BTreeMap<String, u64>,
@@ -153,7 +181,8 @@ pub struct MatchView {
 /// How the comparison of one match stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComparisonView {
-    /// `waiting`, `done`, `refused` (the other node broke the protocol) or `spent` (compared as often as an
+    /// `waiting`, `done`, `refused` (the other node broke the protocol), `declined` (the other node
+    /// refused) or `spent` (compared as often as an
     /// epoch allows, and changed again).
     pub state: String,
     /// How closely each field agrees, in words; when it is done.
@@ -169,6 +198,9 @@ pub struct ComparisonReport {
     pub done: u64,
     /// Pairs in which the other node broke the protocol.
     pub refused: u64,
+    /// Pairs in which the other node refused.
+    #[serde(default)]
+    pub declined: u64,
     /// Who did, and how.
     pub refusals: Vec<ComparisonRefusal>,
 }
@@ -184,7 +216,7 @@ pub struct ComparisonLine {
     pub record_id: Option<String>,
     /// The own record's reference.
     pub reference: String,
-    /// `asked`, `answered` or `compared`.
+    /// `asked`, `answered`, `compared`, or `declined` by the other node.
     pub what: String,
 }
 

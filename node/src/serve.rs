@@ -127,6 +127,10 @@ impl Node {
         hub: &HubClient,
     ) -> Result<impl Stream<Item = Vec<Result<Delivered, HubError>>> + use<>, NodeError> {
         let cursor = self.tables.numbers.get(&CURSOR.to_owned())?.unwrap_or(0);
+        if cursor > 0 {
+            // A stop between writing the cursor and acknowledging leaves at the hub what is taken.
+            hub.acknowledge(cursor).await?;
+        }
         let stream = hub.receive(cursor).await?;
         Ok(stream.ready_chunks(DELIVERIES_AT_ONCE))
     }
@@ -400,9 +404,12 @@ impl CommandHandler for Commands {
             Command::Query { columns, agreement } => {
                 json(node.query(&columns, agreement.as_deref()).await)
             }
-            Command::Matches { record_id } => json(node.matches(record_id.as_deref())),
+            Command::Matches { record_id, least } => {
+                json(node.matches_from(record_id.as_deref(), least))
+            }
             Command::Comparisons { record_id } => json(node.comparison_lines(record_id.as_deref())),
             Command::Withdraw { record_ids } => json(node.withdraw(&record_ids, &progress).await),
+            Command::Calibrate => json(node.calibrate().await),
             Command::Status => json(node.fresh_status().await),
             Command::Rekey => json(node.rekey().await),
             Command::Agreements => json(node.fresh_agreements().await),

@@ -133,6 +133,9 @@ pub struct StoredRecord {
     pub references: BTreeMap<Digest, RecordReference>,
     /// Its linkage keys: kind and tag.
     pub keys: Vec<(u16, KeyTag)>,
+    /// Kinds of which it has more keys than the schema's bounds allow, and how many more.
+    #[serde(default)]
+    pub left_out: Vec<(u16, u32)>,
     /// Its rows, waiting or registered.
     pub rows: Vec<Handle>,
     pub imported_at: i64,
@@ -246,6 +249,8 @@ pub struct Tables {
     pub records: Table<String, StoredRecord>,
     /// Which record has a reference.
     pub reference_owners: Table<RecordReference, String>,
+    /// Under `records`: names the schema and the nicknames that their keys were made with.
+    pub derivations: Table<String, Digest>,
     pub rows: Table<Handle, StoredRow>,
     /// Handles of rows that wait to be registered.
     pub pending: Table<Handle, ()>,
@@ -316,6 +321,7 @@ impl Tables {
             outbox: vault.table("outbox")?,
             records: vault.table("records")?,
             reference_owners: vault.table("reference-owners")?,
+            derivations: vault.table("derivations")?,
             rows: vault.table("rows")?,
             pending: vault.table("pending")?,
             withdrawals: vault.table("withdrawals")?,

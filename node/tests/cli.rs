@@ -1,8 +1,17 @@
 //! The command line from arguments to output and exit code, with an engine that only answers.
 
 #[cfg(test)]
+#[path = "cli_support/calibrate.rs"]
+mod cli_calibrate;
+#[cfg(test)]
 #[path = "cli_support/custody.rs"]
 mod cli_custody;
+#[cfg(test)]
+#[path = "cli_support/import.rs"]
+mod cli_import;
+#[cfg(test)]
+#[path = "cli_support/matches.rs"]
+mod cli_matches;
 #[cfg(test)]
 #[path = "cli_support/preview.rs"]
 mod cli_preview;
@@ -11,6 +20,9 @@ mod cli_preview;
 mod cli_rekey;
 #[cfg(test)]
 mod cli_support;
+#[cfg(test)]
+#[path = "cli_support/suppression.rs"]
+mod cli_suppression;
 
 #[cfg(test)]
 mod tests {
@@ -20,22 +32,10 @@ mod tests {
     use symbolon_node::command::Command;
     use symbolon_node::config::NodeConfig;
     use symbolon_node::control::{ControlServer, socket_path};
-    use symbolon_node::reports::{
-        FileProblem, ImportReport, QueryReport, UnusedValues, WithdrawReport,
-    };
+    use symbolon_node::reports::{QueryReport, WithdrawReport};
     use tokio_util::sync::CancellationToken;
 
     use super::cli_support::*;
-
-    const CSV: &str = "record_id,surname\nR-1,Nowak\nR-2,Ionescu\n";
-
-    fn problem(line: u64, reason: &str) -> FileProblem {
-        FileProblem {
-            line,
-            column: Some("date_of_birth".to_owned()),
-            reason: reason.to_owned(),
-        }
-    }
 
     #[tokio::test]
     async fn help_and_usage_have_their_exit_codes() {
@@ -152,195 +152,6 @@ mod tests {
         let run = given.run().await;
         assert_eq!((run.code, run.out.as_str()), (2, ""));
         assert!(run.err.contains("SYMBOLON_PASSPHRASE"), "{}", run.err);
-    }
-
-    #[tokio::test]
-    async fn imports_and_lists_what_was_wrong() {
-        let node = Node::new();
-        let file = node.file("records.csv", CSV);
-        node.answer(&ImportReport {
-            read: 3,
-            new: 1,
-            changed: 1,
-            skipped: vec![problem(41, "\"31/02/2009\" is not a date")],
-            warnings: vec![problem(42, "\"?\" is not a date; the record has none")],
-            agreements: vec!["north-missing".to_owned()],
-            linkage_keys: 12,
-            unused: UnusedValues {
-                placeholders: [("phone".to_owned(), 1), ("surname".to_owned(), 2)].into(),
-                invalid: [("date_of_birth".to_owned(), 1)].into(),
-            },
-            suppressed: [("postcode".to_owned(), 4)].into(),
-            rows_registered: 12,
-            waiting: 1,
-            waiting_reason: Some("the custodians are out of reach".to_owned()),
-            ..ImportReport::default()
-        });
-        let args = [
-            "import",
-            &file,
-            "--agreement",
-            "north-missing",
-            "--map",
-            "surname=alias",
-            "--remove-missing",
-        ];
-        let run = node.run(&args).await;
-        assert_eq!(run.code, 0, "{}", run.err);
-        let told = format!(
-            "{file} line 41: date_of_birth \"31/02/2009\" is not a date; row skipped, 2 others \
-             imported\n{file} line 42: date_of_birth \"?\" is not a date; the record has none\n"
-        );
-        assert_eq!(run.err, told);
-        assert_eq!(
-            run.out,
-            "Imported 2 records: 1 new, 1 changed, 0 unchanged, 1 skipped.\n\
-             They take part in north-missing and give 12 linkage keys; 12 rows registered at the \
-             hub, 0 withdrawn.\n\
-             Not used for matching: 3 placeholders (1 of phone, 2 of surname) and 1 wrong value (1 \
-             of date_of_birth).\n\
-             Kept back because this node holds the same value too often to tell people apart: 4 \
-             of postcode.\n\
-             1 key waits (the custodians are out of reach) and goes on without you while the node \
-             serves.\n"
-        );
-        let Command::Import(options) = node.command() else {
-            panic!("an import");
-        };
-        assert!(options.file.is_absolute());
-        assert_eq!(options.agreements, Some(vec!["north-missing".to_owned()]));
-        assert_eq!(
-            options.map,
-            [("surname".to_owned(), "alias".to_owned())].into()
-        );
-        assert!(options.remove_missing && !options.keep_invalid);
-
-        let run = node.run(&["import", &file, "--json"]).await;
-        assert_eq!(run.json()["linkage_keys"], 12);
-        assert_eq!(run.json()["unused"]["placeholders"]["surname"], 2);
-        assert!(run.err.contains("line 41"));
-        let Command::Import(options) = node.command() else {
-            panic!("an import");
-        };
-        assert_eq!(options.agreements, None);
-    }
-
-    #[tokio::test]
-    async fn an_import_of_nothing_fails() {
-        let node = Node::new();
-        let file = node.file("records.csv", CSV);
-        node.answer(&ImportReport {
-            read: 1,
-            skipped: vec![problem(2, "is wrong")],
-            ..ImportReport::default()
-        });
-        let run = node.run(&["import", &file]).await;
-        assert_eq!(run.code, 1);
-        assert!(run.err.contains("error: no row of "), "{}", run.err);
-        assert!(run.out.contains("They take part in no agreement"));
-    }
-
-    #[tokio::test]
-    async fn a_file_that_cannot_be_used_is_told_before_the_passphrase() {
-        let node = Node::new();
-        let headless = node.file("bad.csv", "id,surname\n1,a\n");
-        for (file, reason) in [
-            ("no-such.csv", "cannot read no-such.csv: "),
-            (headless.as_str(), "there is no column record_id"),
-            ("/dev/null", "/dev/null is not a file"),
-        ] {
-            let args = ["import", file];
-            let mut given = node.given(&args);
-            given.passphrase = None;
-            let run = given.run().await;
-            assert_eq!(run.code, 1);
-            assert!(run.err.contains(reason), "{}", run.err);
-        }
-        let args = [
-            "import",
-            &headless,
-            "--map",
-            "id=record_id",
-            "--map",
-            "id=alias",
-        ];
-        let run = node.run(&args).await;
-        assert_eq!(run.code, 2, "{}", run.err);
-    }
-
-    #[tokio::test]
-    async fn matches_are_a_table_or_one_json_value() {
-        let node = Node::new();
-        node.answer(&[found("R-1", "strong"), found("R-2", "possible")]);
-        let run = node.run(&["matches"]).await;
-        assert_eq!((run.code, run.err.as_str()), (0, ""));
-        let table: Vec<&str> = run.out.lines().collect();
-        let columns = [
-            "own record",
-            "agency",
-            "what agreed",
-            "bits",
-            "tier",
-            "compared",
-            "agreement",
-            "reference",
-            "since",
-        ];
-        let header = table.iter().find(|line| line.contains("own record"));
-        let mut rest = *header.unwrap();
-        for column in columns {
-            let (_, after) = rest.split_once(column).unwrap();
-            rest = after;
-        }
-        let row = table.iter().find(|line| line.contains("R-1")).unwrap();
-        let cells = [
-            "northshire-police",
-            "name, date of birth",
-            "31.4",
-            "name agrees",
-            "09:04",
-        ];
-        for cell in cells {
-            assert!(row.contains(cell), "{row}");
-        }
-        assert!(run.out.contains("2 matches, 1 strong."), "{}", run.out);
-        assert!(!run.out.contains('\u{1b}'), "no colours, no escapes");
-
-        let run = node.run(&["--json", "matches", "R-1"]).await;
-        assert_eq!(run.json()[1]["tier"], "possible");
-        assert!(matches!(
-            node.command(),
-            Command::Matches { record_id: Some(id) } if id == "R-1"
-        ));
-    }
-
-    #[tokio::test]
-    async fn comparisons_are_listed_and_refusals_told_by_name() {
-        let node = Node::new();
-        node.answer(&json!([{
-            "at": "2026-03-01T09:04:00Z", "agency": "northshire-police", "record_id": "R-1",
-            "reference": "7f3a0000", "what": "answered",
-        }]));
-        let run = node.run(&["comparisons", "R-1"]).await;
-        assert_eq!((run.code, run.err.as_str()), (0, ""));
-        for cell in ["northshire-police", "R-1", "7f3a0000", "answered", "09:04"] {
-            assert!(run.out.contains(cell), "{}", run.out);
-        }
-        assert!(matches!(
-            node.command(),
-            Command::Comparisons { record_id: Some(id) } if id == "R-1"
-        ));
-        let run = node.run(&["--json", "comparisons"]).await;
-        assert_eq!(run.json()[0]["what"], "answered");
-
-        node.answer(&status());
-        let run = node.run(&["status"]).await;
-        assert!(run.out.contains("2 wait, 1 done, 1 refused"), "{}", run.out);
-        let named = "northshire-police broke the protocol of comparisons (2 times, last";
-        assert!(run.out.contains(named), "{}", run.out);
-        let run = node.run(&["--json", "status"]).await;
-        assert_eq!(run.json()["comparisons"]["waiting"], 2);
-        assert_eq!(run.json()["comparisons"]["refusals"][0]["times"], 2);
     }
 
     #[tokio::test]

@@ -34,8 +34,9 @@ async fn a_broken_row_is_told_by_line_and_column_and_the_others_go_in() {
         ..Default::default()
     };
     let report = node.import(&strict, &silent()).await.unwrap();
-    assert_eq!((report.read, report.new), (6, 2));
+    assert_eq!((report.found.read, report.found.new), (6, 2));
     let skipped: Vec<_> = report
+        .found
         .skipped
         .iter()
         .map(|p| (p.line, p.column.as_deref()))
@@ -44,7 +45,7 @@ async fn a_broken_row_is_told_by_line_and_column_and_the_others_go_in() {
     let id = Some("record_id");
     assert_eq!(skipped, [(2, date), (4, None), (5, id), (6, id)]);
     assert!(
-        report.skipped[0]
+        report.found.skipped[0]
             .reason
             .contains("\"31/02/2009\" is not a date")
     );
@@ -57,7 +58,7 @@ async fn a_broken_row_is_told_by_line_and_column_and_the_others_go_in() {
     };
     let report = node.import(&lenient, &silent()).await.unwrap();
     assert_eq!(
-        (report.new, report.unchanged),
+        (report.found.new, report.found.unchanged),
         (1, 2),
         "kept without its date"
     );

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use symbolon_core::linkage::comparison::{counts_in_clear, field_sets_within};
 use symbolon_core::linkage::record::Record;
 use symbolon_core::linkage::schema::Schema;
+use symbolon_core::linkage::score::Tier;
 use symbolon_core::row::Handle;
 use symbolon_hub::store::Item;
 use symbolon_node::config;
@@ -16,10 +17,10 @@ use symbolon_tests::demo::sources;
 
 use crate::support::{Scene, scene, silent, unlock};
 
-const HEADER: &str = "record_id,given_names,surname,date_of_birth,town,phone\n";
+pub const HEADER: &str = "record_id,given_names,surname,date_of_birth,town,phone\n";
 /// The same telephone and little else: keys leave it open.
-const AT_POLICE: &str = "P1,Ana Elena,Popescu,2009-03-04,Leeds,07700 900123\n";
-const AT_REFUGE: &str = "R1,Irina,Vasilescu,2009-03-25,Bradford,07700 900123\n";
+pub const AT_POLICE: &str = "P1,Ana Elena,Popescu,2009-03-04,Leeds,07700 900123\n";
+pub const AT_REFUGE: &str = "R1,Irina,Vasilescu,2009-03-25,Bradford,07700 900123\n";
 
 /// Files of one agency after another, by record id.
 fn records_of(text: &str) -> BTreeMap<String, Record> {
@@ -43,7 +44,7 @@ fn counts(scene: &Scene, agency: &str) -> Option<Vec<u16>> {
 }
 
 /// What an agency's log of comparisons says, in order.
-fn log(scene: &Scene, agency: &str) -> Vec<String> {
+pub fn log(scene: &Scene, agency: &str) -> Vec<String> {
     let node = scene.consortium.node(agency).unwrap();
     let lines = node.comparison_log().unwrap();
     lines.into_iter().map(|line| line.what).collect()
@@ -196,6 +197,11 @@ async fn a_comparison_survives_kills_between_all_messages_and_nodes_that_never_m
         comparison.state, "waiting",
         "a shared telephone shows, compared or not"
     );
+    let of_tier = |least| {
+        let refuge = scene.consortium.node("refuge").unwrap();
+        refuge.matches_from(None, least).unwrap().len()
+    };
+    assert_eq!((of_tier(Tier::Possible), of_tier(Tier::Strong)), (1, 0));
     let status = scene.consortium.node("refuge").unwrap().status().unwrap();
     assert_eq!(
         (status.comparisons.waiting, status.comparisons.done),
@@ -304,54 +310,14 @@ async fn a_corrected_record_is_compared_anew_and_a_withdrawn_one_no_more() {
     scene.consortium.stop().await.unwrap();
 }
 
-/// Three pairs with a shared telephone each, at both.
-async fn three_pairs(scene: &Scene) {
-    for (agency, name) in [("police", "Ana"), ("refuge", "Anna")] {
-        let mut text = HEADER.to_owned();
-        for number in 1..=3 {
-            text += &format!("X{number},{name},,,,07700 90010{number}\n");
-        }
-        let file = scene.file(&format!("{agency}.csv"), &text);
-        scene.import(agency, &file).await;
-    }
-}
-
-async fn compared_are(scene: &Scene, agency: &str, pairs: u64) {
+/// Waits until an agency has compared so many pairs.
+pub async fn compared_are(scene: &Scene, agency: &str, pairs: u64) {
     eventually("as many comparisons as the budget allows", async || {
         let report = scene.consortium.node(agency)?.status()?.comparisons;
         Ok((report.done == pairs).then_some(()))
     })
     .await
     .unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_over_the_daily_budget_of_either_side_goes_on_the_next_day() {
-    for small in ["police", "refuge"] {
-        let mut scene = scene(&["police", "refuge"], 2).await;
-        set_budget(&mut scene, small, 2).await;
-        scene.consortium.start_node(small).await.unwrap();
-        scene.consortium.everybody_attends().await.unwrap();
-        three_pairs(&scene).await;
-        compared_are(&scene, "police", 2).await;
-        compared_are(&scene, "refuge", 2).await;
-        // The budget is kept over a restart, and in the middle of a day it stays spent.
-        scene.consortium.stop_node(small).await.unwrap();
-        scene.consortium.start_node(small).await.unwrap();
-        let node = scene.consortium.node(small).unwrap();
-        eventually("the node being back", async || {
-            Ok(node.status()?.connected.then_some(()))
-        })
-        .await
-        .unwrap();
-        let report = node.status().unwrap().comparisons;
-        assert_eq!((report.done, report.waiting), (2, 1), "{small}");
-        scene.consortium.clock.advance(86_400);
-        compared_are(&scene, "police", 3).await;
-        compared_are(&scene, "refuge", 3).await;
-        assert!(node.status().unwrap().comparisons.refusals.is_empty());
-        scene.consortium.stop().await.unwrap();
-    }
 }
 
 /// Sizes of the envelopes that wait for an agency.
@@ -478,37 +444,4 @@ fn evidence(scene: &Scene, put_back: Option<Evidence>) -> Evidence {
     }
     vault.flush().unwrap();
     (evidence, matches)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pair_is_compared_only_so_often_in_an_epoch() {
-    let mut scene = scene(&["police", "refuge"], 2).await;
-    set_budget(&mut scene, "police", 100).await;
-    scene.consortium.start_node("police").await.unwrap();
-    scene.consortium.everybody_attends().await.unwrap();
-    let file = scene.file("refuge.csv", &format!("{HEADER}{AT_REFUGE}"));
-    scene.import("refuge", &file).await;
-    for (number, town) in (1..).zip(["Leeds", "Hull", "York", "Selby", "Whitby"]) {
-        let row = AT_POLICE.replace("Leeds", town);
-        let file = scene.file("police.csv", &format!("{HEADER}{row}"));
-        scene.import("police", &file).await;
-        eventually("the pair being compared, or not again", async || {
-            let node = scene.consortium.node("police")?;
-            let views = node.matches(None)?;
-            let state = views.first().and_then(|view| view.comparison.clone());
-            let expected = if number <= 4 { "done" } else { "spent" };
-            let looked_at = log(&scene, "police").len() == 2 * number.min(4);
-            Ok((looked_at && state.is_some_and(|s| s.state == expected)).then_some(()))
-        })
-        .await
-        .unwrap();
-    }
-    assert_eq!(
-        log(&scene, "police").len(),
-        8,
-        "four times asked and compared"
-    );
-    let status = scene.consortium.node("refuge").unwrap().status().unwrap();
-    assert!(status.comparisons.refusals.is_empty(), "{status:?}");
-    scene.consortium.stop().await.unwrap();
 }

@@ -32,17 +32,20 @@ use symbolon_tests::consortium::eventually;
 use crate::comparison::set_budget;
 use crate::support::{Scene, scene, unlock};
 
+/// The bucket of 16 KiB, the encapsulated key, the tag.
+const ENVELOPE_BYTES: usize = (16 << 10) + 1120 + 16;
+
 /// One pair of the liar's, seen from its side.
 #[derive(Clone)]
-struct Known {
+pub struct Known {
     key: MatchKey,
-    own: RecordReference,
+    pub own: RecordReference,
     handles: Vec<(Handle, Handle)>,
     epoch: AgreementEpoch,
 }
 
 /// An agency whose keys the test holds.
-struct Liar {
+pub struct Liar {
     node: Arc<Node>,
     hub: HubClient,
     signing: SigningKey,
@@ -50,13 +53,13 @@ struct Liar {
     genesis: Digest,
     roster: Roster,
     /// By the number in the record's id.
-    pairs: BTreeMap<usize, Known>,
+    pub pairs: BTreeMap<usize, Known>,
     /// Asks that came, by the asker's reference.
     asks: BTreeMap<RecordReference, Value>,
     layout: Layout,
 }
 
-fn base64(bytes: &[u8]) -> Value {
+pub fn base64(bytes: &[u8]) -> Value {
     serde_json::to_value(Blob(bytes.to_vec())).unwrap()
 }
 
@@ -76,7 +79,7 @@ fn sets() -> Vec<FieldSet> {
 }
 
 /// Both agencies hold `pairs` records with a shared telephone each; then the liar's node is taken over.
-async fn take_over(scene: &mut Scene, liar: &str, victim: &str, pairs: usize) -> Liar {
+pub async fn take_over(scene: &mut Scene, liar: &str, victim: &str, pairs: usize) -> Liar {
     set_budget(scene, liar, 0).await;
     scene.consortium.start_node(liar).await.unwrap();
     scene.consortium.everybody_attends().await.unwrap();
@@ -106,7 +109,7 @@ async fn take_over(scene: &mut Scene, liar: &str, victim: &str, pairs: usize) ->
     read_vault(scene, liar).await
 }
 
-async fn read_vault(scene: &Scene, liar: &str) -> Liar {
+pub async fn read_vault(scene: &Scene, liar: &str) -> Liar {
     let place = scene.consortium.places.node(liar);
     let vault = Vault::open(&place, &unlock()).unwrap();
     let tables = Tables::open(&vault).unwrap();
@@ -160,12 +163,12 @@ async fn read_vault(scene: &Scene, liar: &str) -> Liar {
 }
 
 impl Liar {
-    fn letter(&self, pair: usize, step: Value) -> Value {
+    pub fn letter(&self, pair: usize, step: Value) -> Value {
         let Known { key, own, .. } = &self.pairs[&pair];
         json!({ "agreement": key.agreement, "own": own, "other": key.reference, "step": step })
     }
 
-    async fn send(&self, to: &str, letter: &Value) {
+    pub async fn send(&self, to: &str, letter: &Value) {
         let to = to.parse().unwrap();
         let (_, keys) = self.roster.active(&to).unwrap();
         let message = json!({ "topic": "comparison", "message": letter }).to_string();
@@ -176,7 +179,7 @@ impl Liar {
     }
 
     /// The next letter that comes, and the size of its envelope.
-    async fn receive(&self, after: &mut u64) -> (Value, usize) {
+    pub async fn receive(&self, after: &mut u64) -> (Value, usize) {
         let mut mail = std::pin::pin!(self.hub.receive(*after).await.unwrap());
         loop {
             let (sequence, delivery) = mail.next().await.unwrap().unwrap();
@@ -187,6 +190,25 @@ impl Liar {
                 let letter: Value = serde_json::from_slice(&opened).unwrap();
                 return (letter["message"].clone(), envelope.sealed.len());
             }
+        }
+    }
+
+    /// The next letter that is no refusal, and the runs that were refused before it.
+    async fn receive_after(&self, after: &mut u64) -> (Value, Vec<Digest>) {
+        let mut refused = Vec::new();
+        loop {
+            let (letter, size) = self.receive(after).await;
+            assert_eq!(size, ENVELOPE_BYTES, "every letter has one size");
+            let step = &letter["step"];
+            if step["step"] != "refused" {
+                return (letter, refused);
+            }
+            assert_eq!(
+                step.as_object().unwrap().len(),
+                2,
+                "the run and nothing else"
+            );
+            refused.push(serde_json::from_value(step["run"].clone()).unwrap());
         }
     }
 
@@ -219,7 +241,7 @@ impl Liar {
     }
 
     /// The run that the other side asked for, its points, and an honest answer to it.
-    fn answer(&self, number: usize) -> (Digest, Vec<u8>, Vec<u8>) {
+    pub fn answer(&self, number: usize) -> (Digest, Vec<u8>, Vec<u8>) {
         let ask = &self.asks[&self.pairs[&number].key.reference]["step"];
         let nonce: [u8; 32] = bytes(&ask["nonce"]).try_into().unwrap();
         let run = self.pair(number).run(&self.layout, 1, &nonce);
@@ -242,7 +264,7 @@ async fn named(scene: &Scene, victim: &str, liar: &str, times: u64, reason: &str
 }
 
 /// How many lines of one kind the victim's log of comparisons has.
-fn lines(scene: &Scene, victim: &str, what: &str) -> usize {
+pub fn lines(scene: &Scene, victim: &str, what: &str) -> usize {
     let log = scene
         .consortium
         .node(victim)
@@ -313,9 +335,14 @@ async fn a_second_side_that_lies_is_refused_and_named() {
     liar.send("police", &answer(6, elsewhere, &honest)).await;
     compared(&scene, "police", 2).await;
 
-    let (close, size) = liar.receive(&mut after).await;
+    let (close, before) = liar.receive_after(&mut after).await;
+    assert_eq!((&close["step"]["step"], before.len()), (&json!("close"), 0));
+    // Told of the four runs that ended by a lie and of the run that was never asked for; the second
+    // answer to a run that ended well changes nothing there and is not spoken of.
+    let (close, refused) = liar.receive_after(&mut after).await;
     assert_eq!(close["step"]["step"], "close");
-    assert_eq!(size, (16 << 10) + 1120 + 16);
+    let lied: Vec<Digest> = [2, 3, 4, 5, 6].map(|pair| liar.answer(pair).0).into();
+    assert_eq!(refused, lied);
     let report = scene.consortium.node("police").unwrap().status().unwrap();
     let comparisons = report.comparisons;
     assert_eq!(
@@ -334,9 +361,9 @@ async fn a_second_side_that_lies_is_refused_and_named() {
     scene.consortium.stop().await.unwrap();
 }
 
-/// One lie in each ask, after two refusals.
-async fn lies_in_asks(scene: &Scene, liar: &Liar) {
-    let mut times = 2;
+/// One lie in each ask, after two refusals. Gives the runs.
+async fn lies_in_asks(scene: &Scene, liar: &Liar) -> Vec<Digest> {
+    let (mut times, mut runs) = (2, Vec::new());
     for (pair, what, reason) in [
         (2, "size", "bytes instead of"),
         (3, "identity", "an invalid point"),
@@ -344,20 +371,26 @@ async fn lies_in_asks(scene: &Scene, liar: &Liar) {
         (5, "layout", "another schema"),
         (6, "handles", "evidence of another pair"),
     ] {
-        let (mut step, ..) = liar.ask(pair);
+        let (mut step, mut run, _) = liar.ask(pair);
         let mut points = bytes(&step["points"]);
         match what {
             "size" => points.truncate(points.len() - 32),
             "identity" => points[..32].fill(0),
             "repeat" => points.copy_within(..32, 32),
-            "layout" => step["layout"] = json!(Digest([1; 32])),
+            "layout" => {
+                step["layout"] = json!(Digest([1; 32]));
+                let nonce: [u8; 32] = bytes(&step["nonce"]).try_into().unwrap();
+                run = liar.pair(pair).run_under(&Digest([1; 32]), 1, &nonce);
+            }
             _ => step["handles"] = json!(liar.pairs[&7].handles),
         }
         step["points"] = base64(&points);
         liar.send("police", &liar.letter(pair, step)).await;
         times += 1;
         named(scene, "police", "council", times, reason).await;
+        runs.push(run);
     }
+    runs
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -375,9 +408,9 @@ async fn a_first_side_that_lies_is_refused_and_named() {
     liar.send("police", &ask).await;
     let (again, _) = liar.receive(&mut after).await;
     assert_eq!((&first["step"]["step"], &first), (&json!("answer"), &again));
-    assert_eq!(size, (16 << 10) + 1120 + 16);
+    assert_eq!(size, ENVELOPE_BYTES);
     assert_eq!(lines(&scene, "police", "answered"), 1);
-    let (second_run, ..) = liar.ask(1);
+    let (second_run, second, _) = liar.ask(1);
     liar.send("police", &liar.letter(1, second_run)).await;
     refused(1, "a second run of one pair").await;
 
@@ -394,12 +427,16 @@ async fn a_first_side_that_lies_is_refused_and_named() {
     liar.send("police", &close(1, run, &asked)).await;
     refused(2, "closes a run twice").await;
 
-    lies_in_asks(&scene, &liar).await;
+    let mut lied = lies_in_asks(&scene, &liar).await;
 
     // Lies in the close, each of an honest run.
     let (step, run, _) = liar.ask(7);
     liar.send("police", &liar.letter(7, step)).await;
-    let (answer, _) = liar.receive(&mut after).await;
+    let (answer, told) = liar.receive_after(&mut after).await;
+    // Who names evidence of another pair has shown none of this one: nothing is said to it.
+    lied.pop();
+    lied.insert(0, second);
+    assert_eq!(told, lied);
     let reflected = bytes(&answer["step"]["points"]);
     let close = close(7, run, &reflected[..asked.len()]);
     liar.send("police", &close).await;
@@ -420,7 +457,12 @@ async fn a_first_side_that_lies_is_refused_and_named() {
     liar.send("police", &liar.letter(8, step)).await;
     let (step, ..) = liar.ask(8);
     liar.send("police", &liar.letter(8, step)).await;
-    let (answer, _) = liar.receive(&mut after).await;
+    let (answer, told) = liar.receive_after(&mut after).await;
+    assert_eq!(
+        told,
+        [run, Digest([9; 32])],
+        "of the closes that were refused"
+    );
     assert_eq!(
         answer["other"],
         json!(liar.pairs[&8].own),

@@ -126,7 +126,7 @@ async fn a_hub_that_exchanges_an_agreements_key_is_told_with_its_maker() {
 }
 
 /// What a lead delivers that commits to one key and seals another to a member, or the same.
-fn delivered(secrets: [SecretKey; 2], papers: &Papers, lead: &Lead<'_>) -> Acceptance {
+pub fn delivered(secrets: [SecretKey; 2], papers: &Papers, lead: &Lead<'_>) -> Acceptance {
     let agreement = papers.proposal.digest();
     let binding = epoch_binding(&agreement, 1);
     let [committed, sealed] = secrets;
@@ -149,9 +149,9 @@ fn delivered(secrets: [SecretKey; 2], papers: &Papers, lead: &Lead<'_>) -> Accep
 }
 
 /// A lead whose keys are in other hands, and the roster.
-struct Lead<'a> {
-    roster: &'a Roster,
-    signing: SigningKey,
+pub struct Lead<'a> {
+    pub roster: &'a Roster,
+    pub signing: SigningKey,
 }
 
 #[tokio::test(flavor = "multi_thread")]

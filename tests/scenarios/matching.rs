@@ -24,8 +24,14 @@ async fn three_agencies_report_what_a_join_in_clear_finds() {
 
     // Importing again changes nothing.
     let again = scene.import(&files[0].name, &files[0].file).await;
-    assert_eq!((again.new, again.changed, again.rows_registered), (0, 0, 0));
-    assert_eq!(again.unchanged, again.read - again.skipped.len() as u64);
+    assert_eq!(
+        (again.found.new, again.found.changed, again.rows_registered),
+        (0, 0, 0)
+    );
+    assert_eq!(
+        again.found.unchanged,
+        again.found.read - again.found.skipped.len() as u64
+    );
     scene.assert_equal_to_oracle(&files);
     scene.consortium.stop().await.unwrap();
 }
@@ -169,7 +175,7 @@ async fn a_changed_row_replaces_its_rows_and_a_missing_one_is_withdrawn() {
     let report = scene
         .import("police", &scene.file("police.csv", &changed))
         .await;
-    assert_eq!(report.changed, 1);
+    assert_eq!(report.found.changed, 1);
     gone_everywhere(&scene).await;
 
     scene
@@ -188,7 +194,7 @@ async fn a_changed_row_replaces_its_rows_and_a_missing_one_is_withdrawn() {
     };
     let police = scene.consortium.node("police").unwrap();
     let report = police.import(&options, &silent()).await.unwrap();
-    assert_eq!((report.new, report.removed), (1, 1));
+    assert_eq!((report.found.new, report.found.removed), (1, 1));
     assert!(police.records(Some("A1")).is_err());
     scene.consortium.stop().await.unwrap();
 }
@@ -237,7 +243,7 @@ async fn a_record_without_an_agreement_never_leaves() {
     let refuge = scene.consortium.node("refuge").unwrap();
     let report = refuge.import(&options, &silent()).await.unwrap();
     assert_eq!(
-        (report.new, report.rows_registered, report.waiting),
+        (report.found.new, report.rows_registered, report.waiting),
         (1, 0, 0)
     );
     let held = refuge.hub().await.unwrap().holdings().await.unwrap();

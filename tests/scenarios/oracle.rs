@@ -201,7 +201,7 @@ async fn a_node_on_a_host_of_its_own_is_a_custodian_and_keeps_no_records() {
     // It answers others: each needs the other of two.
     scene.consortium.everybody_attends().await.unwrap();
     let report = scene.import("police", &file).await;
-    assert_eq!((report.waiting, report.new), (0, 3));
+    assert_eq!((report.waiting, report.found.new), (0, 3));
     assert_eq!(spent(&scene, "refuge", "police"), report.linkage_keys);
     // A node that asks its own share spends nothing at itself.
     assert_eq!(spent(&scene, "police", "police"), 0);

@@ -32,7 +32,7 @@ async fn a_hub_that_restarts_finds_its_nodes_back() {
     .unwrap();
     scene.consortium.everybody_attends().await.unwrap();
     let report = scene.import("refuge", &file).await;
-    assert_eq!((report.new, report.waiting), (1, 0));
+    assert_eq!((report.found.new, report.waiting), (1, 0));
     scene.consortium.settle().await.unwrap();
     assert_eq!(
         scene
@@ -86,7 +86,7 @@ async fn keys_wait_for_a_missing_custodian_and_go_on_by_themselves() {
     scene.consortium.stop_node("refuge").await.unwrap();
     let file = scene.file("people.csv", PERSON);
     let report = scene.import("police", &file).await;
-    assert_eq!((report.new, report.rows_registered), (1, 0));
+    assert_eq!((report.found.new, report.rows_registered), (1, 0));
     assert!(report.waiting > 0);
     let reason = report.waiting_reason.unwrap();
     assert!(reason.contains("not connected: refuge"), "{reason}");

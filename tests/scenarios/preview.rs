@@ -69,13 +69,19 @@ async fn what_it_says_is_what_an_import_registers() {
         ..Default::default()
     };
     let report = refuge.preview(&ask).await.unwrap();
-    assert_eq!((report.read, report.new, report.changed), (11, 11, 0));
+    assert_eq!(
+        (report.found.read, report.found.new, report.found.changed),
+        (11, 11, 0)
+    );
     assert_eq!(report.unused_columns, ["shoe_size"]);
     assert_eq!(
-        report.unused.placeholders,
+        report.found.unused.placeholders,
         [("surname".to_owned(), 1)].into()
     );
-    assert_eq!(report.unused.invalid, [("nhs_number".to_owned(), 1)].into());
+    assert_eq!(
+        report.found.unused.invalid,
+        [("nhs_number".to_owned(), 1)].into()
+    );
     // Seven have nothing but the number, B and N nothing that counts, S may not be shared.
     let shared = report.records.iter().filter(|record| is_shared(record));
     assert_eq!(report.shared_with_nobody, 11 - shared.count() as u64);
@@ -87,10 +93,15 @@ async fn what_it_says_is_what_an_import_registers() {
     assert_eq!(reason("N").as_deref(), Some(keyless));
     assert_eq!(reason("R12").as_deref(), Some(keyless));
 
+    assert!(
+        report.found.left_out.is_empty(),
+        "control: no record has many keys"
+    );
+
     // The same options, given to the import.
     let imported = refuge.import(&ask.import, &silent()).await.unwrap();
-    assert_eq!(imported.new, report.new);
-    assert_eq!(imported.unused, report.unused);
+    assert_eq!(imported.found.new, report.found.new);
+    assert_eq!(imported.found.unused, report.found.unused);
     assert_eq!(imported.suppressed, by_kind(&report, |keys| keys.over_cap));
     assert_eq!(imported.suppressed, [("phone".to_owned(), 7)].into());
     let shared: u64 = by_kind(&report, |keys| keys.shared).values().sum();
@@ -99,7 +110,7 @@ async fn what_it_says_is_what_an_import_registers() {
     scene.consortium.settle().await.unwrap();
     // Now that they are there, there is nothing new, and the number is still held too often.
     let again = refuge.preview(&ask).await.unwrap();
-    assert_eq!((again.new, again.unchanged), (0, 11));
+    assert_eq!((again.found.new, again.found.unchanged), (0, 11));
     assert_eq!(again.keys, report.keys);
     drop(refuge);
 
@@ -110,6 +121,46 @@ async fn what_it_says_is_what_an_import_registers() {
         registered(&scene.consortium.places.node("refuge")),
         announced
     );
+    scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_record_has_too_many_of_is_told_by_kind() {
+    let scene = scene(&["police", "refuge"], 2).await;
+    let police = node(&scene, "police");
+    let file = scene.file(
+        "many.csv",
+        "record_id,given_names,surname,date_of_birth,postcode,phone\n\
+         M,Anna Maria;Ana,Lopez Garcia;Smith-Jones,2009-03-05;2008-03-05,SW1A 1AA;M1 1AE,07912 345678\n\
+         F,,,,,07912 345679\n",
+    );
+    let options = ImportOptions {
+        file,
+        ..Default::default()
+    };
+    let ask = PreviewOptions {
+        import: options.clone(),
+        ..Default::default()
+    };
+    let preview = police.preview(&ask).await.unwrap();
+    let left_out = &preview.found.left_out;
+    let many = preview.records.iter().find(|r| r.record_id == "M").unwrap();
+    let counted = |keys: &[PreviewKeys]| -> BTreeMap<String, u64> {
+        let lost = keys.iter().filter(|keys| keys.left_out > 0);
+        lost.map(|keys| (keys.kind.clone(), keys.left_out))
+            .collect()
+    };
+    assert!(!left_out.is_empty());
+    assert_eq!(
+        (&counted(&many.keys), &counted(&preview.keys)),
+        (left_out, left_out)
+    );
+    let shared: u64 = many.keys.iter().map(|keys| keys.shared).sum();
+    assert_eq!(shared, 32, "as many as the schema allows");
+    let few = preview.records.iter().find(|r| r.record_id == "F").unwrap();
+    assert!(counted(&few.keys).is_empty(), "control");
+    let imported = police.import(&options, &silent()).await.unwrap();
+    assert_eq!(&imported.found.left_out, left_out);
     scene.consortium.stop().await.unwrap();
 }
 
@@ -190,7 +241,7 @@ async fn the_cap_counts_what_the_vault_will_hold() {
         let [keys] = report.keys.as_slice() else {
             panic!("one kind");
         };
-        (keys.shared, keys.over_cap, report.removed)
+        (keys.shared, keys.over_cap, report.found.removed)
     };
     // Just as many as may be, and one more; without those that the file no longer has, it is fine.
     let (n, half_n) = (CAP as u64, half as u64);

@@ -10,14 +10,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::evaluation::{Agencies, Sets, candidates};
+use super::evaluation::{Agencies, Place, Sets, candidates};
 use super::record::Record;
 use super::schema::{ComparedField, Schema};
 
 /// One level of a compared field: the estimate beside what the schema says.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LevelEstimate {
     pub field: String,
     pub level: String,
@@ -34,7 +34,7 @@ pub struct LevelEstimate {
 }
 
 /// What [`calibrate`] found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     pub candidates: usize,
     pub random_pairs: usize,
@@ -42,6 +42,14 @@ pub struct Calibration {
     pub matches: f64,
     pub iterations: usize,
     pub levels: Vec<LevelEstimate>,
+}
+
+impl Calibration {
+    /// How many of the candidates are estimated to be one person: what `m` stands on.
+    #[must_use]
+    pub fn pairs_of_one_person(&self) -> f64 {
+        self.matches * float(self.candidates)
+    }
 }
 
 /// The level of each compared field; none where it is missing.
@@ -59,25 +67,27 @@ pub fn calibrate(schema: &Schema, agencies: &Agencies, random_pairs: usize) -> C
     };
     let sets = Sets::read(schema, agencies);
     let fields = schema.compared_fields();
-    let pattern = |counts: &[u16]| -> Pattern {
+    let (pairs, _) = candidates::find(schema, agencies);
+    let pattern = |left: Place, right: Place| -> Pattern {
+        let counts = sets.counts(left, right);
+        let place = (left.min(right), left.max(right));
+        let known = pairs.binary_search_by_key(&place, |pair| (pair.left, pair.right));
+        let pair = known.ok().and_then(|index| pairs.get(index));
+        let proved = pair.map(|pair| schema.proved(&pair.kinds));
+        let proved = proved.unwrap_or_default();
         let level = |field: &ComparedField| {
-            let (index, level) = field.level(counts)?;
+            let (index, level) = field.level(&counts, &proved)?;
             (!level.missing).then_some(index)
         };
         fields.iter().map(level).collect()
     };
     let mut strangers: BTreeMap<Pattern, usize> = BTreeMap::new();
     for (left, right) in draw(agencies, random_pairs) {
-        *strangers
-            .entry(pattern(&sets.counts(left, right)))
-            .or_default() += 1;
+        *strangers.entry(pattern(left, right)).or_default() += 1;
     }
-    let (pairs, _) = candidates::find(schema, agencies);
     let mut seen: BTreeMap<Pattern, usize> = BTreeMap::new();
     for pair in &pairs {
-        *seen
-            .entry(pattern(&sets.counts(pair.left, pair.right)))
-            .or_default() += 1;
+        *seen.entry(pattern(pair.left, pair.right)).or_default() += 1;
     }
     let estimate = Maximisation::run(fields, &seen);
     let possible: f64 = agencies.iter().map(|(_, r)| float(r.len())).product();

@@ -6,7 +6,8 @@
 //! (`fewer than n letters`); two bags then share `size - unlike`, where `unlike` counts what the
 //! larger one holds and the other does not. A *whole* value is one feature, two when it is rare, so
 //! that what agrees weighs by its rarity without being named. A *known* feature is there when the
-//! field is: a missing value is then no disagreement.
+//! field is: a missing value is then no disagreement. Of an identity number nothing else is compared:
+//! whether one agrees both sides know by the keys, which no peer can make up.
 //!
 //! The schema names the sets, and says how counts become levels and bits ([`super::score`]).
 //! Pure: the same record gives the same sets on every node.
@@ -32,8 +33,13 @@ pub enum Trait {
     NameWhole,
     /// How many of the two names are known.
     NameCount,
-    /// Whether a given name is known, and its first two letters.
-    GivenStart,
+    /// Whether a given name is known, and each given name: who shares a surname and a home need not be
+    /// one person.
+    GivenNames,
+    /// Whether a surname is known, and each surname.
+    Surnames,
+    /// Whether a person has two surnames, and both by sound.
+    TwoSurnames,
     /// How large the node's register is at most. Both sides learn the order of the larger one, and
     /// take the prior from it: in a small register less evidence will do.
     RegisterSize,
@@ -48,15 +54,21 @@ pub enum Trait {
     TownLetters,
     /// The town, whole; towns other than the largest twice.
     TownWhole,
-    /// The postcode whole, its characters in any order, its last three by place, the rest.
+    /// The postcode's characters in any order, its last three by place, the rest.
     Postcode,
     Street,
     EmailWhole,
     EmailLetters,
+    /// Whether the record has such a number. Whether one agrees the keys say.
     NhsNumber,
     NiNumber,
+    Upn,
+    PncId,
+    Cro,
     Passport,
     Sex,
+    /// There unless the record says that the person is a twin, triplet and so on.
+    SingleBirth,
 }
 
 /// One set of a record. The values are plain, so they never leave the node as they are.
@@ -93,15 +105,19 @@ pub fn field_sets_within(
 ) -> Vec<FieldSet> {
     let prepared = Prepared::read(record);
     let set = |compared: &super::schema::ComparedSet| {
+        let slots = usize::from(compared.slots);
         let distinct = match (compared.feature, register) {
             (Trait::RegisterSize, Some(records)) => features::register(records),
-            (feature, _) => features::values(feature, &prepared, record),
+            (feature, _) => features::values(feature, slots, &prepared, record),
         };
-        let values = distinct.into_iter().take(usize::from(compared.slots));
+        let values = distinct.0.into_iter().take(slots);
+        let mut values: Vec<Zeroizing<Vec<u8>>> =
+            values.map(|v| Zeroizing::new(v.into_bytes())).collect();
+        values.sort_unstable_by(|a, b| a.as_slice().cmp(b.as_slice()));
         FieldSet {
             label: compared.label.clone(),
             slots: compared.slots,
-            values: values.map(|v| Zeroizing::new(v.into_bytes())).collect(),
+            values,
         }
     };
     schema.sets().iter().map(set).collect()

@@ -4,6 +4,7 @@
 //! kind: a phone number and an account that read alike never meet, nor do two software versions.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -91,37 +92,58 @@ fn push_part(input: &mut Vec<u8>, part: &[u8]) {
 /// Between the parts of a composite value; no normalised value holds it.
 const PART_SEPARATOR: char = '\u{1f}';
 
+/// The keys of a record, and how many it has beyond the bounds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Derived {
+    /// Without repeats, sorted by kind and value.
+    pub keys: Vec<LinkageKey>,
+    /// Keys left out because the record has more than a kind or `schema.max_keys` allows.
+    pub left_out: BTreeMap<KeyKindId, usize>,
+}
+
 /// The keys of a record, without repeats, sorted by kind and value.
 ///
 /// There are at most `schema.max_keys`: when a record has more, the kinds that the schema lists
 /// first are kept.
 #[must_use]
 pub fn derive(schema: &Schema, record: &Record) -> Vec<LinkageKey> {
+    derive_counted(schema, record).keys
+}
+
+/// The same, with a count of what the bounds left out.
+#[must_use]
+pub fn derive_counted(schema: &Schema, record: &Record) -> Derived {
     /// What most records have at most.
     const USUAL: usize = 48;
     let prepared = Prepared::read(record);
     let features = Features::of(&prepared);
     let mut keys = Vec::with_capacity(USUAL.min(schema.max_keys));
+    let mut left_out = BTreeMap::new();
     for kind in &schema.kinds {
         let room = schema.max_keys.saturating_sub(keys.len());
-        push_combinations(&mut keys, kind, &features, room);
+        let missed = push_combinations(&mut keys, kind, &features, room);
+        if missed > 0 {
+            left_out.insert(kind.id, missed);
+        }
     }
     keys.sort_unstable();
-    keys
+    Derived { keys, left_out }
 }
 
-/// Every combination of the values of a kind's parts, the last part changing first.
+/// Every combination of the values of a kind's parts, the last part changing first; gives how many
+/// there was no room for.
 fn push_combinations(
     keys: &mut Vec<LinkageKey>,
     kind: &KeyKind,
     features: &Features<'_>,
     room: usize,
-) {
+) -> usize {
     /// Eight values a part would make 512 of three parts; one kind may not crowd out the others.
     const MAX_PER_KIND: usize = 8;
     let sizes = kind.parts.iter().map(|part| features.values(*part).len());
     let all = sizes.fold(1, usize::saturating_mul);
-    for number in 0..all.min(MAX_PER_KIND).min(room) {
+    let taken = all.min(MAX_PER_KIND).min(room);
+    for number in 0..taken {
         // The number in the mixed base of the sizes says which value of each part is taken.
         let mut of_the_rest = all;
         let chosen = kind.parts.iter().map(move |part| {
@@ -136,6 +158,7 @@ fn push_combinations(
             value: joined(chosen),
         });
     }
+    all - taken
 }
 
 /// The parts with a separator between them, written once into as much memory as they need: a value

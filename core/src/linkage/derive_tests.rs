@@ -144,6 +144,35 @@ fn keys_are_sorted_unique_and_bounded() {
 }
 
 #[test]
+fn what_the_bounds_leave_out_is_counted_by_kind() {
+    let schema = Schema::default_schema();
+    let full = record(&[
+        ("given_names", "Anna Maria;Ana"),
+        ("surname", "Lopez Garcia;Smith-Jones"),
+        ("date_of_birth", "2009-03-05;2008-03-05;2007"),
+        ("postcode", "SW1A 1AA;M1 1AE"),
+        ("phone", "07912345678"),
+    ]);
+    let bounded = derive_counted(schema, &full);
+    assert_eq!(bounded.keys, derive(schema, &full));
+    assert_eq!(bounded.keys.len(), schema.max_keys);
+    let wide = Schema {
+        max_keys: usize::MAX,
+        ..schema.clone()
+    };
+    let wide = derive_counted(&wide, &full);
+    let left_out = |derived: &Derived| derived.left_out.values().sum::<usize>();
+    let dropped = wide.keys.len() - bounded.keys.len();
+    assert!(dropped > 0);
+    assert_eq!(left_out(&bounded), left_out(&wide) + dropped);
+    // One kind gives eight keys at most; what it has beyond is left out whatever the others have.
+    assert!(left_out(&wide) > 0);
+    // Control: a record with a phone number alone loses nothing.
+    let few = derive_counted(schema, &record(&[("phone", "07912345678")]));
+    assert!(few.keys.len() == 1 && few.left_out.is_empty());
+}
+
+#[test]
 fn the_input_is_the_documented_bytes() {
     let schema = Schema::default_schema();
     let key = LinkageKey {

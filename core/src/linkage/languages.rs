@@ -1,7 +1,7 @@
 //! How well names and dates are normalised, language by language, on pairs labelled by hand.
 //!
 //! Two names count as the same when a kind of key at the level of both names, or of both names by
-//! sound, would agree; two dates when one of their dates agrees as it is or with day and month
+//! sound, would agree, unless both have two surnames of which one differs; two dates when one of their dates agrees as it is or with day and month
 //! swapped. No other field helps, so this measures the normalisers alone. Pure: the caller reads the
 //! files, which have the columns `left`, `right`, `same` (`yes` or `no`) and `why`.
 
@@ -115,13 +115,15 @@ fn share(part: usize, whole: usize) -> f64 {
     }
 }
 
-/// Whether a key of both names, or of both names by sound, would agree.
+/// Whether a key of both names, or of both names by sound, would agree. As in the comparison, who has
+/// two surnames is not who has another second one.
 #[must_use]
 pub fn same_name(left: &str, right: &str) -> bool {
     let read = |written: &str| PersonName::read(&[], &[], &[written.to_owned()]);
     let (left, right) = (read(left), read(right));
-    shares(&left, &right, |name| Some(names::root(name).to_owned()))
-        || shares(&left, &right, names::sound)
+    let agree = shares(&left, &right, |name| Some(names::root(name).to_owned()))
+        || shares(&left, &right, names::sound);
+    agree && !has_another_surname(&left, &right)
 }
 
 fn shares(left: &PersonName, right: &PersonName, form: fn(&str) -> Option<String>) -> bool {
@@ -135,6 +137,18 @@ fn shares(left: &PersonName, right: &PersonName, form: fn(&str) -> Option<String
         forms.collect()
     };
     !values(left).is_disjoint(&values(right))
+}
+
+fn has_another_surname(left: &PersonName, right: &PersonName) -> bool {
+    let sounds = |name: &PersonName| {
+        let mut both = name.two_surnames()?.map(names::sound);
+        both.sort_unstable();
+        Some(both)
+    };
+    match (sounds(left), sounds(right)) {
+        (Some(left), Some(right)) => left != right,
+        _ => false,
+    }
 }
 
 /// Whether a date of one cell is a date of the other, as it is or with day and month swapped.

@@ -15,7 +15,7 @@ pub type Handle = (String, String);
 /// Two handles, the lesser first.
 pub type Pair = (Handle, Handle);
 
-/// Every pair of records of different agencies that reaches a tier, once the two nodes have compared
+/// Every pair of records of different agencies that people are told of, once the two nodes have compared
 /// what keys leave open.
 #[must_use]
 pub fn join(
@@ -28,7 +28,7 @@ pub fn join(
     };
     let mut found = BTreeMap::new();
     for (candidate, scored) in evaluation::candidates_scored(schema, agencies) {
-        let Some(scored) = scored.filter(|scored| scored.tier.is_some()) else {
+        let Some(scored) = scored.filter(Score::is_told) else {
             continue;
         };
         let (left, right) = (handle(candidate.left), handle(candidate.right));

@@ -32,6 +32,8 @@ pub struct Record {
     pub alias: Vec<String>,
     pub date_of_birth: Vec<String>,
     pub sex: Vec<String>,
+    /// Whether the person is a twin, triplet and so on: see [`Record::is_multiple_birth`].
+    pub multiple_birth: Vec<String>,
     pub nationality: Vec<String>,
     pub address: Vec<String>,
     pub town: Vec<String>,
@@ -106,12 +108,13 @@ impl Record {
 
     /// Every column that has values, by its name in the CSV contract, with its values as written.
     pub fn columns(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
-        let several: [(&str, &Vec<String>); 20] = [
+        let several: [(&str, &Vec<String>); 21] = [
             ("given_names", &self.given_names),
             ("surname", &self.surname),
             ("alias", &self.alias),
             ("date_of_birth", &self.date_of_birth),
             ("sex", &self.sex),
+            ("multiple_birth", &self.multiple_birth),
             ("nationality", &self.nationality),
             ("address", &self.address),
             ("town", &self.town),
@@ -154,6 +157,13 @@ impl Record {
             .filter(|(_, values)| !values.is_empty())
     }
 
+    /// Whether the record says that the person is a twin, triplet and so on.
+    #[must_use]
+    pub fn is_multiple_birth(&self) -> bool {
+        let mut values = self.multiple_birth.iter();
+        values.any(|value| multiple_birth(value) == Ok(true))
+    }
+
     fn set(&mut self, name: &str, cell: &str, issues: &mut Vec<Issue>) {
         if cell.is_empty() {
             return;
@@ -187,6 +197,7 @@ impl Record {
             "alias" => &mut self.alias,
             "date_of_birth" => &mut self.date_of_birth,
             "sex" => &mut self.sex,
+            "multiple_birth" => &mut self.multiple_birth,
             "nationality" => &mut self.nationality,
             "address" => &mut self.address,
             "town" => &mut self.town,
@@ -279,6 +290,21 @@ impl FromStr for Sex {
     }
 }
 
+/// FHIR's `Patient.multipleBirth[x]`: yes or no, or the place in the order of birth, which only a child
+/// of a multiple birth has.
+fn multiple_birth(text: &str) -> Result<bool, IssueReason> {
+    /// More were never born at once.
+    const MAX_ORDER: u8 = 20;
+    match text.trim().to_ascii_lowercase().as_str() {
+        "yes" | "y" | "true" => Ok(true),
+        "no" | "n" | "false" => Ok(false),
+        order => match order.parse() {
+            Ok(1..=MAX_ORDER) => Ok(true),
+            _ => Err(IssueReason::UnknownWord),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -363,6 +389,26 @@ mod tests {
         let (record, issues) = read(&[both]);
         assert_eq!((record.upn.len(), issues.len()), (2, 1));
         assert_eq!(issues[0].reason, IssueReason::CheckDigit);
+    }
+
+    #[test]
+    fn a_multiple_birth_is_yes_no_or_a_place_in_the_order() {
+        let read =
+            |cell| Record::from_cells([("record_id", "a1"), ("multiple_birth", cell)]).unwrap();
+        for twin in ["yes", "Y", " TRUE ", "1", "2", "no;2"] {
+            let (record, issues) = read(twin);
+            assert!(record.is_multiple_birth() && issues.is_empty(), "{twin}");
+        }
+        for single in ["no", "n", "False", ""] {
+            let (record, issues) = read(single);
+            assert!(!record.is_multiple_birth() && issues.is_empty(), "{single}");
+        }
+        for wrong in ["0", "-1", "21", "twins?", "unknown"] {
+            let (record, issues) = read(wrong);
+            assert_eq!(issues[0].reason, IssueReason::UnknownWord, "{wrong}");
+            assert_eq!(record.multiple_birth, [wrong]);
+            assert!(!record.is_multiple_birth());
+        }
     }
 
     #[test]

@@ -9,129 +9,21 @@
 //! are exact; [`Schema::digest`] lets two nodes see that they speak of the same schema.
 
 mod compared;
+mod fields;
 mod normalisers;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub(super) use super::feature::Feature;
-pub(super) use compared::Comparison;
 use compared::ComparisonFile;
 pub use compared::{Adjustment, ComparedField, ComparedLevel, ComparedSet};
+pub(super) use compared::{Comparison, Proved};
+pub use fields::{FieldName, Level};
 pub use normalisers::Normaliser;
-
-/// The field of a record that a key speaks of. Each counts once in a score.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FieldName {
-    NhsNumber,
-    NiNumber,
-    Upn,
-    PncId,
-    Cro,
-    Passport,
-    Phone,
-    Email,
-    Vehicle,
-    Account,
-    Name,
-    DateOfBirth,
-    Place,
-}
-
-/// How closely a field agrees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// The whole value.
-    Exact,
-    /// Both names, nicknames made one.
-    BothNames,
-    /// Both names by sound.
-    BothSounds,
-    /// Three letters of both names.
-    BothPrefixes,
-    /// One whole name and the other's initial.
-    NameAndInitial,
-    /// Two letters of one name and four of the other.
-    TwoAndFourLetters,
-    /// Three last letters of both names.
-    BothEndings,
-    /// All letters of both names, in any order.
-    AllLetters,
-    /// One whole name.
-    OneName,
-    /// First letter and consonants of one name.
-    OneSkeleton,
-    /// The consonants of one name, in any order.
-    OneConsonants,
-    /// Two letters of one name.
-    OneStart,
-    /// Both initials.
-    BothInitials,
-    /// Three letters of one name.
-    OnePrefix,
-    /// One initial.
-    OneInitial,
-    /// The date, or the same with day and month changed over.
-    DayMonthSwapped,
-    YearAndMonth,
-    DayAndMonth,
-    Year,
-    /// Postcode and the start of the street's name, or the property's own number.
-    Address,
-    Postcode,
-    /// The district.
-    Outcode,
-    /// House number and three letters of the street.
-    HouseAndStreet,
-    Street,
-    /// Four letters of the street.
-    StreetStart,
-    Town,
-    /// The consonants of the town, in any order.
-    TownConsonants,
-    /// Three letters of the town.
-    TownPrefix,
-    /// What stands before the `@`.
-    LocalPart,
-    /// Letters of the local part, with the start of a domain that is not a public provider's.
-    PartAndDomain,
-    /// Four letters of the local part and three of the domain.
-    Starts,
-    /// Six letters of the local part.
-    LocalPrefix,
-    /// Four letters of the local part.
-    LocalStart,
-    /// The last five letters of the local part.
-    LocalEnd,
-    /// The start of a domain that is not a public provider's.
-    Domain,
-}
-
-impl fmt::Display for FieldName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NhsNumber => "NHS number",
-            Self::NiNumber => "National Insurance number",
-            Self::Upn => "unique pupil number",
-            Self::PncId => "PNC identifier",
-            Self::Cro => "CRO number",
-            Self::Passport => "passport",
-            Self::Phone => "phone",
-            Self::Email => "email",
-            Self::Vehicle => "vehicle",
-            Self::Account => "account",
-            Self::Name => "name",
-            Self::DateOfBirth => "date of birth",
-            Self::Place => "place",
-        })
-    }
-}
 
 /// A kind of key, by the number that travels in payloads. Never reused for another meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -181,6 +73,7 @@ pub struct Schema {
     pub(super) prior: Decibits,
     pub(super) strong: Decibits,
     pub(super) possible: Decibits,
+    pub(super) weak: Decibits,
     /// Bits from which keys alone make a possible match.
     pub(super) keys_alone: Decibits,
     pub(super) weights: BTreeMap<FieldName, BTreeMap<Level, Decibits>>,
@@ -221,7 +114,7 @@ pub enum SchemaError {
         low: f64,
         high: f64,
     },
-    #[error("the threshold for a strong match is below that for a possible one")]
+    #[error("the thresholds must rise from weak to possible to strong")]
     Thresholds,
     #[error("compared set {0} is there twice, or has no slots")]
     ComparedSet(String),
@@ -231,6 +124,8 @@ pub enum SchemaError {
     UnknownSet(String),
     #[error("compared field {0} needs a last level without conditions")]
     NoLastLevel(String),
+    #[error("compared field {0} has a level by key that does not say what agrees")]
+    NothingToProve(String),
     #[error(
         "the schema is made for version {schema} of the normaliser of {normaliser}, this program has {code}: {}",
         if schema > code { "upgrade this program" } else { "take a newer schema" }
@@ -257,6 +152,7 @@ static EMPTY: LazyLock<Schema> = LazyLock::new(|| Schema {
     prior: Decibits(0),
     strong: Decibits(0),
     possible: Decibits(0),
+    weak: Decibits(0),
     keys_alone: Decibits(0),
     weights: BTreeMap::new(),
     kinds: Vec::new(),
@@ -320,6 +216,18 @@ impl Schema {
     #[must_use]
     pub fn possible(&self) -> f64 {
         self.possible.bits()
+    }
+
+    /// Bits from which a match is weak: worth a look when nothing better is there.
+    #[must_use]
+    pub fn weak(&self) -> f64 {
+        self.weak.bits()
+    }
+
+    /// What agreeing keys prove, field by field.
+    pub(super) fn proved(&self, kinds: &BTreeSet<KeyKindId>) -> Proved {
+        let kinds = kinds.iter().filter_map(|id| self.kind(*id));
+        kinds.flat_map(KeyKind::proves).collect()
     }
 
     /// The weight of a field that agrees at a level, in bits.
@@ -389,6 +297,7 @@ struct SchemaFile {
 struct ThresholdsFile {
     strong: f64,
     possible: f64,
+    weak: f64,
     keys_alone: f64,
 }
 
@@ -434,6 +343,7 @@ impl SchemaFile {
             prior: decibits("prior", self.prior, -60.0, 0.0)?,
             strong: decibits("thresholds.strong", self.thresholds.strong, -60.0, 60.0)?,
             possible: decibits("thresholds.possible", self.thresholds.possible, -60.0, 60.0)?,
+            weak: decibits("thresholds.weak", self.thresholds.weak, -60.0, 60.0)?,
             keys_alone: decibits(
                 "thresholds.keys_alone",
                 self.thresholds.keys_alone,
@@ -446,7 +356,7 @@ impl SchemaFile {
             normalisers: self.normalisers,
         };
         normalisers::check(&schema.normalisers)?;
-        if schema.strong < schema.possible.max(schema.keys_alone) {
+        if schema.strong < schema.possible.max(schema.keys_alone) || schema.possible < schema.weak {
             return Err(SchemaError::Thresholds);
         }
         let floor = decibits("key_floor", self.key_floor, 0.0, 60.0)?;

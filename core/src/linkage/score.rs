@@ -14,12 +14,14 @@ use serde::{Deserialize, Serialize};
 use crate::agreement::ScoreThreshold;
 
 use super::comparison::{Trait, register_power};
-use super::schema::{ComparedSet, Decibits, FieldName, KeyKindId, Level, Schema};
+use super::schema::{ComparedSet, Decibits, FieldName, KeyKindId, Level, Proved, Schema};
 
-/// How sure a match is. Below the floor there is no tier and nobody is told.
+/// How sure a match is. Below the weak threshold there is no tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
+    /// Worth a look when nothing better is there. Nobody is told of it.
+    Weak,
     Possible,
     Strong,
 }
@@ -27,6 +29,7 @@ pub enum Tier {
 impl fmt::Display for Tier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::Weak => "weak",
             Self::Possible => "possible",
             Self::Strong => "strong",
         })
@@ -43,6 +46,16 @@ pub struct Score {
     pub fields: Vec<(FieldName, Level)>,
     /// The fields that both records have and that do not agree.
     pub against: Vec<FieldName>,
+    /// The two may be twins.
+    pub twins: bool,
+}
+
+impl Score {
+    /// Whether people are told of the match: it is possible or strong.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.tier >= Some(Tier::Possible)
+    }
 }
 
 /// What the agreeing keys alone call for.
@@ -97,26 +110,30 @@ pub fn score_compared(
 ) -> Score {
     let counts = counts.filter(|counts| counts.len() == schema.comparison.sets.len());
     let weighed = weigh(schema, kinds, counts);
-    let told = match counts {
-        Some(_) => schema.possible,
-        None => schema.possible.max(schema.keys_alone),
+    // Where nothing was asked that could speak against it, each tier but the strong one takes more.
+    let unasked = match counts {
+        Some(_) => 0,
+        None => (schema.keys_alone.0 - schema.possible.0).max(0),
     };
-    let (possible, strong) = threshold.map_or((told, schema.strong), |agreed| {
+    let told = (Decibits(schema.possible.0 + unasked), schema.strong);
+    let (possible, strong) = threshold.map_or(told, |agreed| {
         let (possible, strong) = (agreed.possible_decibits, agreed.strong_decibits);
         (Decibits(possible), Decibits(strong))
     });
-    let tier = if weighed.fields.is_empty() || weighed.bits < possible {
-        None
-    } else if weighed.bits < strong {
-        Some(Tier::Possible)
-    } else {
-        Some(Tier::Strong)
-    };
+    let weak = possible.min(Decibits(schema.weak.0 + unasked));
+    let tiers = [
+        (strong, Tier::Strong),
+        (possible, Tier::Possible),
+        (weak, Tier::Weak),
+    ];
+    let mut reached = tiers.iter().filter(|(from, _)| weighed.bits >= *from);
+    let tier = reached.next().map(|(_, tier)| *tier);
     Score {
         bits: weighed.bits.bits(),
-        tier,
+        tier: tier.filter(|_| !weighed.fields.is_empty()),
         fields: weighed.fields.into_iter().collect(),
         against: weighed.against.into_iter().collect(),
+        twins: weighed.twins,
     }
 }
 
@@ -124,11 +141,12 @@ struct Weighed {
     bits: Decibits,
     fields: BTreeMap<FieldName, Level>,
     against: BTreeSet<FieldName>,
+    twins: bool,
 }
 
 fn weigh(schema: &Schema, kinds: &BTreeSet<KeyKindId>, counts: Option<&[u16]>) -> Weighed {
     let judged = counts
-        .map(|counts| judge(schema, counts))
+        .map(|counts| judge(schema, counts, &schema.proved(kinds)))
         .unwrap_or_default();
     let mut best: BTreeMap<FieldName, (Decibits, Level)> = BTreeMap::new();
     for kind in kinds.iter().filter_map(|id| schema.kind(*id)) {
@@ -154,6 +172,7 @@ fn weigh(schema: &Schema, kinds: &BTreeSet<KeyKindId>, counts: Option<&[u16]>) -
     );
     let against = judged.against.into_iter();
     Weighed {
+        twins: judged.twins,
         bits: Decibits(judged.prior.unwrap_or(schema.prior.0) + by_keys + judged.sum),
         against: against
             .filter(|field| !fields.contains_key(field))
@@ -170,6 +189,7 @@ struct Judged {
     agreeing: BTreeMap<FieldName, (Decibits, Level)>,
     against: BTreeSet<FieldName>,
     sum: i32,
+    twins: bool,
     /// By the size of the larger register, where both sides told theirs.
     prior: Option<i32>,
 }
@@ -182,7 +202,7 @@ fn prior_of(schema: &Schema, counts: &[u16]) -> Option<i32> {
     Some(-10 * i32::from(power))
 }
 
-fn judge(schema: &Schema, counts: &[u16]) -> Judged {
+fn judge(schema: &Schema, counts: &[u16], proved: &Proved) -> Judged {
     let rules = &schema.comparison;
     let mut judged = Judged {
         prior: prior_of(schema, counts),
@@ -190,7 +210,7 @@ fn judge(schema: &Schema, counts: &[u16]) -> Judged {
     };
     let mut groups: BTreeMap<&str, i32> = BTreeMap::new();
     for field in &rules.fields {
-        let Some((_, level)) = field.level(counts).filter(|(_, l)| !l.missing) else {
+        let Some((_, level)) = field.level(counts, proved).filter(|(_, l)| !l.missing) else {
             continue;
         };
         judged.compared.insert(field.field);
@@ -211,8 +231,10 @@ fn judge(schema: &Schema, counts: &[u16]) -> Judged {
             sum.clamp(group.least.0, group.most.0.max(group.least.0))
         });
     }
-    let adjustments = rules.adjustments.iter().filter(|a| a.when.holds(counts));
-    judged.sum += adjustments.map(|a| a.bits.0).sum::<i32>();
+    for adjustment in rules.adjustments.iter().filter(|a| a.when.holds(counts)) {
+        judged.sum += adjustment.bits.0;
+        judged.twins |= adjustment.twins;
+    }
     judged
 }
 

@@ -42,13 +42,39 @@ fn tiers() {
     assert_eq!(scored(&["phone"]).tier, Some(Tier::Possible));
     assert_eq!(scored(&["date-street"]).tier, Some(Tier::Possible));
     assert_eq!(scored(&["skeleton-year"]).tier, None);
+    assert_eq!(scored(&["initials-town-local"]).tier, Some(Tier::Weak));
     assert_eq!(scored(&["names-date"]).tier, Some(Tier::Strong));
     assert_eq!(
-        format!("{} {:>9}", Tier::Strong, Tier::Possible),
-        "strong  possible"
+        format!("{} {:>9} {}", Tier::Strong, Tier::Possible, Tier::Weak),
+        "strong  possible weak"
     );
+    assert!(Tier::Weak < Tier::Possible && Tier::Possible < Tier::Strong);
+    let is_told = |name| scored(&[name]).is_told();
+    assert!(is_told("nhs-number") && is_told("phone"));
+    assert!(!is_told("initials-town-local") && !is_told("skeleton-year"));
     let unknown = score(Schema::default_schema(), &[KeyKindId(999)].into());
     assert_eq!(unknown.tier, None);
+}
+
+#[test]
+fn an_agreement_moves_the_tiers_and_weak_stays_below() {
+    let schema = Schema::default_schema();
+    let tier = |name: &str, possible, strong| {
+        let agreed = ScoreThreshold {
+            possible_decibits: possible,
+            strong_decibits: strong,
+        };
+        score_by(schema, &kinds(&[name]), Some(&agreed)).tier
+    };
+    // 3.7 bits.
+    assert_eq!(tier("phone", 30, 100), Some(Tier::Possible));
+    assert_eq!(tier("phone", 30, 37), Some(Tier::Strong));
+    assert_eq!(tier("phone", 80, 100), Some(Tier::Weak));
+    // 1.2 bits, and -0.5: weak by the schema from 1.0 on, or from where the agreement says possible.
+    assert_eq!(tier("year-postcode", 80, 100), Some(Tier::Weak));
+    assert_eq!(tier("start-house", 80, 100), None);
+    assert_eq!(tier("start-house", -5, 100), Some(Tier::Possible));
+    assert_eq!(tier("start-house", -4, 100), None);
 }
 
 #[test]

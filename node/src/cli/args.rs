@@ -1,16 +1,17 @@
 //! What can be typed: commands, options and their help.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use symbolon_casework::text::Text;
-use symbolon_core::identity::AgencyName;
 
+use super::agreement::AgreementTask;
 use super::casework::{AttachmentTask, CaseTask, DisclosureTask, QueueArgs, RecordTask};
 use super::custody::CustodyTask;
 use super::evaluate::{CalibrateArgs, EvaluateArgs};
+use super::matches::MatchesArgs;
 use super::preview::PreviewArgs;
+use super::query::QueryArgs;
 
 const FIRST_STEPS: &str = "\
 First steps:
@@ -100,8 +101,8 @@ revoked. Stop the node first if it serves.")]
     /// Read a CSV file of records into the vault, and share what you say
     ///
     /// The first line names the columns; record_id is required, the others are: given_names,
-    /// surname, alias, date_of_birth, sex, nationality, address, town, postcode, uprn, phone, email,
-    /// nhs_number, ni_number, upn, pnc_id, cro, passport, vehicle, account, category (victim,
+    /// surname, alias, date_of_birth, sex, multiple_birth, nationality, address, town, postcode, uprn,
+    /// phone, email, nhs_number, ni_number, upn, pnc_id, cro, passport, vehicle, account, category (victim,
     /// missing, suspect, witness or other), risk, case_ref, notes. Several values in a cell are
     /// separated by semicolons; a date may have its status and source in brackets. Other columns are kept with the record and never used. Importing again replaces
     /// records of the same id. A row that cannot be read is listed with its line; the others go in.
@@ -160,8 +161,10 @@ Examples:
     /// List the matches: which agency to telephone about which of your records, and why
     ///
     /// A match is a reason to talk, not a proof: a person decides.
-    #[command(after_help = "Examples:\n  symbolon-node matches\n  symbolon-node matches R-0041")]
-    Matches(RecordArgs),
+    #[command(
+        after_help = "Examples:\n  symbolon-node matches\n  symbolon-node matches R-0041\n  symbolon-node matches --tier strong"
+    )]
+    Matches(MatchesArgs),
     /// List the private comparisons: when, with which agency, of which of your records
     ///
     /// What keys leave open, the two nodes compare field by field; each learns how many features
@@ -231,10 +234,11 @@ Examples:
     /// Estimate weights of the linkage from records whose truth nobody knows
     ///
     /// Shows, beside the schema's own, what each level of agreement would weigh by these records.
-    /// It changes nothing. Works on an agency's own file, if some people are in it twice, or on a
-    /// directory with files of several agencies.
+    /// It changes nothing. Works on the records of this node or on a file of your own, if some people
+    /// are in it twice, or on a directory with files of several agencies. Says on how many pairs the
+    /// figures stand; of a node's records at least a hundred pairs must be one person.
     #[command(
-        after_help = "Examples:\n  symbolon-node calibrate records.csv\n  symbolon-node calibrate --data pilot --json"
+        after_help = "Examples:\n  symbolon-node calibrate\n  symbolon-node calibrate records.csv\n  symbolon-node calibrate --data pilot --json"
     )]
     Calibrate(CalibrateArgs),
     /// Print every setting with its explanation, to start a node.toml from
@@ -290,137 +294,6 @@ pub(super) struct RecordArgs {
 }
 
 #[derive(Args)]
-pub(super) struct QueryArgs {
-    /// The agreement to ask under; may be left out where only one is in force
-    #[arg(long, value_name = "ID")]
-    pub(super) agreement: Option<String>,
-    #[command(flatten)]
-    pub(super) details: Details,
-}
-
-/// What is known of the person; each may be given several times.
-#[derive(Args)]
-#[group(required = true, multiple = true)]
-#[command(next_help_heading = "What you know of the person (at least one; each may be repeated)")]
-pub(super) struct Details {
-    /// Given names, as in --given-names "Ana Maria"
-    #[arg(long, value_name = "NAMES")]
-    given_names: Vec<String>,
-    /// Family name
-    #[arg(long, value_name = "NAME")]
-    surname: Vec<String>,
-    /// Another name the person goes by
-    #[arg(long, value_name = "NAME")]
-    alias: Vec<String>,
-    /// Date of birth: 2009-04-17 or 17/04/2009
-    #[arg(long, value_name = "DATE")]
-    date_of_birth: Vec<String>,
-    /// Sex
-    #[arg(long, value_name = "SEX")]
-    sex: Vec<String>,
-    /// Nationality
-    #[arg(long, value_name = "COUNTRY")]
-    nationality: Vec<String>,
-    /// House and street
-    #[arg(long, value_name = "ADDRESS")]
-    address: Vec<String>,
-    /// Town
-    #[arg(long, value_name = "TOWN")]
-    town: Vec<String>,
-    /// Postcode
-    #[arg(long, value_name = "POSTCODE")]
-    postcode: Vec<String>,
-    /// Unique property reference number
-    #[arg(long, value_name = "NUMBER")]
-    uprn: Vec<String>,
-    /// Telephone number
-    #[arg(long, value_name = "NUMBER")]
-    phone: Vec<String>,
-    /// Email address
-    #[arg(long, value_name = "ADDRESS")]
-    email: Vec<String>,
-    /// NHS number
-    #[arg(long, value_name = "NUMBER")]
-    nhs_number: Vec<String>,
-    /// National Insurance number
-    #[arg(long, value_name = "NUMBER")]
-    ni_number: Vec<String>,
-    /// Unique pupil number
-    #[arg(long, value_name = "NUMBER")]
-    upn: Vec<String>,
-    /// Police National Computer identifier
-    #[arg(long, value_name = "NUMBER")]
-    pnc_id: Vec<String>,
-    /// Criminal Records Office number
-    #[arg(long, value_name = "NUMBER")]
-    cro: Vec<String>,
-    /// Passport: issuing country and number
-    #[arg(long, value_name = "PASSPORT")]
-    passport: Vec<String>,
-    /// Vehicle registration mark
-    #[arg(long, value_name = "MARK")]
-    vehicle: Vec<String>,
-    /// Account on a platform: platform and handle
-    #[arg(long, value_name = "ACCOUNT")]
-    account: Vec<String>,
-}
-
-impl Details {
-    /// As columns of the CSV contract; several values are joined as they would be in a cell.
-    pub(super) fn columns(self) -> BTreeMap<String, String> {
-        let Self {
-            given_names,
-            surname,
-            alias,
-            date_of_birth,
-            sex,
-            nationality,
-            address,
-            town,
-            postcode,
-            uprn,
-            phone,
-            email,
-            nhs_number,
-            ni_number,
-            upn,
-            pnc_id,
-            cro,
-            passport,
-            vehicle,
-            account,
-        } = self;
-        let columns = [
-            ("given_names", given_names),
-            ("surname", surname),
-            ("alias", alias),
-            ("date_of_birth", date_of_birth),
-            ("sex", sex),
-            ("nationality", nationality),
-            ("address", address),
-            ("town", town),
-            ("postcode", postcode),
-            ("uprn", uprn),
-            ("phone", phone),
-            ("email", email),
-            ("nhs_number", nhs_number),
-            ("ni_number", ni_number),
-            ("upn", upn),
-            ("pnc_id", pnc_id),
-            ("cro", cro),
-            ("passport", passport),
-            ("vehicle", vehicle),
-            ("account", account),
-        ];
-        let cells = columns.map(|(column, values)| (column.to_owned(), values.join(";")));
-        let given = cells
-            .into_iter()
-            .filter(|(_, cell)| !cell.trim().is_empty());
-        given.collect()
-    }
-}
-
-#[derive(Args)]
 pub(super) struct WithdrawArgs {
     /// The records
     #[arg(value_name = "RECORD_ID", required = true)]
@@ -428,73 +301,6 @@ pub(super) struct WithdrawArgs {
     /// Do not ask whether it is meant
     #[arg(long, short)]
     pub(super) yes: bool,
-}
-
-/// What to do with agreements.
-#[derive(Subcommand)]
-pub(super) enum AgreementTask {
-    /// List the agreements with their members and standing
-    #[command(after_help = "Example:\n  symbolon-node agreement list")]
-    List,
-    /// Accept an agreement for this agency
-    ///
-    /// It comes into force when every member has accepted. Compare its digest with the other
-    /// members first, by telephone.
-    #[command(after_help = "Example:\n  symbolon-node agreement accept north-missing-children")]
-    Accept {
-        /// The agreement
-        #[arg(value_name = "ID")]
-        id: String,
-        /// An immigration service that takes part and is accepted as such; one for each
-        #[arg(long, value_name = "AGENCY")]
-        accept_immigration: Vec<AgencyName>,
-    },
-    /// Show an agreement: its terms, who accepted, its keys, what was withdrawn
-    #[command(after_help = "Example:\n  symbolon-node agreement show north-missing-children")]
-    Show {
-        /// The agreement
-        #[arg(value_name = "ID")]
-        id: String,
-    },
-    /// Decline an agreement that is proposed; it then never comes into force
-    #[command(
-        after_help = "Example:\n  symbolon-node agreement decline north-missing-children --reason \"no lawful basis here\""
-    )]
-    Decline {
-        /// The agreement
-        #[arg(value_name = "ID")]
-        id: String,
-        /// Why, for the other members and the administrator
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-    },
-    /// Leave an agreement that is in force
-    ///
-    /// What this agency shared under it is deleted at the hub, its matches end, and the members who
-    /// remain get a new key that this agency never has.
-    #[command(
-        after_help = "Example:\n  symbolon-node agreement leave north-missing-children --reason \"we closed\""
-    )]
-    Leave {
-        /// The agreement
-        #[arg(value_name = "ID")]
-        id: String,
-        /// Why, for the other members and the administrator
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-        /// Do not ask whether it is meant
-        #[arg(long, short)]
-        yes: bool,
-    },
-    /// Print everything that was signed about an agreement, to verify it without a hub
-    #[command(
-        after_help = "Example:\n  symbolon-node agreement export north-missing-children > agreement.json"
-    )]
-    Export {
-        /// The agreement
-        #[arg(value_name = "ID")]
-        id: String,
-    },
 }
 
 fn renaming(text: &str) -> Result<(String, String), String> {
@@ -517,36 +323,5 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn details_are_columns_of_the_contract() {
-        let args = [
-            "symbolon-node",
-            "query",
-            "--phone",
-            "1",
-            "--phone",
-            "2",
-            "--sex",
-            " ",
-        ];
-        let Task::Query(query) = Cli::try_parse_from(args).ok().unwrap().task else {
-            panic!("a query");
-        };
-        let columns = query.details.columns();
-        assert_eq!(columns, [("phone".to_owned(), "1;2".to_owned())].into());
-
-        let mut command = Cli::command();
-        command.build();
-        let query = command.find_subcommand("query").unwrap();
-        let details = query
-            .get_groups()
-            .find(|g| g.get_id() == "Details")
-            .unwrap();
-        for id in details.get_args() {
-            let column = id.as_str();
-            assert!(crate::csv_file::COLUMNS.contains(&column), "{column}");
-        }
     }
 }

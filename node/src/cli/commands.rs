@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::args::{AgreementTask, Global, ImportArgs, Task, WithdrawArgs};
+use super::agreement::AgreementTask;
+use super::args::{Global, ImportArgs, Task, WithdrawArgs};
 use super::console::Console;
 use super::failure::Failure;
 use super::passphrase::{self, Purpose};
@@ -94,6 +95,7 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         },
         Task::Matches(args) => Command::Matches {
             record_id: args.record_id,
+            least: args.tier.into(),
         },
         Task::Comparisons(args) => Command::Comparisons {
             record_id: args.record_id,
@@ -111,6 +113,8 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
             }
         }
         Task::Withdraw(args) => withdraw(args, console)?,
+        // With a file it does not get here.
+        Task::Calibrate(_) => Command::Calibrate,
         Task::Status => Command::Status,
         Task::Rekey => Command::Rekey,
         Task::Agreement(task) => agreement(task, console)?,
@@ -123,7 +127,6 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         | Task::Serve
         | Task::Schema(_)
         | Task::Evaluate(_)
-        | Task::Calibrate(_)
         | Task::DefaultConfig
         | Task::Custody(_) => {
             return Err(Failure::usage("this command does not need the vault"));

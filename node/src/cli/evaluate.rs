@@ -8,18 +8,18 @@ use clap::Args;
 use serde_json::{Value, json};
 use symbolon_core::linkage::calibration::calibrate as estimate;
 use symbolon_core::linkage::evaluation::{Evaluation, Miss, evaluate as measure};
+use symbolon_core::linkage::normalise::nicknames::Nicknames;
 use symbolon_core::linkage::record::Record;
 use symbolon_core::linkage::schema::Schema;
 
 use super::console::Console;
 use super::failure::Failure;
 use super::output::evaluate as print;
+use crate::calibrate::RANDOM_PAIRS;
 use crate::evaluate::{
     Agencies, EvaluateError, measure_names, read_agencies, read_records, read_truth,
 };
-
-/// Random pairs of records of strangers that `calibrate` looks at.
-const RANDOM_PAIRS: usize = 1_000_000;
+use crate::linkage::read_nicknames;
 
 #[derive(Args)]
 pub(super) struct EvaluateArgs {
@@ -37,17 +37,29 @@ pub(super) struct EvaluateArgs {
     /// For the page: a directory with labelled names, one CSV file for each language
     #[arg(long, value_name = "DIR", requires = "markdown")]
     names: Option<PathBuf>,
+    /// A file of nicknames, as `nicknames` in node.toml names one; taken to be every agency's
+    #[arg(long, value_name = "FILE", conflicts_with = "markdown")]
+    nicknames: Option<PathBuf>,
 }
 
 #[derive(Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 pub(super) struct CalibrateArgs {
-    /// A CSV file of your own records; people who are in it twice teach it
+    /// A CSV file of your own records; without it, the records of this node
+    ///
+    /// People who are in it twice teach it.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// A directory with one CSV file for each agency
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+}
+
+impl CalibrateArgs {
+    /// Whether no file was named: the node's own records are meant.
+    pub(super) fn of_the_node(&self) -> bool {
+        self.file.is_none() && self.data.is_none()
+    }
 }
 
 impl From<EvaluateError> for Failure {
@@ -68,7 +80,7 @@ pub(super) fn evaluate(
     let [directory] = args.data.as_slice() else {
         return Err(Failure::usage("several --data need --markdown"));
     };
-    let (agencies, found) = run(schema, directory)?;
+    let (agencies, found) = run(schema, directory, args.nicknames.as_deref())?;
     let shown = args.show_values.then(|| Values::of(&agencies));
     if as_json {
         return print::json(console, &found, shown.as_ref());
@@ -76,18 +88,38 @@ pub(super) fn evaluate(
     print::evaluation(console, &found, shown.as_ref())
 }
 
-fn run(schema: &Schema, directory: &Path) -> Result<(Agencies, Evaluation), Failure> {
+/// The files as they are, and how their linkage comes out.
+fn run(
+    schema: &Schema,
+    directory: &Path,
+    nicknames: Option<&Path>,
+) -> Result<(Agencies, Evaluation), Failure> {
+    // What is wrong with the list is told before the files are read.
+    let nicknames = nicknames.map(read_nicknames).transpose();
+    let nicknames = nicknames.map_err(|error| Failure::failed(error.to_string()))?;
     let truth = read_truth(directory)?;
     let agencies = read_agencies(directory)?;
-    let found = measure(schema, &agencies, &truth);
+    let found = match &nicknames {
+        None => measure(schema, &agencies, &truth),
+        Some((list, _)) => measure(schema, &with_nicknames(&agencies, list), &truth),
+    };
     Ok((agencies, found))
+}
+
+fn with_nicknames(agencies: &Agencies, list: &Nicknames) -> Agencies {
+    let agencies = agencies.iter().map(|(agency, records)| {
+        let records = records.iter();
+        let records = records.map(|(id, record)| (id.clone(), list.applied_to(record)));
+        (agency.clone(), records.collect())
+    });
+    agencies.collect()
 }
 
 fn page(args: &EvaluateArgs, schema: &Schema, console: &mut Console) -> Result<(), Failure> {
     let mut sets = Vec::new();
     for directory in &args.data {
         let name = directory.file_name().unwrap_or_default().to_string_lossy();
-        sets.push((name.into_owned(), run(schema, directory)?.1));
+        sets.push((name.into_owned(), run(schema, directory, None)?.1));
     }
     let names = match &args.names {
         Some(directory) => measure_names(directory)?,
@@ -104,7 +136,7 @@ pub(super) fn calibrate(
     let agencies = match (&args.file, &args.data) {
         (Some(file), _) => vec![("records".to_owned(), read_records(file)?)],
         (None, Some(directory)) => read_agencies(directory)?,
-        (None, None) => return Err(Failure::usage("give a file, or a directory with --data")),
+        (None, None) => return Err(Failure::usage("no file was named")),
     };
     let found = estimate(Schema::default_schema(), &agencies, RANDOM_PAIRS);
     if found.candidates == 0 {

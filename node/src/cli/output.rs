@@ -38,6 +38,7 @@ pub(super) enum Kind {
     Records,
     /// Of one record, if it is named.
     Matches(Option<String>),
+    Calibrate,
     Comparisons,
     Query,
     Withdraw,
@@ -63,7 +64,8 @@ impl Kind {
                 file: typed_file.unwrap_or_else(|| options.import.file.clone()),
             },
             Command::Records { .. } => Self::Records,
-            Command::Matches { record_id } => Self::Matches(record_id.clone()),
+            Command::Calibrate => Self::Calibrate,
+            Command::Matches { record_id, .. } => Self::Matches(record_id.clone()),
             Command::Comparisons { .. } => Self::Comparisons,
             Command::Query { .. } => Self::Query,
             Command::Withdraw { .. } => Self::Withdraw,
@@ -96,6 +98,7 @@ pub(super) fn report(
         Kind::Preview { file } => preview::preview(console, as_json, &file, &parsed(value)?),
         Kind::Withdraw => import::withdraw(console, as_json, &parsed(value)?),
         _ if as_json => Ok(()),
+        Kind::Calibrate => evaluate::calibration(console, false, &parsed(value)?),
         Kind::Records => lists::records(console, &parsed::<Vec<_>>(value)?),
         Kind::Matches(record) => {
             lists::matches(console, record.as_deref(), &parsed::<Vec<_>>(value)?)

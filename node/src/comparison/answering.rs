@@ -8,7 +8,6 @@ use symbolon_core::identity::AgencyName;
 
 use super::DAY_S;
 use super::asking::letter_about;
-use super::features;
 use super::letter::{Ask, ComparisonLetter, MAX_HANDLES, Step};
 use super::state::{Run, Stage, StoredAsk, StoredComparison};
 use crate::error::NodeError;
@@ -23,8 +22,10 @@ const KEEP_ASKS_S: i64 = 30 * DAY_S;
 pub(super) enum Asked {
     /// It waits.
     Keep,
-    /// It is done with: stale, or refused.
+    /// It is done with: stale, or refused without a word.
     Drop,
+    /// It is refused, and this says so.
+    Refuse(Box<ComparisonLetter>),
     /// This is the answer.
     Answer(MatchKey, Box<ComparisonLetter>),
 }
@@ -50,9 +51,6 @@ impl Node {
         if self.own_side(own) <= self.other_side_of(from, letter) {
             return refuse("it asks where it is asked");
         }
-        if ask.layout != self.comparisons.layout.digest() {
-            return refuse("it compares by another schema");
-        }
         let now = self.clock.now();
         if self.is_closed(&ask.epoch) || now > stored.received_at.saturating_add(KEEP_ASKS_S) {
             return Ok(Asked::Drop);
@@ -69,6 +67,10 @@ impl Node {
             Evidenced::Otherwise => return refuse("it names evidence of another pair"),
             Evidenced::By(key) => key,
         };
+        // From here on the asker has shown that both know of the pair: it is told of a refusal.
+        if ask.layout != self.comparisons.layout.digest() {
+            return self.refuse_ask(from, letter, ask, "it compares by another schema, though the agreement names one; compare `symbolon-node schema` on both sides");
+        }
         let found = self.tables.matches.get(&key)?;
         if !found.is_some_and(|found| !found.query && self.wants_comparison(&found)) {
             return Ok(Asked::Keep);
@@ -90,6 +92,7 @@ impl Node {
         let id = self
             .pair(key, own, ask.epoch)
             .run(layout, ask.version, &ask.nonce);
+        let refuse = |reason: &str| self.refuse_ask(&key.agency, letter, ask, reason);
         if let Some(run) = state.runs.iter().find(|run| run.id == id) {
             return Ok(self.answer_again(key, letter, run));
         }
@@ -102,25 +105,34 @@ impl Node {
             run.epoch == ask.epoch && versions
         });
         if again {
-            self.refuse(
-                &key.agency,
-                Some(own),
-                "it asks for a second run of one pair",
-            )?;
-            return Ok(Asked::Drop);
+            return refuse("it asks for a second run of one pair");
         }
         if !self.may_run_again(&state, &ask.epoch) {
-            self.refuse(
-                &key.agency,
-                Some(own),
-                "it asks for more runs than an epoch allows",
-            )?;
-            return Ok(Asked::Drop);
+            return refuse("it asks for more runs than an epoch allows");
         }
         if !self.spend(&key.agency, self.clock.now())? {
             return Ok(Asked::Keep);
         }
         self.answer_ask(key, letter, ask, (id, &mut state))
+    }
+
+    /// Refuses an ask about a pair of which both have evidence.
+    fn refuse_ask(
+        &self,
+        from: &AgencyName,
+        letter: &ComparisonLetter,
+        ask: &Ask,
+        reason: &str,
+    ) -> Result<Asked, NodeError> {
+        self.refuse(from, Some(letter.other), reason)?;
+        let place = (letter.agreement, ask.epoch);
+        let sides = (
+            self.own_side(letter.other),
+            self.other_side_of(from, letter),
+        );
+        let pair = comparison::Pair::of(self.identity.genesis, place, sides.0, sides.1);
+        let run = pair.run_under(&ask.layout, ask.version, &ask.nonce);
+        Ok(refusal(letter, run))
     }
 
     /// An ask that came before: the same answer, if the run is still there.
@@ -134,6 +146,8 @@ impl Node {
                 };
                 Asked::Answer(key.clone(), Box::new(letter_about(key, letter.other, step)))
             }
+            // What was said then may not have arrived.
+            Stage::Refused => refusal(letter, run.id),
             _ => Asked::Drop,
         }
     }
@@ -150,7 +164,9 @@ impl Node {
             return Ok(Asked::Keep);
         };
         let layout = &self.comparisons.layout;
-        let sets = features::sets(self.schema, &record.record, self.tables.records.len());
+        let sets = self
+            .linkage()
+            .sets(&record.record, self.tables.records.len());
         let asked = &ask.points.0;
         let answered = comparison::answer(&id, layout, &sets, asked, &mut OsRng);
         // What is under way is for a record that the other side has no more.
@@ -176,7 +192,7 @@ impl Node {
             }
             Err(error) => {
                 self.refuse(&key.agency, Some(own), &error.to_string())?;
-                Asked::Drop
+                refusal(letter, id)
             }
         };
         state.runs.push(run);
@@ -225,6 +241,16 @@ impl Node {
             reference: letter.own,
         }
     }
+}
+
+/// Says to the sender of an ask that its run is over.
+fn refusal(ask: &ComparisonLetter, run: Digest) -> Asked {
+    Asked::Refuse(Box::new(ComparisonLetter {
+        agreement: ask.agreement,
+        own: ask.other,
+        other: ask.own,
+        step: Step::Refused { run },
+    }))
 }
 
 enum Evidenced {

@@ -6,9 +6,9 @@ use symbolon_core::crypto;
 use symbolon_core::payload::RecordReference;
 use symbolon_core::row::{AgreementEpoch, Handle};
 
+use super::DAY_S;
 use super::letter::{Ask, ComparisonLetter, MAX_HANDLES, Step};
 use super::state::{Run, Stage, StoredComparison};
-use super::{DAY_S, features};
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::tables::{Blob, MatchKey, Secret, StoredMatch, StoredRecord};
@@ -106,6 +106,11 @@ impl Node {
             }
             Stage::Closed { letter, .. } => Next::Post(letter.clone(), None),
             Stage::Over => return self.begin(key, (record, own), found, state),
+            // What was refused is not asked again under the same key of the agreement.
+            Stage::Declined if self.is_closed(&run.epoch) => {
+                return self.begin(key, (record, own), found, state);
+            }
+            Stage::Declined => Next::Later(now.saturating_add(DAY_S)),
             _ => Next::Rest,
         })
     }
@@ -170,7 +175,9 @@ impl Node {
         let pair = self.pair(key, own, epoch);
         let nonce = crypto::random()?;
         let id = pair.run(layout, state.version, &nonce);
-        let sets = features::sets(self.schema, &record.record, self.tables.records.len());
+        let sets = self
+            .linkage()
+            .sets(&record.record, self.tables.records.len());
         let (exponent, points) = comparison::ask(&id, layout, &sets, &mut OsRng)?;
         let ask = Ask {
             epoch,

@@ -1,28 +1,19 @@
-//! What the linkage schema says of comparisons: the one place where this room names it.
+//! What the linkage schema says of comparisons: the one place where this room names it. The sets of a
+//! record come from [`crate::linkage`].
 
 use std::collections::BTreeSet;
 
 use symbolon_core::agreement::ScoreThreshold;
 use symbolon_core::comparison::{ComparisonError, Layout};
 use symbolon_core::encoding::Digest;
-use symbolon_core::linkage::comparison::{self, FieldSet};
+use symbolon_core::linkage::comparison::field_sets;
 use symbolon_core::linkage::record::Record;
 use symbolon_core::linkage::schema::{KeyKindId, Schema};
 use symbolon_core::linkage::score::{Score, Standing, score_compared, standing};
 
-/// The sets of a record, in a register of so many.
-pub(super) fn sets(schema: &Schema, record: &Record, register: usize) -> Vec<FieldSet> {
-    comparison::field_sets_within(schema, record, Some(register))
-}
-
-/// What the record itself says, whatever the register holds beside it.
-pub(super) fn own_sets(schema: &Schema, record: &Record) -> Vec<FieldSet> {
-    comparison::field_sets(schema, record)
-}
-
 /// Fields and slots, the same for every record.
 pub(super) fn layout(schema: &Schema) -> Result<Layout, ComparisonError> {
-    let nobody = own_sets(schema, &Record::default());
+    let nobody = field_sets(schema, &Record::default());
     Layout::of(&Digest(schema.digest()), &nobody)
 }
 

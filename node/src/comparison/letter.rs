@@ -11,6 +11,7 @@ use symbolon_core::identity::AgencyName;
 use symbolon_core::payload::RecordReference;
 use symbolon_core::row::{AgreementEpoch, Handle};
 
+use super::asking::letter_about;
 use super::state::{Run, Stage, StoredAsk, StoredComparison};
 use crate::error::NodeError;
 use crate::node::Node;
@@ -50,6 +51,8 @@ pub(super) enum Step {
     Close { run: Digest, points: Blob },
     /// The sender's record says something else than when it was last compared.
     Changed { version: u32 },
+    /// The sender refused what was said in this run, and does not say why: it is over. Never answered.
+    Refused { run: Digest },
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -73,7 +76,7 @@ impl ComparisonLetter {
         match &self.step {
             Step::Ask(ask) => Some(ask.version),
             Step::Answer { version, .. } | Step::Changed { version } => Some(*version),
-            Step::Close { .. } => None,
+            Step::Close { .. } | Step::Refused { .. } => None,
         }
     }
 
@@ -121,6 +124,11 @@ impl Node {
                 // or has been answered for the one before and is over when that comes.
                 if state.note_peer_version(version) {
                     state.end_answered_runs();
+                }
+            }
+            Step::Refused { run } => {
+                if state.note_declined(&run) {
+                    self.note_run(&key, own, "declined")?;
                 }
             }
             Step::Ask(_) => {}
@@ -176,11 +184,8 @@ impl Node {
     ) -> Result<(), NodeError> {
         let known = state.peer_version;
         let Some(run) = state.run_mut(&id) else {
-            return self.refuse(
-                &key.agency,
-                Some(own),
-                "it answers a run that was not asked for",
-            );
+            let reason = "it answers a run that was not asked for";
+            return self.refuse_run(key, own, id, reason);
         };
         let heard = Some(crypto::sha256(points));
         let Stage::Asked {
@@ -223,7 +228,7 @@ impl Node {
                 run.peer_version = version;
                 run.stage = Stage::Refused;
                 state.note_peer_version(version);
-                self.refuse(&key.agency, Some(own), &error.to_string())
+                self.refuse_run(key, own, id, &error.to_string())
             }
         }
     }
@@ -237,11 +242,8 @@ impl Node {
         points: &[u8],
     ) -> Result<(), NodeError> {
         let Some(run) = state.run_mut(&id) else {
-            return self.refuse(
-                &key.agency,
-                Some(own),
-                "it closes a run that it did not ask for",
-            );
+            let reason = "it closes a run that it did not ask for";
+            return self.refuse_run(key, own, id, reason);
         };
         let heard = Some(crypto::sha256(points));
         let Stage::Answered { asked, answer } = &run.stage else {
@@ -256,9 +258,22 @@ impl Node {
             }
             Err(error) => {
                 run.stage = Stage::Refused;
-                self.refuse(&key.agency, Some(own), &error.to_string())
+                self.refuse_run(key, own, id, &error.to_string())
             }
         }
+    }
+
+    /// Refuses a run of a pair that both know, and tells the other side that it is over.
+    fn refuse_run(
+        &self,
+        key: &MatchKey,
+        own: RecordReference,
+        run: Digest,
+        reason: &str,
+    ) -> Result<(), NodeError> {
+        self.refuse(&key.agency, Some(own), reason)?;
+        let letter = letter_about(key, own, Step::Refused { run });
+        self.tell_refused(&key.agency, Box::new(letter))
     }
 
     /// The same message again is a delivery that came twice; another one is a second try.
@@ -269,7 +284,7 @@ impl Node {
         run: &Run,
         (heard, reason): (Option<Digest>, &str),
     ) -> Result<(), NodeError> {
-        let ended = matches!(run.stage, Stage::Over | Stage::Refused);
+        let ended = matches!(run.stage, Stage::Over | Stage::Refused | Stage::Declined);
         if ended || run.heard == heard {
             return Ok(());
         }

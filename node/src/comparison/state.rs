@@ -61,6 +61,8 @@ pub(super) enum Stage {
     Done { counts: Vec<u16> },
     /// The other side broke the protocol.
     Refused,
+    /// The other side refused it, whatever for.
+    Declined,
     /// A record changed before the end.
     Over,
 }
@@ -141,6 +143,29 @@ impl StoredComparison {
         current.is_some_and(|run| matches!(run.stage, Stage::Refused))
     }
 
+    /// The other side refused a run. It ends, if it was open or had been counted, and stands for both
+    /// records as they are: the pair is not asked about again until one of them changes.
+    pub(super) fn note_declined(&mut self, id: &Digest) -> bool {
+        let peer_version = self.peer_version;
+        let Some(run) = self.run_mut(id) else {
+            return false;
+        };
+        match run.stage {
+            Stage::Over | Stage::Refused | Stage::Declined => return false,
+            // It was asked for these versions, and no answer came that would say another.
+            Stage::Asked { .. } => run.peer_version = peer_version,
+            Stage::Answered { .. } | Stage::Closed { .. } | Stage::Done { .. } => {}
+        }
+        run.stage = Stage::Declined;
+        true
+    }
+
+    /// Whether the other side refused the current run.
+    pub(super) fn is_declined(&self) -> bool {
+        let current = self.current();
+        current.is_some_and(|run| matches!(run.stage, Stage::Declined))
+    }
+
     /// A letter went to the outbox.
     pub(super) fn note_posted(&mut self, letter: &ComparisonLetter, now: i64) {
         self.told = self.told.max(letter.version().unwrap_or(0));
@@ -170,6 +195,9 @@ pub struct Spent {
     /// Days since 1970, UTC.
     pub(super) day: i64,
     pub(super) used: u32,
+    /// Refusals that it was told of.
+    #[serde(default)]
+    pub(super) refused: u32,
 }
 
 /// What an agency was refused for, last.
@@ -182,6 +210,7 @@ pub struct StoredRefusal {
 
 #[cfg(test)]
 mod tests {
+    use super::super::letter::Step;
     use super::*;
 
     const EPOCH: AgreementEpoch = AgreementEpoch([1; 16]);
@@ -239,5 +268,49 @@ mod tests {
         assert!(matches!(state.runs[1].stage, Stage::Over));
         state.runs.push(run(2, (2, 1), Stage::Refused));
         assert!(state.is_refused());
+    }
+
+    #[test]
+    fn a_declined_run_ends_until_a_record_changes() {
+        let asked = || Stage::Asked {
+            exponent: Secret(Vec::new()),
+            letter: Box::new(letter()),
+            posted_at: 0,
+        };
+        let mut state = StoredComparison::default();
+        state.note_features(KeyTag([1; 16]));
+        state.note_peer_version(3);
+        state.runs.push(run(1, (1, 0), asked()));
+        assert!(!state.note_declined(&Digest([2; 32])), "another run");
+        assert!(state.current().is_some() && !state.is_declined());
+        assert!(state.note_declined(&Digest([1; 32])) && state.is_declined());
+        assert!(!state.note_declined(&Digest([1; 32])), "told twice");
+        assert_eq!(state.runs_in(&EPOCH), 1, "it counts as a run");
+        // Either record changing makes room for another run.
+        state.note_peer_version(4);
+        assert!(state.current().is_none());
+        state
+            .runs
+            .push(run(2, (1, 4), Stage::Done { counts: vec![3] }));
+        assert!(state.counts().is_some());
+        assert!(state.note_declined(&Digest([2; 32])));
+        assert_eq!((state.counts(), state.is_declined()), (None, true));
+        state.note_features(KeyTag([2; 16]));
+        assert!(state.current().is_none());
+        // What ended otherwise stays as it ended.
+        for stage in [Stage::Over, Stage::Refused] {
+            let mut state = StoredComparison::default();
+            state.runs.push(run(1, (0, 0), stage));
+            assert!(!state.note_declined(&Digest([1; 32])));
+        }
+    }
+
+    fn letter() -> ComparisonLetter {
+        ComparisonLetter {
+            agreement: Digest([0; 32]),
+            own: RecordReference([0; 16]),
+            other: RecordReference([1; 16]),
+            step: Step::Changed { version: 1 },
+        }
     }
 }

@@ -49,10 +49,14 @@ impl Node {
         }
         let known = self.tables.comparisons.get(key)?.unwrap_or_default();
         let spent = known.current().is_none() && self.has_spent_runs(&known);
-        Ok(Some(match (known.is_refused(), spent) {
-            (true, _) => "refused",
-            (_, true) => "spent",
-            _ => "waiting",
+        Ok(Some(if known.is_refused() {
+            "refused"
+        } else if known.is_declined() {
+            "declined"
+        } else if spent {
+            "spent"
+        } else {
+            "waiting"
         }))
     }
 
@@ -65,6 +69,7 @@ impl Node {
                 Some("waiting") => report.waiting += 1,
                 Some("done") => report.done += 1,
                 Some("refused") => report.refused += 1,
+                Some("declined") => report.declined += 1,
                 _ => {}
             }
         }

@@ -132,6 +132,7 @@ async fn every_command_travels() {
     let commands = [
         Command::Records { record_id: None },
         Command::Matches {
+            least: crate::command::least_shown(),
             record_id: Some("R-1".to_owned()),
         },
         Command::Withdraw {

@@ -180,6 +180,9 @@ impl Node {
                 }
             }
         }
+        if let Some(why) = other_schema(self.schema, &standing.document) {
+            tracing::warn!(agreement = %id, "it {why}");
+        }
         let agreement = Agreement {
             standing,
             line,
@@ -311,30 +314,41 @@ fn key_info(binding: &Digest, member: &AgencyName) -> Vec<u8> {
     ])
 }
 
-pub(super) fn check_schema(schema: &Schema, document: &Document) -> Result<(), NodeError> {
+/// What is wrong if an agreement uses another linkage schema than this node, and who must upgrade.
+pub(super) fn other_schema(schema: &Schema, document: &Document) -> Option<String> {
     let ours = (schema.version, Digest(schema.digest()));
     let theirs = (document.schema_version, document.schema_digest);
     if ours == theirs {
-        return Ok(());
+        return None;
     }
     let upgrade = match ours.0.cmp(&theirs.0) {
         std::cmp::Ordering::Less => "upgrade this node",
         std::cmp::Ordering::Greater => {
-            "ask the administrator to propose it anew with the newer schema"
+            "upgrade the other members' nodes and ask the administrator to propose it anew with the newer schema"
         }
         std::cmp::Ordering::Equal => "one of the two was changed; compare `symbolon-node schema`",
     };
-    Err(NodeError::Request(format!(
-        "agreement {} uses linkage schema {} ({}), this node has {} ({}): they would never match; {upgrade}",
-        document.id,
+    Some(format!(
+        "uses linkage schema {} ({}), this node has {} ({}): they would never match; {upgrade}",
         theirs.0,
         theirs.1.short(),
         ours.0,
         ours.1.short()
-    )))
+    ))
+}
+
+/// Refuses an agreement with another linkage schema.
+pub(crate) fn check_schema(schema: &Schema, document: &Document) -> Result<(), NodeError> {
+    match other_schema(schema, document) {
+        None => Ok(()),
+        Some(why) => Err(NodeError::Request(format!(
+            "agreement {} {why}",
+            document.id
+        ))),
+    }
 }
 
 /// Whether the schema of this node is the agreement's.
 pub fn same_schema(schema: &Schema, document: &Document) -> bool {
-    check_schema(schema, document).is_ok()
+    other_schema(schema, document).is_none()
 }

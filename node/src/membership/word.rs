@@ -9,7 +9,7 @@ use symbolon_core::agreement::{
 use symbolon_core::identity::{AgencyName, Name};
 
 use super::Agreement;
-use super::agreements::check_schema;
+use super::agreements::{check_schema, other_schema};
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
 use crate::node::Node;
@@ -216,6 +216,10 @@ impl Node {
         let open = agreement.line.open.as_ref();
         let open = open.filter(|open| open.digest != standing.digest);
         let closures = self.closures_of(&document.id).unwrap_or_default();
+        let word = self.standing_word(agreement);
+        let counts = matches!(word, "proposed" | "accepted" | "in force");
+        let other_schema = other_schema(self.schema, document).filter(|_| counts);
+        let other_schema = other_schema.map(|why| format!("it {why}"));
         AgreementView {
             id: document.id.to_string(),
             title: document.title.clone(),
@@ -227,7 +231,7 @@ impl Node {
             accepted: texts(&standing.accepted),
             declined: reasons(&standing.declined),
             left: reasons(&standing.left),
-            standing: self.standing_word(agreement).to_owned(),
+            standing: word.to_owned(),
             digest: standing.digest.to_string(),
             open: open.map(|open| OpenVersionView {
                 version: open.document.version,
@@ -247,7 +251,7 @@ impl Node {
                 })
                 .collect(),
             closed: closures,
-            trouble: agreement.trouble.clone(),
+            trouble: agreement.trouble.clone().or(other_schema),
         }
     }
 

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::command::ImportOptions;
-use crate::reports::{FileProblem, UnusedValues};
+use crate::reports::FileCounts;
 
 /// How a file is previewed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,26 +24,11 @@ pub struct PreviewOptions {
 /// What an import of the file would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewReport {
-    /// The file.
-    pub file: String,
-    /// Rows read, good and bad.
-    pub read: u64,
-    /// Records that would be new.
-    pub new: u64,
-    /// Records that would replace an older version.
-    pub changed: u64,
-    /// Records that are there already.
-    pub unchanged: u64,
-    /// Records that would be withdrawn because the file no longer has them (`--remove-missing`).
-    pub removed: u64,
-    /// Rows that would be skipped.
-    pub skipped: Vec<FileProblem>,
-    /// What else is to be known.
-    pub notes: Vec<String>,
+    /// What an import would find.
+    #[serde(flatten)]
+    pub found: FileCounts,
     /// Columns of the file that are kept with the record and never used.
     pub unused_columns: Vec<String>,
-    /// Values that would make no key, by column.
-    pub unused: UnusedValues,
     /// Linkage keys of all records, by kind.
     pub keys: Vec<PreviewKeys>,
     /// Records of which nothing would be shared with anybody.
@@ -74,7 +59,7 @@ pub struct PreviewRecord {
 }
 
 /// Linkage keys of one kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewKeys {
     /// Name of the kind in the schema.
     pub kind: String,
@@ -86,6 +71,9 @@ pub struct PreviewKeys {
     pub over_cap: u64,
     /// Keys kept back because all members together hold the value too often.
     pub common: u64,
+    /// Keys that are not made because the record has more than the schema's bounds allow.
+    #[serde(default)]
+    pub left_out: u64,
     /// The values, if they were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<PreviewValue>,

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::agreement::{Category, Document};
 use symbolon_core::identity::{AgencyName, Name};
 
-use crate::membership::same_schema;
 use crate::node::Node;
 use crate::records::Audience;
 
@@ -60,10 +59,6 @@ impl<'a> Terms<'a> {
     }
 
     fn why_not_usable(&self, id: &Name) -> String {
-        let other_schema = self.node.membership(|m| {
-            let known = m.agreements.get(id);
-            known.is_some_and(|k| !same_schema(self.node.schema, &k.standing.document))
-        });
         let mut views = self.node.agreement_views().into_iter();
         let Some(view) = views.find(|view| view.id == id.as_str()) else {
             return "this node knows no such agreement".to_owned();
@@ -72,7 +67,6 @@ impl<'a> Terms<'a> {
             return trouble;
         }
         match view.standing.as_str() {
-            _ if other_schema => "it uses another linkage schema than this node".to_owned(),
             "proposed" | "accepted" => {
                 let missing = view.members.iter().filter(|m| !view.accepted.contains(m));
                 let missing: Vec<&str> = missing.map(String::as_str).collect();

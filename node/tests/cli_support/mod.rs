@@ -311,6 +311,7 @@ pub fn status() -> StatusReport {
             waiting: 2,
             done: 1,
             refused: 1,
+            declined: 3,
             refusals: vec![ComparisonRefusal {
                 agency: "northshire-police".to_owned(),
                 times: 2,

@@ -5,7 +5,7 @@ use symbolon_node::preview::{
     PreviewAgreement, PreviewIssue, PreviewKeys, PreviewOptions, PreviewRecord, PreviewReport,
     PreviewValue,
 };
-use symbolon_node::reports::{FileProblem, UnusedValues};
+use symbolon_node::reports::{FileCounts, FileProblem, UnusedValues};
 
 use crate::cli_support::*;
 
@@ -18,7 +18,7 @@ fn keys(label: &str, [shared, over_cap, common]: [u64; 3]) -> PreviewKeys {
         shared,
         over_cap,
         common,
-        values: Vec::new(),
+        ..PreviewKeys::default()
     }
 }
 
@@ -32,19 +32,22 @@ fn told(agreement: &str, reason: Option<&str>) -> PreviewAgreement {
 
 fn report() -> PreviewReport {
     PreviewReport {
-        read: 3,
-        new: 1,
-        changed: 1,
-        skipped: vec![FileProblem {
-            line: 3,
-            column: Some("date_of_birth".to_owned()),
-            reason: "is not a date".to_owned(),
-        }],
-        unused_columns: vec!["shoe_size".to_owned()],
-        unused: UnusedValues {
-            placeholders: [("surname".to_owned(), 1)].into(),
+        found: FileCounts {
+            read: 3,
+            new: 1,
+            changed: 1,
+            skipped: vec![FileProblem {
+                line: 3,
+                column: Some("date_of_birth".to_owned()),
+                reason: "is not a date".to_owned(),
+            }],
+            unused: UnusedValues {
+                placeholders: [("surname".to_owned(), 1)].into(),
+                ..Default::default()
+            },
             ..Default::default()
         },
+        unused_columns: vec!["shoe_size".to_owned()],
         keys: vec![keys("NHS number", [2, 0, 0]), keys("phone", [0, 1, 1])],
         shared_with_nobody: 1,
         records: vec![PreviewRecord {
@@ -64,7 +67,6 @@ fn report() -> PreviewReport {
             ],
         }],
         not_shown: 1,
-        ..Default::default()
     }
 }
 
@@ -190,11 +192,9 @@ async fn it_takes_what_import_takes_and_how_much_to_show() {
 async fn a_file_without_a_good_row_fails() {
     let node = Node::new();
     let file = node.file("records.csv", CSV);
-    node.answer(&PreviewReport {
-        new: 0,
-        changed: 0,
-        ..report()
-    });
+    let mut nothing = report();
+    (nothing.found.new, nothing.found.changed) = (0, 0);
+    node.answer(&nothing);
     let run = node.run(&["preview", &file]).await;
     assert_eq!(run.code, 1);
     assert!(

@@ -128,7 +128,7 @@ pub async fn import(
         bar.finish_and_clear();
         told(stage, source, &report);
         let status = node.status()?;
-        let expected = report.read - report.skipped.len() as u64;
+        let expected = report.found.read - report.found.skipped.len() as u64;
         if status.records != expected || report.waiting > 0 {
             let reason = report.waiting_reason.unwrap_or_default();
             return Err(format!(
@@ -152,13 +152,13 @@ fn told(stage: &Stage, source: &Source, report: &ImportReport) {
     stage.say(format!(
         "5. {}: {} records, {} linkage keys registered as {} rows; {} values not used for matching, {suppressed} too common, {} rows skipped.",
         source.title,
-        report.new,
+        report.found.new,
         report.linkage_keys,
         report.rows_registered,
         report.warnings.len(),
-        report.skipped.len()
+        report.found.skipped.len()
     ));
-    for problem in &report.skipped {
+    for problem in &report.found.skipped {
         stage.say(format!(
             "   {} line {}: {}",
             source.name, problem.line, problem.reason

@@ -42,6 +42,8 @@ pub struct PersonName {
     pub whole: Vec<Vec<String>>,
     /// Given name and surname of the whole names.
     whole_pairs: Vec<(String, String)>,
+    /// Two surnames that stand in one cell: the father's and the mother's, or a double-barrelled one.
+    double: Option<[String; 2]>,
 }
 
 /// More tokens than this come from notes in a name column, and each costs keys.
@@ -82,6 +84,10 @@ impl PersonName {
             column.iter().map(|written| tokens(written)).collect()
         };
         let (given, surname) = (read(given), read(surname));
+        self.double = surname.iter().find_map(|value| match value.as_slice() {
+            [one, other] => Some([one.clone(), other.clone()]),
+            _ => None,
+        });
         let all = |column: &[Vec<String>], is: fn(&str) -> bool| {
             !column.is_empty() && column.iter().flatten().all(|token| is(token))
         };
@@ -113,6 +119,37 @@ impl PersonName {
                     }
                 }
             }
+        }
+    }
+
+    /// The given names of the columns, then those of whole names.
+    pub(in crate::linkage) fn all_given(&self) -> impl Iterator<Item = &str> {
+        let whole = self.whole_pairs.iter().map(|(given, _)| given);
+        self.given.iter().chain(whole).map(String::as_str)
+    }
+
+    /// The surnames of the columns, then those of whole names.
+    pub(in crate::linkage) fn all_families(&self) -> impl Iterator<Item = &str> {
+        let whole = self.whole_pairs.iter().map(|(_, family)| family);
+        self.family.iter().chain(whole).map(String::as_str)
+    }
+
+    /// The two surnames of someone who has two: of the columns, else of the first whole name.
+    pub(in crate::linkage) fn two_surnames(&self) -> Option<[&str; 2]> {
+        if let Some([one, other]) = &self.double {
+            return Some([one, other]);
+        }
+        let (first, _) = self
+            .whole_pairs
+            .first()
+            .filter(|_| self.family.is_empty())?;
+        let beside = self.whole_pairs.iter().filter(|(given, _)| given == first);
+        let mut families: Vec<&str> = beside.map(|(_, family)| family.as_str()).collect();
+        families.sort_unstable();
+        families.dedup();
+        match families.as_slice() {
+            [one, other] => Some([one, other]),
+            _ => None,
         }
     }
 

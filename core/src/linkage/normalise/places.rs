@@ -53,6 +53,14 @@ pub fn town(written: &str) -> Result<String, IssueReason> {
     Ok(name)
 }
 
+/// The address, folded, without the words for kinds of building: flats in two streets are not alike.
+pub(in crate::linkage) fn without_buildings(written: &str) -> String {
+    let folded = text::fold(written);
+    let words = folded.split(|c: char| !c.is_ascii_alphanumeric());
+    let kept = words.filter(|word| !NOT_STREETS.contains(word));
+    kept.collect::<Vec<_>>().join(" ")
+}
+
 /// The street's telling word: the first of four letters or more that is not the kind of building.
 ///
 /// # Errors

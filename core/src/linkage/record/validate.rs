@@ -1,6 +1,6 @@
 //! Each column through its own normaliser, keeping only what was refused.
 
-use super::{Issue, IssueReason, Record, Risk, Sex};
+use super::{Issue, IssueReason, Record, Risk, Sex, multiple_birth};
 use crate::linkage::normalise::{
     dates, emails, identifiers, names, phones, places, postcodes, text,
 };
@@ -24,6 +24,9 @@ pub(super) fn validate(record: &Record) -> Vec<Issue> {
         dates::parse(v).map(drop)
     });
     check("sex", &record.sex, &|v| v.parse::<Sex>().map(drop));
+    check("multiple_birth", &record.multiple_birth, &|v| {
+        multiple_birth(v).map(drop)
+    });
     check("nationality", &record.nationality, &|v| text::admit(v));
     check("address", &record.address, &|v| {
         places::street(v).map(drop).or_else(lenient)

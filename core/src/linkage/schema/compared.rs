@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::super::comparison::Trait;
 use super::{Decibits, FieldName, Level, SchemaError, decibits};
 
-/// More slots than this for all sets cost each side more than ten milliseconds a pair.
-const MAX_SLOTS: u16 = 140;
+/// More slots than this for all sets cost each side more than ten milliseconds a pair
+/// (`docs/benchmarks.md`: 80 to 95 microseconds a slot).
+const MAX_SLOTS: u16 = 104;
 
 /// A set of features that is compared as one number.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ impl Condition {
     }
 }
 
+/// What agreeing keys prove: fields, and how closely each agrees.
+pub(in crate::linkage) type Proved = BTreeSet<(FieldName, Level)>;
+
 /// One level of a compared field. The first whose condition holds counts.
 #[derive(Clone, Debug, Serialize)]
 pub struct ComparedLevel {
@@ -44,6 +48,9 @@ pub struct ComparedLevel {
     pub(in crate::linkage) bits: Decibits,
     /// What a person is told that agrees.
     pub says: Option<Level>,
+    /// Holds only if a key that agrees proves what the level says. A value that an agency holds too
+    /// often makes no key, and so proves nothing.
+    pub by_key: bool,
     /// One side or both do not have the field: neither for nor against.
     pub missing: bool,
 }
@@ -66,10 +73,18 @@ pub struct ComparedField {
 }
 
 impl ComparedField {
-    /// Which level the counts reach. The last level of a checked schema holds always.
-    pub(in crate::linkage) fn level(&self, counts: &[u16]) -> Option<(usize, &ComparedLevel)> {
+    /// Which level counts and keys reach. The last level of a checked schema holds always.
+    pub(in crate::linkage) fn level(
+        &self,
+        counts: &[u16],
+        proved: &Proved,
+    ) -> Option<(usize, &ComparedLevel)> {
+        let by_keys = |level: &ComparedLevel| {
+            let said = level.says.map(|says| (self.field, says));
+            !level.by_key || said.is_some_and(|said| proved.contains(&said))
+        };
         let mut levels = self.levels.iter().enumerate();
-        levels.find(|(_, level)| level.when.holds(counts))
+        levels.find(|(_, level)| level.when.holds(counts) && by_keys(level))
     }
 }
 
@@ -79,6 +94,8 @@ pub struct Adjustment {
     pub name: String,
     pub(in crate::linkage) when: Condition,
     pub(in crate::linkage) bits: Decibits,
+    /// Whether it means that the two may be twins: people are told.
+    pub(in crate::linkage) twins: bool,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -142,6 +159,8 @@ struct LevelFile {
     bits: f64,
     says: Option<Level>,
     #[serde(default)]
+    by_key: bool,
+    #[serde(default)]
     missing: bool,
 }
 
@@ -154,6 +173,8 @@ struct AdjustmentFile {
     #[serde(default)]
     below: BTreeMap<String, u16>,
     bits: f64,
+    #[serde(default)]
+    twins: bool,
 }
 
 impl ComparisonFile {
@@ -182,16 +203,22 @@ impl ComparisonFile {
             }
             let mut levels = Vec::new();
             for level in field.levels {
+                if level.by_key && level.says.is_none() {
+                    return Err(SchemaError::NothingToProve(field.label));
+                }
                 levels.push(ComparedLevel {
                     when: condition(&self.set, &level.at_least, &level.below)?,
                     bits: bits(level.bits)?,
                     name: level.name,
                     says: level.says,
+                    by_key: level.by_key,
                     missing: level.missing,
                 });
             }
-            let last = levels.last().map(|l| &l.when);
-            if !last.is_some_and(|w| w.at_least.is_empty() && w.below.is_empty()) {
+            let holds_always = |l: &ComparedLevel| {
+                l.when.at_least.is_empty() && l.when.below.is_empty() && !l.by_key
+            };
+            if !levels.last().is_some_and(holds_always) {
                 return Err(SchemaError::NoLastLevel(field.label));
             }
             fields.push(ComparedField {
@@ -207,6 +234,7 @@ impl ComparisonFile {
                 when: condition(&self.set, &adjustment.at_least, &adjustment.below)?,
                 bits: bits(adjustment.bits)?,
                 name: adjustment.name,
+                twins: adjustment.twins,
             });
         }
         Ok(Comparison {
@@ -242,3 +270,7 @@ fn condition(
         below: indexed(below)?,
     })
 }
+
+#[cfg(test)]
+#[path = "tables_tests.rs"]
+mod tests;

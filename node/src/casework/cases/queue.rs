@@ -77,6 +77,8 @@ pub struct CaseView {
     pub bits: Option<f64>,
     /// What agreed, in words.
     pub agreed: Vec<String>,
+    /// The two may be twins.
+    pub twins: bool,
     /// Where it stands, the same at both agencies.
     pub stage: String,
     /// Which time it is looked at, from 1.
@@ -233,7 +235,8 @@ impl Node {
         let urgency = found
             .as_ref()
             .map_or(Urgency::Standard, |found| found.urgency);
-        let tier = scored.as_ref().and_then(|scored| scored.tier);
+        let told = scored.as_ref().filter(|scored| scored.is_told());
+        let tier = told.and_then(|scored| scored.tier);
         let (agreement, hours) = self.agreement_of(&key.agreement);
         let began = stored.round_began.1;
         let asked_at = |number| stored.heard_at.get(&number).copied().unwrap_or(now);
@@ -253,6 +256,7 @@ impl Node {
             agreement,
             tier: tier.map(|tier| tier.to_string()).unwrap_or_default(),
             bits: bits.filter(|_| tier.is_some()),
+            twins: scored.as_ref().is_some_and(|scored| scored.twins),
             agreed: scored
                 .map(|scored| describe(self.schema, &scored))
                 .unwrap_or_default(),

@@ -58,7 +58,7 @@ impl Node {
         };
         let thresholds = self.thresholds();
         let scored = self.scored(&found, thresholds.get(&key.agreement));
-        if scored.tier.is_none() {
+        if !scored.is_told() {
             return Ok(());
         }
         let Some(own) = self.own_reference(key)? else {

@@ -114,8 +114,9 @@ pub(in crate::cli) fn calibration(
         return line(console, found);
     }
     console.say(&format!(
-        "{} pairs share a key, of which {:.1} in a hundred are estimated to be one person; {} random pairs.",
+        "{} pairs share a key, of which {:.0} ({:.1} in a hundred) are estimated to be one person; {} random pairs.",
         found.candidates,
+        found.pairs_of_one_person(),
         100.0 * found.matches,
         found.random_pairs
     ))?;

@@ -17,17 +17,17 @@ pub(super) fn import(
     file: &Path,
     report: &ImportReport,
 ) -> Result<(), Failure> {
-    let imported = report.new + report.changed + report.unchanged;
+    let imported = report.found.records();
     let file = file.display().to_string();
     let ending = format!("; row skipped, {imported} others imported");
-    problems(console, &file, &report.skipped, &ending);
+    problems(console, &file, &report.found.skipped, &ending);
     problems(console, &file, &report.warnings, "");
     if !as_json {
         for sentence in import_sentences(report, imported) {
             console.say(&sentence)?;
         }
     }
-    if imported == 0 && !report.skipped.is_empty() {
+    if imported == 0 && !report.found.skipped.is_empty() {
         return Err(Failure::failed(format!(
             "no row of {file} could be imported; the reasons are above"
         )));
@@ -36,18 +36,18 @@ pub(super) fn import(
 }
 
 fn import_sentences(report: &ImportReport, imported: u64) -> Vec<String> {
-    let skipped = report.skipped.len() as u64;
+    let skipped = report.found.skipped.len() as u64;
     let mut sentences = vec![format!(
         "Imported {}: {} new, {} changed, {} unchanged, {skipped} skipped.",
         count(imported, "record"),
-        report.new,
-        report.changed,
-        report.unchanged,
+        report.found.new,
+        report.found.changed,
+        report.found.unchanged,
     )];
-    if report.removed > 0 {
+    if report.found.removed > 0 {
         sentences.push(format!(
             "Withdrew {} that the file no longer has.",
-            count(report.removed, "record")
+            count(report.found.removed, "record")
         ));
     }
     if report.agreements.is_empty() {
@@ -65,19 +65,26 @@ fn import_sentences(report: &ImportReport, imported: u64) -> Vec<String> {
             report.rows_withdrawn,
         ));
     }
-    sentences.extend(not_used(&report.unused));
-    if !report.suppressed.is_empty() {
-        sentences.push(format!(
-            "Kept back because this node holds the same value too often to tell people apart: {}.",
-            each(&report.suppressed)
-        ));
+    sentences.extend(not_used(&report.found.unused));
+    for (holder, kinds) in [
+        ("this agency holds", &report.suppressed),
+        ("all members together hold", &report.common),
+    ] {
+        if !kinds.is_empty() {
+            sentences.push(format!(
+                "Kept back because {holder} the same value too often to tell people apart: {}.",
+                each(kinds)
+            ));
+        }
     }
+    sentences.extend(left_out(&report.found.left_out));
     for (agreement, records) in &report.held_back {
         sentences.push(format!(
             "Held back from {agreement} because its terms do not let this agency share the category: {}.",
             count(*records, "record")
         ));
     }
+    sentences.extend(notes(&report.found.notes));
     sentences.extend(waiting(
         "key",
         report.waiting,
@@ -100,6 +107,20 @@ pub(super) fn not_used(unused: &UnusedValues) -> Option<String> {
         }
     }
     (!parts.is_empty()).then(|| format!("Not used for matching: {}.", parts.join(" and ")))
+}
+
+/// How many keys records lose because they have too many, and of which kinds.
+pub(super) fn left_out(kinds: &BTreeMap<String, u64>) -> Option<String> {
+    (!kinds.is_empty()).then(|| {
+        format!(
+            "Left out because a record has more keys than the schema allows: {}.",
+            each(kinds)
+        )
+    })
+}
+
+pub(super) fn notes(notes: &[String]) -> impl Iterator<Item = String> + '_ {
+    notes.iter().map(|note| format!("Note: {note}."))
 }
 
 fn each(counts: &BTreeMap<String, u64>) -> String {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::console::Console;
 use super::super::failure::Failure;
 use super::count;
-use super::import::{not_used, problems};
+use super::import::{left_out, not_used, notes, problems};
 use crate::preview::{
     PreviewAgreement, PreviewIssue, PreviewKeys, PreviewRecord, PreviewReport, PreviewValue,
 };
@@ -17,8 +17,13 @@ pub(super) fn preview(
     report: &PreviewReport,
 ) -> Result<(), Failure> {
     let file = file.display().to_string();
-    problems(console, &file, &report.skipped, "; row would be skipped");
-    let records = report.new + report.changed + report.unchanged;
+    problems(
+        console,
+        &file,
+        &report.found.skipped,
+        "; row would be skipped",
+    );
+    let records = report.found.records();
     if !as_json {
         for record in &report.records {
             for line in record_lines(record) {
@@ -29,7 +34,7 @@ pub(super) fn preview(
             console.say(&sentence)?;
         }
     }
-    if records == 0 && !report.skipped.is_empty() {
+    if records == 0 && !report.found.skipped.is_empty() {
         return Err(Failure::failed(format!(
             "no row of {file} could be imported; the reasons are above"
         )));
@@ -87,6 +92,7 @@ fn key_line(keys: &PreviewKeys) -> String {
         shared,
         over_cap,
         common,
+        left_out,
         values: _,
     } = keys;
     let mut line = format!("{}  {label}", count(shared + over_cap + common, "key"));
@@ -95,6 +101,9 @@ fn key_line(keys: &PreviewKeys) -> String {
     }
     if *common > 0 {
         line += &format!("; {common} kept back, all members together hold the value too often");
+    }
+    if *left_out > 0 {
+        line += &format!("; {left_out} left out, the record has more than the schema allows");
     }
     line
 }
@@ -121,15 +130,15 @@ fn totals(report: &PreviewReport, records: u64) -> Vec<String> {
     sentences.push(format!(
         "An import would take {}: {} new, {} changed, {} unchanged, {} skipped.",
         count(records, "record"),
-        report.new,
-        report.changed,
-        report.unchanged,
-        report.skipped.len(),
+        report.found.new,
+        report.found.changed,
+        report.found.unchanged,
+        report.found.skipped.len(),
     ));
-    if report.removed > 0 {
+    if report.found.removed > 0 {
         sentences.push(format!(
             "It would withdraw {} that the file no longer has.",
-            count(report.removed, "record")
+            count(report.found.removed, "record")
         ));
     }
     let shared: u64 = report.keys.iter().map(|keys| keys.shared).sum();
@@ -152,7 +161,8 @@ fn totals(report: &PreviewReport, records: u64) -> Vec<String> {
             ));
         }
     }
-    sentences.extend(not_used(&report.unused));
+    sentences.extend(left_out(&report.found.left_out));
+    sentences.extend(not_used(&report.found.unused));
     if !report.unused_columns.is_empty() {
         let columns = report.unused_columns.join(", ");
         sentences.push(format!(
@@ -163,8 +173,7 @@ fn totals(report: &PreviewReport, records: u64) -> Vec<String> {
         "{} would be shared with nobody.",
         count(report.shared_with_nobody, "record")
     ));
-    let notes = report.notes.iter().map(|note| format!("Note: {note}."));
-    sentences.extend(notes);
+    sentences.extend(notes(&report.found.notes));
     sentences.push("Nothing was written and nothing was sent.".to_owned());
     sentences
 }

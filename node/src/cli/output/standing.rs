@@ -90,6 +90,11 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
             closure.number, closure.withdrawn, closure.before
         ))?;
     }
+    for agreement in agreements {
+        if let Some(trouble) = &agreement.trouble {
+            console.say(&format!("Agreement {}: {trouble}.", agreement.id))?;
+        }
+    }
     refusals(console, comparisons)?;
     remarks(
         console,
@@ -127,8 +132,8 @@ fn agreement_line(agreements: &[AgreementView]) -> String {
 
 fn comparison_line(comparisons: &ComparisonReport) -> String {
     format!(
-        "{} wait, {} done, {} refused",
-        comparisons.waiting, comparisons.done, comparisons.refused
+        "{} wait, {} done, {} refused, {} declined by the other node",
+        comparisons.waiting, comparisons.done, comparisons.refused, comparisons.declined
     )
 }
 

@@ -36,7 +36,7 @@ pub(super) fn queue(console: &mut Console, entries: &[QueueEntry]) -> Result<(),
             case.agency.clone(),
             case.contact.clone().unwrap_or_default(),
             case.tier.clone(),
-            case.agreed.join(", "),
+            agreed(case),
             stands(case),
             case.urgency.clone(),
             due(case),
@@ -55,6 +55,11 @@ pub(super) fn queue(console: &mut Console, entries: &[QueueEntry]) -> Result<(),
         "{people}{late}. A match is a reason to talk, not a proof. To take one on: symbolon-node case \
          acknowledge CASE"
     ))?)
+}
+
+fn agreed(case: &CaseView) -> String {
+    let twins = if case.twins { "; may be a twin" } else { "" };
+    format!("{}{twins}", case.agreed.join(", "))
 }
 
 fn stands(case: &CaseView) -> String {
@@ -91,7 +96,7 @@ pub(super) fn detail(console: &mut Console, detail: &CaseDetail) -> Result<(), F
         ("their reference", case.reference.clone()),
         ("agreement", case.agreement.clone()),
         ("sure", case.tier.clone()),
-        ("what agreed", case.agreed.join(", ")),
+        ("what agreed", agreed(case)),
         ("stands at", stands(case)),
         (
             "this agency says",
