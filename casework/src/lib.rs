@@ -8,10 +8,22 @@
 //! |---|---|
 //! | [`acting`] | who acts: roles, what each may do, purpose and reason |
 //! | [`audit`] | what is written down of every act |
+//! | [`day`] | a day, as people type it |
 //! | [`dossier`] | what is kept beside a record: handling, consent, retention |
+//! | [`edit`] | what a person changes in a record |
+//! | [`htcds`] | the Human Trafficking Case Data Standard: fields, code lists, CSV and JSON |
+//! | [`link`] | persons, objects, locations, events and organisations beside a record |
+//! | [`merge`] | what an import does to a record that was edited |
+//! | [`state`] | a record with all that is beside it, and what differs between two |
 //! | [`text`] | words that people type, bounded and safe to show |
 
 pub mod acting;
 pub mod audit;
+pub mod day;
 pub mod dossier;
+pub mod edit;
+pub mod htcds;
+pub mod link;
+pub mod merge;
+pub mod state;
 pub mod text;
