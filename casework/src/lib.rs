@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`acting`] | who acts: roles, what each may do, purpose and reason |
 //! | [`audit`] | what is written down of every act |
+//! | [`clock`] | by when a case wants an answer |
 //! | [`day`] | a day, as people type it |
 //! | [`dossier`] | what is kept beside a record: handling, consent, retention |
 //! | [`edit`] | what a person changes in a record |
@@ -15,14 +16,17 @@
 //! | [`link`] | persons, objects, locations, events and organisations beside a record |
 //! | [`merge`] | what an import does to a record that was edited |
 //! | [`state`] | a record with all that is beside it, and what differs between two |
+//! | [`lifecycle`] | what two agencies say about a match, and where that leaves it |
 //! | [`text`] | words that people type, bounded and safe to show |
 
 pub mod acting;
 pub mod audit;
+pub mod clock;
 pub mod day;
 pub mod dossier;
 pub mod edit;
 pub mod htcds;
+pub mod lifecycle;
 pub mod link;
 pub mod merge;
 pub mod state;

@@ -8,11 +8,13 @@
 //! |---|---|
 //! | `acting` | who acts |
 //! | `audit` | what is written down |
+//! | `cases` | matches that people work on, and the queue |
 //! | `command` | what can be asked |
 //! | `records` | one record with its dossier |
 
 mod acting;
 mod audit;
+mod cases;
 pub mod command;
 mod records;
 
@@ -23,6 +25,9 @@ use crate::node::Node;
 use command::{CaseworkCommand, CaseworkRequest};
 
 pub use audit::StoredAudit;
+pub use cases::{
+    CaseCommand, CaseDetail, CaseLetter, CaseView, QueueEntry, QueueFilter, SaidView, StoredCase,
+};
 pub use records::RecordDetail;
 
 impl Node {
@@ -31,6 +36,7 @@ impl Node {
         let acting = self.acting(&request.by)?;
         let _work = self.work.lock().await;
         match request.command {
+            CaseworkCommand::Case(command) => self.case_command(&acting, command),
             CaseworkCommand::Record(command) => self.record_command(&acting, command),
         }
     }

@@ -286,6 +286,7 @@ impl Node {
         if found.counts != counts {
             found.counts = counts;
             self.tables.matches.put(key, &found)?;
+            self.look_at_case(key)?;
         }
         Ok(())
     }

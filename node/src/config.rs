@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
+use symbolon_casework::text::Text;
 use thiserror::Error;
 
 use crate::error::NodeError;
@@ -54,10 +55,20 @@ pub struct NodeConfig {
     pub sharing: Sharing,
     /// How much is compared with other nodes.
     pub comparison: Comparison,
+    /// What people do about records and matches.
+    pub casework: Casework,
     /// What this node does as a custodian.
     pub custody: Custody,
     /// What the serving node writes down about itself.
     pub log: Log,
+}
+
+/// What people do about records and matches.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Casework {
+    /// Whom other agencies call about a match, unless the record says otherwise.
+    pub contact: Option<Text>,
 }
 
 /// What a node is there for.

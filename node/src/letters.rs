@@ -12,6 +12,7 @@ use symbolon_core::envelope::{Envelope, EnvelopeError};
 use symbolon_core::identity::AgencyName;
 use symbolon_core::oprf::dkg::Message;
 
+use crate::casework::CaseLetter;
 use crate::comparison::ComparisonLetter;
 use crate::custodian::repair;
 use crate::error::NodeError;
@@ -46,6 +47,8 @@ pub enum Letter {
         /// The sender wants to know whether the recipient's are too.
         answer: bool,
     },
+    /// About a case that two agencies work on.
+    Case(Box<CaseLetter>),
     /// About a pair of records that is compared.
     Comparison(Box<ComparisonLetter>),
 }
@@ -176,6 +179,10 @@ impl Node {
             }
             Ok(Letter::Repair(message)) => self.repair_message(from, message),
             Ok(Letter::RowsMade { epoch, answer }) => self.rows_made_at(from, epoch, answer),
+            Ok(Letter::Case(letter)) => {
+                let _work = self.work.lock().await;
+                self.case_letter(from, *letter)
+            }
             Ok(Letter::Comparison(letter)) => {
                 let _work = self.work.lock().await;
                 self.comparison_letter(from, *letter)

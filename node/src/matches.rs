@@ -83,6 +83,7 @@ impl Node {
         found.urgency = found.urgency.max(payload.urgency).max(row.urgency);
         self.tables.matches.put(&key, &found)?;
         self.tables.evidence.put(&pair, &key)?;
+        self.look_at_case(&key)?;
         self.look_again(&key)
     }
 
@@ -350,7 +351,7 @@ impl Node {
     }
 }
 
-fn urgency_word(urgency: Urgency) -> &'static str {
+pub(crate) fn urgency_word(urgency: Urgency) -> &'static str {
     match urgency {
         Urgency::Standard => "standard",
         Urgency::Medium => "medium",

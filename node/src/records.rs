@@ -142,6 +142,7 @@ impl Node {
         }
         let ended = self.end_matches_of(&id)?;
         self.count_keys(&stored.keys, &[], crossed)?;
+        self.forget_cases_of(&id)?;
         self.tables.records.remove(&id)?;
         self.compare_anew(&id)?;
         Ok(Some(ended))

@@ -78,6 +78,10 @@ impl Node {
         self.first_try.notify_one();
         backoff.reset();
         tracing::info!(hub = %self.identity.hub, "connected");
+        {
+            let _work = self.work.lock().await;
+            self.post_unsent_sayings()?;
+        }
         let (lines, line) = watch::channel(hub);
         tokio::select! {
             ended = self.take_deliveries(line.clone()) => ended,
@@ -213,6 +217,10 @@ impl Node {
             {
                 let _work = self.work.lock().await;
                 self.further_replacement()?;
+            }
+            {
+                let _work = self.work.lock().await;
+                self.tend_cases()?;
             }
             let gathering = self.gathering.load(Ordering::Relaxed) > 0;
             let _work = self.work.lock().await;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use symbolon_casework::dossier::Dossier;
+use symbolon_casework::lifecycle::CaseId;
 use symbolon_core::agreement::Papers;
 use symbolon_core::encoding::{self, Digest};
 use symbolon_core::identity::{AgencyName, Name};
@@ -20,7 +21,7 @@ use symbolon_core::roster::SignedEntry;
 use symbolon_core::row::{AgreementEpoch, Handle, Token};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::casework::StoredAudit;
+use crate::casework::{StoredAudit, StoredCase};
 use crate::comparison::{ComparisonEntry, Spent, StoredAsk, StoredComparison, StoredRefusal};
 use crate::custodian::gate::LedgerEntry;
 use crate::error::NodeError;
@@ -267,6 +268,9 @@ pub struct Tables {
     pub comparison_log: Table<u64, ComparisonEntry>,
     /// What is kept beside a record, by its id.
     pub dossiers: Table<String, Dossier>,
+    pub cases: Table<CaseId, StoredCase>,
+    /// Matches whose cases are to be looked at.
+    pub case_due: Table<MatchKey, ()>,
     /// What people did; lines are only added.
     pub audit: Table<u64, StoredAudit>,
 }
@@ -306,6 +310,8 @@ impl Tables {
             comparison_refusals: vault.table("comparison-refusals")?,
             comparison_log: vault.table("comparison-log")?,
             dossiers: vault.table("dossiers")?,
+            cases: vault.table("cases")?,
+            case_due: vault.table("case-due")?,
             audit: vault.table("audit")?,
         })
     }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use symbolon_casework::text::Text;
 
+use super::cases::CaseCommand;
+
 /// A request: who asks, and for what.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +29,8 @@ pub struct Claim {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "room", rename_all = "kebab-case")]
 pub enum CaseworkCommand {
+    /// The queue and its cases.
+    Case(CaseCommand),
     /// One record.
     Record(RecordCommand),
 }

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use symbolon_casework::text::Text;
 use symbolon_core::identity::AgencyName;
 
-use super::casework::RecordTask;
+use super::casework::{CaseTask, QueueArgs, RecordTask};
 use super::custody::CustodyTask;
 use super::evaluate::{CalibrateArgs, EvaluateArgs};
 use super::preview::PreviewArgs;
@@ -124,6 +124,21 @@ Examples:
     /// List your records, or show one
     #[command(after_help = "Examples:\n  symbolon-node records\n  symbolon-node records R-0041")]
     Records(RecordArgs),
+    /// List what is to be done: matches by risk and clock, with whom to call
+    ///
+    /// Whoever has it shown has seen the matches in it: the other agency sees that somebody did.
+    #[command(
+        after_help = "Examples:\n  symbolon-node queue\n  symbolon-node queue --overdue --json"
+    )]
+    Queue(QueueArgs),
+    /// Work on a match: take it on, confirm or refute it, say what came of it
+    ///
+    /// What you say and the reason go to the other agency's node; both show the same state.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  symbolon-node case acknowledge 3f2a\n  symbolon-node case confirm 3f2a --reason 'same scar, same school'"
+    )]
+    Case(CaseTask),
     /// Show one record with everything that is kept beside it
     #[command(
         subcommand,

@@ -1,37 +1,34 @@
-//! What can be typed about casework, and what it asks of the node.
+//! What can be typed about casework, and what it asks of the node: a file for each room.
 
-use clap::Subcommand;
+mod cases;
+mod records;
 
 use super::args::Global;
-use crate::casework::command::{CaseworkCommand, CaseworkRequest, Claim, RecordCommand};
+use super::failure::Failure;
+use crate::casework::command::{CaseworkCommand, CaseworkRequest, Claim};
 use crate::command::Command;
 
-/// About one record.
-#[derive(Subcommand)]
-pub(super) enum RecordTask {
-    /// Show a record and what is kept beside it; the look is written down
-    Show {
-        /// Its id
-        #[arg(value_name = "RECORD_ID")]
-        record_id: String,
-    },
-}
+pub(super) use cases::{CaseTask, QueueArgs};
+pub(super) use records::RecordTask;
 
-impl RecordTask {
-    fn command(self) -> CaseworkCommand {
-        CaseworkCommand::Record(match self {
-            Self::Show { record_id } => RecordCommand::Show { record_id },
-        })
-    }
-}
-
-/// The request of a task, with what was said of purpose and reason.
-pub(super) fn command(global: &Global, task: RecordTask) -> Command {
+/// A request, with what was said of purpose and reason.
+pub(super) fn request(global: &Global, command: CaseworkCommand) -> Command {
     Command::Casework(CaseworkRequest {
         by: Claim {
             purpose: global.purpose.clone(),
             reason: global.reason.clone(),
         },
-        command: task.command(),
+        command,
     })
+}
+
+/// Acts that the other side is told the reason of.
+fn needs_reason(global: &Global) -> Result<(), Failure> {
+    if global.reason.is_some() {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "this needs a reason, which the other agency sees too; give it with --reason TEXT, without \
+         names",
+    ))
 }

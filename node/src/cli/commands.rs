@@ -26,7 +26,9 @@ pub(super) async fn carry_out(
     let config = enrolled_config(global)?;
     let typed = typed_file(&task);
     let command = match task {
-        Task::Record(task) => casework::command(global, task),
+        Task::Queue(args) => casework::request(global, args.command()),
+        Task::Case(task) => casework::request(global, task.command(global)?),
+        Task::Record(task) => casework::request(global, task.command()),
         task => command(task, console)?,
     };
     let kind = output::Kind::of(&command, typed);
@@ -110,7 +112,9 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         Task::Status => Command::Status,
         Task::Rekey => Command::Rekey,
         Task::Agreement(task) => agreement(task, console)?,
-        Task::Record(_)
+        Task::Queue(_)
+        | Task::Case(_)
+        | Task::Record(_)
         | Task::Enrol(_)
         | Task::Serve
         | Task::Schema(_)

@@ -1,21 +1,30 @@
-//! Reports of casework, for people.
+//! Reports of casework, for people: a file for each room.
+
+mod cases;
+mod records;
 
 use serde_json::Value;
 
 use super::super::console::Console;
 use super::super::failure::Failure;
-use super::{parsed, print_table};
-use crate::casework::RecordDetail;
+use super::parsed;
+use crate::casework::CaseCommand;
 use crate::casework::command::{CaseworkCommand, RecordCommand};
 
 /// Which report is coming.
 pub(in crate::cli) enum Room {
+    Queue,
+    Case,
+    CaseDetail,
     Record,
 }
 
 impl Room {
     pub(super) fn of(command: &CaseworkCommand) -> Self {
         match command {
+            CaseworkCommand::Case(CaseCommand::Queue(_)) => Self::Queue,
+            CaseworkCommand::Case(CaseCommand::Show { .. }) => Self::CaseDetail,
+            CaseworkCommand::Case(_) => Self::Case,
             CaseworkCommand::Record(RecordCommand::Show { .. }) => Self::Record,
         }
     }
@@ -23,18 +32,9 @@ impl Room {
 
 pub(super) fn report(console: &mut Console, room: Room, value: Value) -> Result<(), Failure> {
     match room {
-        Room::Record => record(console, &parsed(value)?),
+        Room::Queue => cases::queue(console, &parsed::<Vec<_>>(value)?),
+        Room::Case => cases::case(console, &parsed(value)?),
+        Room::CaseDetail => cases::detail(console, &parsed(value)?),
+        Room::Record => records::record(console, &parsed(value)?),
     }
-}
-
-fn record(console: &mut Console, detail: &RecordDetail) -> Result<(), Failure> {
-    let columns = detail.record.columns();
-    let rows = columns.map(|(name, values)| vec![name.to_owned(), values.join("; ")]);
-    print_table(console, &["column", "value"], rows)?;
-    console.say(&format!(
-        "shared under: {}",
-        super::lists::or_none(&detail.agreements)
-    ))?;
-    console.say(&format!("level: {}", detail.dossier.level))?;
-    Ok(())
 }

@@ -1,0 +1,202 @@
+//! What goes to the other side of a case, and what comes from it.
+
+use serde::{Deserialize, Serialize};
+use symbolon_casework::lifecycle::{CaseId, HearError, Said};
+use symbolon_casework::text::Text;
+use symbolon_core::crypto;
+use symbolon_core::encoding::Digest;
+use symbolon_core::identity::AgencyName;
+use symbolon_core::payload::RecordReference;
+
+use super::StoredCase;
+use crate::error::NodeError;
+use crate::letters::Letter;
+use crate::node::Node;
+use crate::tables::{KeyTag, MatchKey};
+
+/// Sayings that wait for one before them. The hub delivers in order, so a few are enough.
+const MAX_EARLY: usize = 64;
+
+/// A letter about a case. It names both records by the references that only the two agencies know.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseLetter {
+    /// Line of the agreement.
+    agreement: Digest,
+    /// The sender's record.
+    mine: RecordReference,
+    /// The recipient's record.
+    yours: RecordReference,
+    what: CaseWhat,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum CaseWhat {
+    /// The sender said something.
+    Said(Said),
+    /// The sender lacks what the recipient said from this number on.
+    Missing { from: u32 },
+    /// Whom to call at the sender.
+    Contact(Text),
+}
+
+impl Node {
+    fn write_to(&self, stored: &StoredCase, what: CaseWhat) -> CaseLetter {
+        CaseLetter {
+            agreement: stored.key.agreement,
+            mine: stored.own,
+            yours: stored.key.reference,
+            what,
+        }
+    }
+
+    /// Posts what was said and is not in the outbox yet. The case has been stored before.
+    pub(super) fn post_sayings(&self, stored: &mut StoredCase) -> Result<(), NodeError> {
+        if self.is_quiet(&stored.key)? {
+            return Ok(());
+        }
+        let side = self.side_in(stored);
+        let waiting = stored.case.said(side).skip(stored.posted as usize);
+        let waiting: Vec<Said> = waiting.cloned().collect();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        self.vault.flush()?;
+        for said in waiting {
+            let id = letter_id(&stored.id(), &self.identity.agency, said.number);
+            stored.posted = stored.posted.max(said.number);
+            let letter = self.write_to(stored, CaseWhat::Said(said));
+            self.post_as(id, &stored.key.agency, &Letter::Case(Box::new(letter)))?;
+        }
+        self.tables.cases.put(&stored.id(), stored)
+    }
+
+    /// Tells the other side whom to call, when that is new.
+    pub(super) fn post_contact(&self, stored: &mut StoredCase) -> Result<(), NodeError> {
+        let own = self.dossier(&stored.key.record_id)?.contact;
+        let Some(contact) = own.or_else(|| self.config.casework.contact.clone()) else {
+            return Ok(());
+        };
+        if stored.contact_sent.as_ref() == Some(&contact) || self.is_quiet(&stored.key)? {
+            return Ok(());
+        }
+        let letter = self.write_to(stored, CaseWhat::Contact(contact.clone()));
+        self.post(&stored.key.agency, &Letter::Case(Box::new(letter)))?;
+        stored.contact_sent = Some(contact);
+        self.tables.cases.put(&stored.id(), stored)
+    }
+
+    /// Takes in a letter about a case. What is not in order is logged with its sender and dropped.
+    pub(crate) fn case_letter(
+        &self,
+        from: &AgencyName,
+        letter: CaseLetter,
+    ) -> Result<(), NodeError> {
+        let Some(mut stored) = self.case_written_about(from, &letter)? else {
+            tracing::warn!(agency = %from, "letter about a case that is not known here; dropped");
+            return Ok(());
+        };
+        // A record that became silent: the other side gets nothing more, and nothing of it is taken.
+        if self.is_quiet(&stored.key)? {
+            return Ok(());
+        }
+        match letter.what {
+            CaseWhat::Said(said) => self.hear(stored, said),
+            CaseWhat::Missing { from } => {
+                let own = stored.case.count(self.side_in(&stored));
+                stored.posted = own.min(from.saturating_sub(1));
+                self.post_sayings(&mut stored)
+            }
+            CaseWhat::Contact(contact) => {
+                stored.their_contact = Some(contact);
+                self.tables.cases.put(&stored.id(), &stored)
+            }
+        }
+    }
+
+    /// The case of a letter: known, or of an own record that the sender's agreement covers. The other
+    /// side may have heard of the match first.
+    fn case_written_about(
+        &self,
+        from: &AgencyName,
+        letter: &CaseLetter,
+    ) -> Result<Option<StoredCase>, NodeError> {
+        let id = CaseId::of(&letter.agreement, letter.yours, letter.mine);
+        if let Some(stored) = self.tables.cases.get(&id)? {
+            let is_theirs = stored.key.agency == *from && stored.own == letter.yours;
+            return Ok(is_theirs.then_some(stored));
+        }
+        let is_party = self.membership(|m| {
+            let served = m.agreements.values().flat_map(|a| &a.served);
+            let mut of_line = served.filter(|s| s.document.line() == letter.agreement);
+            of_line.any(|s| s.members.contains(from))
+        });
+        if !is_party {
+            return Ok(None);
+        }
+        for entry in self.tables.records.iter() {
+            let (record_id, record) = entry?;
+            if record.references.get(&letter.agreement) == Some(&letter.yours) {
+                let key = MatchKey {
+                    agreement: letter.agreement,
+                    record_id,
+                    agency: from.clone(),
+                    reference: letter.mine,
+                };
+                return Ok(Some(StoredCase::new(key, letter.yours, self.clock.now())));
+            }
+        }
+        Ok(None)
+    }
+
+    fn hear(&self, mut stored: StoredCase, said: Said) -> Result<(), NodeError> {
+        let side = self.side_in(&stored).other();
+        let now = self.clock.now();
+        let gap_is_new = stored.early.is_empty();
+        let mut arrived = vec![said];
+        let mut early = std::mem::take(&mut stored.early);
+        let mut wanted = None;
+        while let Some(said) = arrived.pop() {
+            match stored.case.hear(side, &said) {
+                Ok(()) => {
+                    stored.heard_at.insert(said.number, now);
+                    // One that waited may be the next now.
+                    arrived.append(&mut early);
+                }
+                Err(HearError::Repeated) => {}
+                Err(HearError::Early { next }) => {
+                    wanted = Some(next);
+                    if early.len() < MAX_EARLY && !early.contains(&said) {
+                        early.push(said);
+                    }
+                }
+                Err(error) => {
+                    let reference = stored.own.short();
+                    tracing::warn!(agency = %stored.key.agency, %reference, %error, "a saying about a case is refused");
+                }
+            }
+        }
+        stored.early = early;
+        stored.note_round(now);
+        self.tables.cases.put(&stored.id(), &stored)?;
+        match wanted {
+            Some(from) if gap_is_new && !stored.early.is_empty() => {
+                let letter = self.write_to(&stored, CaseWhat::Missing { from });
+                self.post(&stored.key.agency, &Letter::Case(Box::new(letter)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn letter_id(case: &CaseId, from: &AgencyName, number: u32) -> KeyTag {
+    let number = number.to_be_bytes();
+    let parts: [&[u8]; 3] = [&case.0.0, from.as_str().as_bytes(), &number];
+    let digest = crypto::digest("symbolon case letter v1", &parts);
+    let mut id = [0; 16];
+    id.iter_mut()
+        .zip(digest.0)
+        .for_each(|(to, from)| *to = from);
+    KeyTag(id)
+}
