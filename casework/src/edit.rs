@@ -104,7 +104,7 @@ pub enum EditError {
     Value(&'static str, IssueReason),
     #[error("{0} is no column that a record has; the columns are those of `import`")]
     NoField(String),
-    #[error("is empty, so nothing would change; say what to change, see --help")]
+    #[error("the edit names nothing that is to change; --help lists what can be named")]
     Nothing,
 }
 

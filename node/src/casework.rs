@@ -10,13 +10,15 @@
 //! | `audit` | what is written down |
 //! | `cases` | matches that people work on, and the queue |
 //! | `command` | what can be asked |
-//! | `records` | one record with its dossier |
+//! | `records` | records one at a time: edits, history, consent, links, HTCDS |
 
 mod acting;
 mod audit;
 mod cases;
 pub mod command;
 mod records;
+
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -28,16 +30,21 @@ pub use audit::StoredAudit;
 pub use cases::{
     CaseCommand, CaseDetail, CaseLetter, CaseView, QueueEntry, QueueFilter, SaidView, StoredCase,
 };
-pub use records::RecordDetail;
+pub use records::{
+    ChangeReport, HistoryReport, HtcdsExport, HtcdsReport, RecordDetail, StoredVersion, VersionLine,
+};
 
 impl Node {
     /// Carries out what a person asked for in casework.
-    pub(crate) async fn casework(&self, request: CaseworkRequest) -> Result<Value, NodeError> {
+    pub(crate) async fn casework(
+        self: &Arc<Self>,
+        request: CaseworkRequest,
+    ) -> Result<Value, NodeError> {
         let acting = self.acting(&request.by)?;
         let _work = self.work.lock().await;
         match request.command {
             CaseworkCommand::Case(command) => self.case_command(&acting, command),
-            CaseworkCommand::Record(command) => self.record_command(&acting, command),
+            CaseworkCommand::Record(command) => self.record_command(acting, command).await,
         }
     }
 }

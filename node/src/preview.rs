@@ -10,6 +10,7 @@ mod terms;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use symbolon_casework::dossier::Dossier;
 use symbolon_core::agreement::Category;
 use symbolon_core::identity::Name;
 use symbolon_core::linkage::derive::{derive, over_cap};
@@ -18,7 +19,7 @@ use symbolon_core::linkage::schema::KeyKindId;
 
 use crate::csv_file::{self, Entry};
 use crate::error::NodeError;
-use crate::import::read_row;
+use crate::import::{merged_with, read_row};
 use crate::node::Node;
 use crate::records::category_of;
 use crate::reports::FileProblem;
@@ -42,6 +43,8 @@ struct Candidate {
     category: Category,
     agreements: Vec<Name>,
     keys: Vec<(u16, KeyTag)>,
+    /// What is beside the record, if that is there.
+    dossier: Dossier,
     /// None of a record that is not shown.
     shown: Option<Shown>,
 }
@@ -138,6 +141,7 @@ impl Node {
     ) -> Result<Pass, NodeError> {
         let file = csv_file::read(&options.import.file, &options.import.map)?;
         report.unused_columns = file.unused_columns().map(str::to_owned).collect();
+        let columns: BTreeSet<String> = file.columns().iter().cloned().collect();
         let mut pass = Pass::default();
         for item in file {
             report.read += 1;
@@ -154,6 +158,7 @@ impl Node {
                 Ok((record, issues)) => {
                     issues.iter().for_each(|issue| report.unused.add(issue));
                     let told = issues.into_iter().map(|i| told(i, options.show_values));
+                    let record = self.as_imported_over(record, &columns)?;
                     let taken = (row.line, record, told.collect());
                     self.take_candidate(taken, options, named, &mut pass, report)?;
                 }
@@ -173,6 +178,18 @@ impl Node {
             ))),
             _ => Ok(pass),
         }
+    }
+
+    /// The record that an import of this row leaves: edits that the file knows nothing of stay.
+    fn as_imported_over(
+        &self,
+        row: Record,
+        columns: &BTreeSet<String>,
+    ) -> Result<Record, NodeError> {
+        Ok(match self.tables.records.get(&row.record_id)? {
+            Some(old) => merged_with(&old, row, columns).record,
+            None => row,
+        })
     }
 
     fn take_candidate(
@@ -218,6 +235,7 @@ impl Node {
         pass.candidates.push(Candidate {
             line,
             category: category_of(&record),
+            dossier: self.dossier(&record.record_id)?,
             record_id: record.record_id,
             state,
             agreements,
@@ -335,7 +353,9 @@ fn agreements_of(
         let outcome = if !candidate.agreements.contains(&id) {
             Err("the record does not take part in it".to_owned())
         } else {
-            terms.admit(&id, candidate.category)
+            terms
+                .admit(&id, candidate.category)
+                .and_then(|()| terms.consented(&id, &candidate.dossier))
         };
         let outcome = match outcome {
             Ok(()) if !any_key => Err("the record has no key to share".to_owned()),

@@ -142,7 +142,7 @@ impl Imported {
             return;
         }
         let of_column = |column: &&str| extension::name(column) == name;
-        if COLUMNS.iter().any(|column| of_column(column)) {
+        if COLUMNS.iter().any(of_column) {
             return;
         }
         if cell.is_empty() {

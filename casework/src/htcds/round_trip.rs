@@ -178,16 +178,19 @@ fn record() -> impl Strategy<Value = Record> {
     )
 }
 
-fn dossier() -> impl Strategy<Value = Dossier> {
-    let consent = ("[a-z]{1,5}", any::<bool>(), 0..NOW).prop_map(|(purpose, given, at)| Consent {
+fn consent() -> impl Strategy<Value = Consent> {
+    ("[a-z]{1,5}", any::<bool>(), 0..NOW).prop_map(|(purpose, given, at)| Consent {
         purpose: purpose.parse().unwrap(),
         given,
         by: "herself, \"in person\"".parse().unwrap(),
         how: "in writing; read out".parse().unwrap(),
         at,
         noted_by: "ana".parse().unwrap(),
-    });
-    let link = (0..5usize, "[a-z]{1,5}", any::<bool>()).prop_map(|(kind, words, dated)| Link {
+    })
+}
+
+fn link() -> impl Strategy<Value = Link> {
+    (0..5usize, "[a-z]{1,5}", any::<bool>()).prop_map(|(kind, words, dated)| Link {
         number: 0,
         kind: LinkKind::ALL[kind].0,
         role: "associate".parse().unwrap(),
@@ -200,7 +203,10 @@ fn dossier() -> impl Strategy<Value = Dossier> {
         source: dated.then(|| "a; b".parse().unwrap()),
         noted_at: 5,
         noted_by: "ana".parse().unwrap(),
-    });
+    })
+}
+
+fn dossier() -> impl Strategy<Value = Dossier> {
     let words = (
         option::of("[a-z,;]{1,6}"),
         option::of("[a-z ]{0,4}[a-z]"),
@@ -213,8 +219,8 @@ fn dossier() -> impl Strategy<Value = Dossier> {
     );
     let levels = select(["open", "contact", "silent"].as_slice());
     (
-        vec(consent, 0..4),
-        vec(link, 0..4),
+        vec(consent(), 0..4),
+        vec(link(), 0..4),
         words,
         handling,
         times,

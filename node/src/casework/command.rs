@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use symbolon_casework::text::Text;
 
 use super::cases::CaseCommand;
+pub use super::records::{ConsentLine, HtcdsOptions, NewLink, RecordCommand};
 
 /// A request: who asks, and for what.
 #[derive(Clone, Serialize, Deserialize)]
@@ -33,15 +34,4 @@ pub enum CaseworkCommand {
     Case(CaseCommand),
     /// One record.
     Record(RecordCommand),
-}
-
-/// About one record.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(tag = "act", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum RecordCommand {
-    /// Everything about it.
-    Show {
-        /// Its id.
-        record_id: String,
-    },
 }

@@ -139,10 +139,10 @@ Examples:
         after_help = "Examples:\n  symbolon-node case acknowledge 3f2a\n  symbolon-node case confirm 3f2a --reason 'same scar, same school'"
     )]
     Case(CaseTask),
-    /// Show one record with everything that is kept beside it
+    /// Keep records one at a time: show, edit, history, consent, links, HTCDS files
     #[command(
         subcommand,
-        after_help = "Example:\n  symbolon-node record show R-0041"
+        after_help = "Examples:\n  symbolon-node record show R-0041\n  symbolon-node record history R-0041"
     )]
     Record(RecordTask),
     /// List the matches: which agency to telephone about which of your records, and why

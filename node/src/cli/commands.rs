@@ -28,7 +28,7 @@ pub(super) async fn carry_out(
     let command = match task {
         Task::Queue(args) => casework::request(global, args.command()),
         Task::Case(task) => casework::request(global, task.command(global)?),
-        Task::Record(task) => casework::request(global, task.command()),
+        Task::Record(task) => casework::request(global, task.command()?),
         task => command(task, console)?,
     };
     let kind = output::Kind::of(&command, typed);

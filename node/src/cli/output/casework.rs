@@ -17,6 +17,10 @@ pub(in crate::cli) enum Room {
     Case,
     CaseDetail,
     Record,
+    RecordChange,
+    RecordHistory,
+    HtcdsImport,
+    HtcdsExport,
 }
 
 impl Room {
@@ -25,7 +29,13 @@ impl Room {
             CaseworkCommand::Case(CaseCommand::Queue(_)) => Self::Queue,
             CaseworkCommand::Case(CaseCommand::Show { .. }) => Self::CaseDetail,
             CaseworkCommand::Case(_) => Self::Case,
-            CaseworkCommand::Record(RecordCommand::Show { .. }) => Self::Record,
+            CaseworkCommand::Record(command) => match command {
+                RecordCommand::Show { .. } => Self::Record,
+                RecordCommand::History { .. } => Self::RecordHistory,
+                RecordCommand::ImportHtcds(_) => Self::HtcdsImport,
+                RecordCommand::ExportHtcds { .. } => Self::HtcdsExport,
+                _ => Self::RecordChange,
+            },
         }
     }
 }
@@ -36,5 +46,9 @@ pub(super) fn report(console: &mut Console, room: Room, value: Value) -> Result<
         Room::Case => cases::case(console, &parsed(value)?),
         Room::CaseDetail => cases::detail(console, &parsed(value)?),
         Room::Record => records::record(console, &parsed(value)?),
+        Room::RecordChange => records::changed(console, &parsed(value)?),
+        Room::RecordHistory => records::history(console, &parsed(value)?),
+        Room::HtcdsImport => records::imported(console, &parsed(value)?),
+        Room::HtcdsExport => records::exported(console, &value),
     }
 }
