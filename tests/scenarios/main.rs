@@ -30,6 +30,7 @@ mod oracle;
 mod oracle_races;
 mod outages;
 mod preview;
+mod records;
 mod rekey;
 mod support;
 mod walk;

@@ -36,7 +36,7 @@ pub fn check(cells: &Cells) -> Vec<CellProblem> {
             continue;
         };
         for value in values(kind, cell) {
-            if let Some(reason) = wrong(kind, value) {
+            if let Some(reason) = wrong(kind, value).or_else(|| refusal(name, value)) {
                 problems.push(CellProblem {
                     column: name.clone(),
                     value: value.to_owned(),
@@ -46,6 +46,21 @@ pub fn check(cells: &Cells) -> Vec<CellProblem> {
         }
     }
     problems
+}
+
+/// Fields by which a person says yes or no to being in anybody's files.
+const CONSENT: [&str; 2] = ["con_Consent", "vic_AgreementToManagePersonalData"];
+
+/// The standard's yes or no is about no purpose, so it opens and closes nothing here. A no is told, for
+/// whoever imports has to say on what other basis the record is kept.
+fn refusal(name: &str, value: &str) -> Option<String> {
+    let no = ["false", "no", "0"];
+    let refused = no.iter().any(|word| value.eq_ignore_ascii_case(word));
+    (refused && CONSENT.contains(&name)).then(|| {
+        "says that the person did not consent; see what the record is shared under, and its lawful \
+         basis"
+            .to_owned()
+    })
 }
 
 /// The values of a cell: several are separated by semicolons.
@@ -134,6 +149,8 @@ mod tests {
         }
         assert!(told("prs_FirstName", "anything; at all").is_empty());
         assert!(told("con_Interview", "anything").is_empty());
+        assert!(told("con_Consent", "TRUE").is_empty());
+        assert_eq!(told("con_Consent", "FALSE").len(), 1, "a no is told");
         let meant = told("vic_MethodsOfControl", "debt bondage");
         assert_eq!(meant, ["is not a code of the standard; write DebtBondage"]);
     }

@@ -103,8 +103,9 @@ revoked. Stop the node first if it serves.")]
     /// surname, alias, date_of_birth, sex, nationality, address, town, postcode, uprn, phone, email,
     /// nhs_number, ni_number, upn, pnc_id, cro, passport, vehicle, account, category (victim,
     /// missing, suspect, witness or other), risk, case_ref, notes. Several values in a cell are
-    /// separated by semicolons; a date may have its status and source in brackets. Other columns are kept with the record and never used. Importing again replaces
-    /// records of the same id. A row that cannot be read is listed with its line; the others go in.
+    /// separated by semicolons; a date may have its status and source in brackets. Other columns are
+    /// kept with the record and never used. Importing again changes, in records of the same id, the
+    /// columns that the file has. A row that cannot be read is listed with its line; the others go in.
     #[command(after_help = "\
 Examples:
   symbolon-node import records.csv --agreement north-missing-children

@@ -76,7 +76,8 @@ impl Node {
             self.agreement(Some(agreement.as_str()))?;
         }
         let applied = edit.apply(before);
-        let mut after = applied.map_err(|error| NodeError::Request(format!("nothing was changed: {error}")))?;
+        let mut after =
+            applied.map_err(|error| NodeError::Request(format!("nothing was changed: {error}")))?;
         forget_changed(&mut after.dossier, &before.record, &after.record);
         Ok(after)
     }

@@ -104,7 +104,7 @@ pub(in crate::cli) struct EditArgs {
     /// The record
     #[arg(value_name = "RECORD_ID")]
     record_id: String,
-    /// Replace a column; several values are separated by semicolons, none empties it
+    /// Replace a column; several values are separated by semicolons, COLUMN= empties it
     #[arg(long, value_name = "COLUMN=VALUES", value_parser = cell)]
     set: Vec<Cell>,
     /// Add a value to a column
@@ -412,9 +412,23 @@ mod tests {
     #[test]
     fn an_edit_says_what_was_typed_and_nothing_else() {
         let args = [
-            "edit", "R-1", "--set", "surname=Nowak; Kowalska", "--set", "notes=", "--add",
-            "phone=1=2", "--no-agreement", "--level", "silent", "--handling", "none", "--review",
-            "2027-03-31", "--open-field", "none",
+            "edit",
+            "R-1",
+            "--set",
+            "surname=Nowak; Kowalska",
+            "--set",
+            "notes=",
+            "--add",
+            "phone=1=2",
+            "--no-agreement",
+            "--level",
+            "silent",
+            "--handling",
+            "none",
+            "--review",
+            "2027-03-31",
+            "--open-field",
+            "none",
         ];
         let Some(RecordCommand::Edit { record_id, edit }) = typed(&args) else {
             panic!("an edit");
@@ -440,11 +454,38 @@ mod tests {
             &["edit", "R-1", "--agreement", "a", "--no-agreement"][..],
             &["edit", "R-1", "--set", "surname"],
             &["edit", "R-1", "--handling", "9ZZ"],
-            &["edit", "R-1", "--open-field", "none", "--open-field", "alias"],
+            &[
+                "edit",
+                "R-1",
+                "--open-field",
+                "none",
+                "--open-field",
+                "alias",
+            ],
             &["consent", "R-1", "--for", "x", "--by", "her", "--how", "so"],
-            &["consent", "R-1", "--for", "x", "--by", "her", "--how", "so", "--given", "--withdrawn"],
+            &[
+                "consent",
+                "R-1",
+                "--for",
+                "x",
+                "--by",
+                "her",
+                "--how",
+                "so",
+                "--given",
+                "--withdrawn",
+            ],
             &["link", "R-1", "--role", "twin"],
-            &["link", "R-1", "--role", "twin", "--to-record", "R-2", "--to", "her"],
+            &[
+                "link",
+                "R-1",
+                "--role",
+                "twin",
+                "--to-record",
+                "R-2",
+                "--to",
+                "her",
+            ],
             &["export"],
         ] {
             assert!(typed(bad).is_none(), "{bad:?}");
@@ -452,7 +493,17 @@ mod tests {
         // The controls.
         for good in [
             &["edit", "R-1", "--agreement", "a", "--agreement", "b"][..],
-            &["consent", "R-1", "--for", "x", "--by", "her", "--how", "so", "--withdrawn"],
+            &[
+                "consent",
+                "R-1",
+                "--for",
+                "x",
+                "--by",
+                "her",
+                "--how",
+                "so",
+                "--withdrawn",
+            ],
             &["link", "R-1", "--role", "twin", "--to-record", "R-2"],
             &["export", "--htcds", "--format", "json", "--record", "R-1"],
         ] {
