@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use symbolon_core::identity::Name;
 use thiserror::Error;
 
+use crate::link::Link;
 use crate::text::Text;
 
 /// What another agency learns of a record by a match.
@@ -211,6 +212,8 @@ pub struct Dossier {
     pub retention: Retention,
     /// What HTCDS has and the record has no column for, by HTCDS name.
     pub htcds: std::collections::BTreeMap<String, String>,
+    /// Persons, objects, locations, events and organisations that it is linked with.
+    pub links: Vec<Link>,
 }
 
 impl Dossier {
@@ -221,6 +224,60 @@ impl Dossier {
         let mut of_purpose =
             lines.filter(|line| line.purpose.as_str().eq_ignore_ascii_case(purpose));
         of_purpose.next().is_some_and(|line| line.given)
+    }
+
+    /// Whether the record is kept because the person consented. Every basis that has the word counts,
+    /// `explicit consent` too: to ask once too often is the smaller fault.
+    #[must_use]
+    pub fn rests_on_consent(&self) -> bool {
+        let basis = self.lawful_basis.as_ref().map(Text::as_str);
+        let words = basis
+            .unwrap_or_default()
+            .split(|c: char| !c.is_alphanumeric());
+        let mut words = words.map(str::to_lowercase);
+        words.any(|word| word == "consent")
+    }
+
+    /// Whether the record may be shared for any of these purposes. One that rests on consent may only
+    /// if the ledger has consent for one of them; another basis, as for a child at risk, needs no
+    /// ledger.
+    #[must_use]
+    pub fn may_be_shared_for(&self, purposes: &[String]) -> bool {
+        !self.rests_on_consent() || purposes.iter().any(|purpose| self.consents_to(purpose))
+    }
+}
+
+impl fmt::Display for Regime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::UkGdpr => "uk-gdpr",
+            Self::LawEnforcement => "law-enforcement",
+        })
+    }
+}
+
+/// A word that is none of those there are.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("is none of: {0}")]
+pub struct UnknownWord(&'static str);
+
+impl FromStr for Regime {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        let all = [Self::UkGdpr, Self::LawEnforcement];
+        let found = all.into_iter().find(|regime| regime.to_string() == word);
+        found.ok_or(UnknownWord("uk-gdpr, law-enforcement"))
+    }
+}
+
+impl FromStr for Level {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        let all = [Self::Open, Self::Contact, Self::Silent];
+        let found = all.into_iter().find(|level| level.to_string() == word);
+        found.ok_or(UnknownWord("open, contact, silent"))
     }
 }
 
@@ -260,5 +317,47 @@ mod tests {
         assert!(!dossier.consents_to("research"));
         dossier.consents.push(line("housing", false, 3));
         assert!(!dossier.consents_to("housing"));
+    }
+
+    #[test]
+    fn only_what_rests_on_consent_needs_the_ledger() {
+        let purposes = ["safeguarding".to_owned(), "housing".to_owned()];
+        let mut dossier = Dossier::default();
+        assert!(dossier.may_be_shared_for(&purposes));
+        for (basis, rests) in [
+            ("consent", true),
+            ("Explicit consent, Article 9(2)(a)", true),
+            ("vital interests", false),
+            ("public task", false),
+        ] {
+            dossier.lawful_basis = basis.parse().ok();
+            assert_eq!(dossier.rests_on_consent(), rests, "{basis}");
+            assert_eq!(dossier.may_be_shared_for(&purposes), !rests, "{basis}");
+        }
+        dossier.lawful_basis = "consent".parse().ok();
+        dossier.consents.push(Consent {
+            purpose: "housing".parse().unwrap(),
+            given: true,
+            by: "herself".parse().unwrap(),
+            how: "in writing".parse().unwrap(),
+            at: 1,
+            noted_by: "ana".parse().unwrap(),
+        });
+        assert!(
+            dossier.may_be_shared_for(&purposes),
+            "one purpose is enough"
+        );
+        assert!(!dossier.may_be_shared_for(&purposes[..1]));
+    }
+
+    #[test]
+    fn words_of_regimes_and_levels_are_read() {
+        for word in ["uk-gdpr", "law-enforcement"] {
+            assert_eq!(word.parse::<Regime>().unwrap().to_string(), word);
+        }
+        for word in ["open", "contact", "silent"] {
+            assert_eq!(word.parse::<Level>().unwrap().to_string(), word);
+        }
+        assert!("secret".parse::<Level>().is_err());
     }
 }

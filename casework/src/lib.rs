@@ -10,7 +10,13 @@
 //! | [`audit`] | what is written down of every act |
 //! | [`clock`] | by when a case wants an answer |
 //! | [`disclosure`] | what is asked of the other agency, and what leaves |
+//! | [`day`] | a day, as people type it |
 //! | [`dossier`] | what is kept beside a record: handling, consent, retention |
+//! | [`edit`] | what a person changes in a record |
+//! | [`htcds`] | the Human Trafficking Case Data Standard: fields, code lists, CSV and JSON |
+//! | [`link`] | persons, objects, locations, events and organisations beside a record |
+//! | [`merge`] | what an import does to a record that was edited |
+//! | [`state`] | a record with all that is beside it, and what differs between two |
 //! | [`lifecycle`] | what two agencies say about a match, and where that leaves it |
 //! | [`parcel`] | attachments in chunks |
 //! | [`text`] | words that people type, bounded and safe to show |
@@ -18,8 +24,14 @@
 pub mod acting;
 pub mod audit;
 pub mod clock;
+pub mod day;
 pub mod disclosure;
 pub mod dossier;
+pub mod edit;
+pub mod htcds;
 pub mod lifecycle;
+pub mod link;
+pub mod merge;
 pub mod parcel;
+pub mod state;
 pub mod text;

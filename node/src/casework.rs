@@ -13,7 +13,7 @@
 //! | `counterpart` | with whom a case is |
 //! | `disclosure` | what is asked, released, refused, received |
 //! | `parcels` | attachments |
-//! | `records` | one record with its dossier |
+//! | `records` | records one at a time: edits, history, consent, links, HTCDS |
 
 mod acting;
 mod audit;
@@ -23,6 +23,8 @@ mod counterpart;
 mod disclosure;
 mod parcels;
 mod records;
+
+use std::sync::Arc;
 
 use serde_json::Value;
 use symbolon_casework::acting::Acting;
@@ -44,23 +46,32 @@ pub use parcels::{
     AttachmentCommand, AttachmentView, ChunkKey, ParcelLetter, SavedAttachment, StoredIncoming,
     StoredOutgoing,
 };
-pub use records::RecordDetail;
+pub use records::{
+    ChangeReport, HistoryReport, HtcdsExport, HtcdsReport, RecordDetail, StoredVersion, VersionLine,
+};
 
 impl Node {
     /// Carries out what a person asked for in casework.
-    pub(crate) async fn casework(&self, request: CaseworkRequest) -> Result<Value, NodeError> {
+    pub(crate) async fn casework(
+        self: &Arc<Self>,
+        request: CaseworkRequest,
+    ) -> Result<Value, NodeError> {
         let acting = self.acting(&request.by)?;
         self.act(&acting, request.command).await
     }
 
     /// The same for somebody whom the caller knows: what a console calls.
-    pub async fn act(&self, acting: &Acting, command: CaseworkCommand) -> Result<Value, NodeError> {
+    pub async fn act(
+        self: &Arc<Self>,
+        acting: &Acting,
+        command: CaseworkCommand,
+    ) -> Result<Value, NodeError> {
         let _work = self.work.lock().await;
         match command {
             CaseworkCommand::Case(command) => self.case_command(acting, command),
-            CaseworkCommand::Record(command) => self.record_command(acting, command),
             CaseworkCommand::Attachment(command) => self.attachment_command(acting, command),
             CaseworkCommand::Disclosure(command) => self.disclosure_command(acting, command),
+            CaseworkCommand::Record(command) => self.record_command(acting, command).await,
         }
     }
 }

@@ -52,7 +52,7 @@ pub const COLUMNS: [&str; 26] = [
 pub const RECORD_ID: &str = "record_id";
 
 /// Longest record id, in bytes: ids are keys of the vault and of the set of seen ids.
-const MAX_RECORD_ID_BYTES: usize = 256;
+pub(crate) const MAX_RECORD_ID_BYTES: usize = 256;
 
 /// Why a file cannot be imported at all.
 ///

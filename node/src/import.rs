@@ -1,12 +1,14 @@
 //! Import: from a file of the CSV contract to records in the vault and rows that wait.
 //!
-//! Importing a file again changes nothing; a changed row replaces the record. What cannot be used is
-//! told by line and column, and the rest goes in. A kill in between leaves whole records only; the
+//! Importing a file again changes nothing; a changed row replaces the columns that the file has, and the
+//! record as it was becomes a version. An edit made by hand stays as long as the file says what it said
+//! before (`symbolon_casework::merge`). What cannot be used is told by line and column, and the rest goes in. A kill in between leaves whole records only; the
 //! mark `importing` makes the next start count the keys anew and bring every record in line.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use symbolon_casework::merge::{Merged, merge};
 use symbolon_core::identity::Name;
 use symbolon_core::linkage::record::Record;
 use symbolon_core::linkage::record::{Issue, IssueReason};
@@ -21,7 +23,7 @@ use crate::reports::{FileProblem, ImportReport, Progress, ProgressSink, Withdraw
 use crate::tables::StoredRecord;
 use crate::tokenise::Done;
 
-const IMPORTING: &str = "importing";
+pub(crate) const IMPORTING: &str = "importing";
 /// Records between two steps of progress.
 const PROGRESS_EVERY: u64 = 100;
 
@@ -78,6 +80,7 @@ impl Node {
         let mut crossed = Crossed::new();
         let (mut seen, mut touched) = (BTreeSet::new(), Vec::new());
         let mut unreadable = false;
+        let columns: BTreeSet<String> = file.columns().iter().cloned().collect();
         for item in file {
             report.found.read += 1;
             match item? {
@@ -91,7 +94,8 @@ impl Node {
                     let taken = self.take_row(&row, options, &mut report);
                     let Some(record) = taken else { continue };
                     let id = record.record_id.clone();
-                    if self.keep_record(record, named.as_deref(), &mut report, &mut crossed)? {
+                    let row = (row.line, record, &columns);
+                    if self.keep_record(row, named.as_deref(), &mut report, &mut crossed)? {
                         touched.push(id);
                     }
                 }
@@ -180,7 +184,7 @@ impl Node {
     /// Puts a record into the vault unless it is there already; gives whether anything changed.
     fn keep_record(
         &self,
-        record: Record,
+        (line, record, columns): (u64, Record, &BTreeSet<String>),
         named: Option<&[Name]>,
         report: &mut ImportReport,
         crossed: &mut Crossed,
@@ -196,15 +200,31 @@ impl Node {
                 report.agreements.push(agreement.to_string());
             }
         }
-        match old {
-            Some(old) if old.record == record && old.agreements == agreements => {
-                report.found.unchanged += 1;
-                return Ok(false);
-            }
-            Some(_) => report.found.changed += 1,
-            None => report.found.new += 1,
+        let Some(old) = old else {
+            report.found.new += 1;
+            self.put_record(record, None, agreements, crossed)?;
+            return Ok(true);
+        };
+        let merged = merged_with(&old, record, columns);
+        report.edits_kept += u64::from(!merged.kept.is_empty());
+        for column in &merged.replaced {
+            report.warnings.push(FileProblem {
+                line,
+                column: Some(column.clone()),
+                reason: format!(
+                    "was edited here, and the file says something new: the file's value was taken, \
+                     the edit is in `record history {}`",
+                    old.record.record_id
+                ),
+            });
         }
-        self.put_record(record, agreements, crossed)?;
+        if old.record == merged.record && old.agreements == agreements {
+            report.found.unchanged += 1;
+            self.keep_as_imported(&old.record.record_id, merged.as_imported)?;
+            return Ok(false);
+        }
+        report.found.changed += 1;
+        self.import_over(&old, merged, agreements, crossed)?;
         Ok(true)
     }
 
@@ -253,6 +273,10 @@ impl Node {
             for (kind, number) in &stored.left_out {
                 let kind = self.kind_name(*kind);
                 report.found.leave_out(kind, u64::from(*number));
+            }
+            for agreement in self.without_consent(&stored, &audiences)? {
+                let without = report.without_consent.entry(agreement.to_string());
+                *without.or_insert(0) += 1;
             }
             for (kind, tag) in &stored.keys {
                 let kept_back = match self.fate(*kind, tag, 0)? {
@@ -357,6 +381,12 @@ impl Node {
         report.waiting = self.tables.withdrawals.len() as u64;
         Ok(report)
     }
+}
+
+/// A known record and a row about it, as one.
+pub(crate) fn merged_with(old: &StoredRecord, row: Record, columns: &BTreeSet<String>) -> Merged {
+    let has = |column: &str| columns.contains(column);
+    merge(&old.record, old.as_imported.as_ref(), row, &has)
 }
 
 /// A row as a record, with the values that make no key; or why it is skipped.

@@ -10,6 +10,7 @@ mod terms;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use symbolon_casework::dossier::Dossier;
 use symbolon_core::agreement::Category;
 use symbolon_core::identity::Name;
 use symbolon_core::linkage::derive::Derived;
@@ -17,7 +18,7 @@ use symbolon_core::linkage::record::{Issue, Record};
 
 use crate::csv_file::{self, Entry};
 use crate::error::NodeError;
-use crate::import::read_row;
+use crate::import::{merged_with, read_row};
 use crate::linkage::Linkage;
 use crate::node::Node;
 use crate::records::{Fate, Tagged, category_of};
@@ -36,6 +37,8 @@ struct Candidate {
     keys: Vec<(u16, KeyTag)>,
     /// What the schema's bounds leave out.
     left_out: Vec<(u16, u32)>,
+    /// What is beside the record, if that is there.
+    dossier: Dossier,
     /// None of a record that is not shown.
     shown: Option<Shown>,
 }
@@ -137,6 +140,7 @@ impl Node {
         report.unused_columns = file.unused_columns().map(str::to_owned).collect();
         // As an import would read the nicknames now.
         let linkage = Linkage::load(self.schema, &self.config)?;
+        let columns: BTreeSet<String> = file.columns().iter().cloned().collect();
         let mut pass = Pass::default();
         for item in file {
             report.found.read += 1;
@@ -155,6 +159,7 @@ impl Node {
                         .iter()
                         .for_each(|issue| report.found.unused.add(issue));
                     let told = issues.into_iter().map(|i| told(i, options.show_values));
+                    let record = self.as_imported_over(record, &columns)?;
                     let derived = linkage.keys(&record);
                     let taken = (row.line, record, derived, told.collect());
                     self.take_candidate(taken, options, named, &mut pass, report)?;
@@ -175,6 +180,18 @@ impl Node {
             ))),
             _ => Ok(pass),
         }
+    }
+
+    /// The record that an import of this row leaves: edits that the file knows nothing of stay.
+    fn as_imported_over(
+        &self,
+        row: Record,
+        columns: &BTreeSet<String>,
+    ) -> Result<Record, NodeError> {
+        Ok(match self.tables.records.get(&row.record_id)? {
+            Some(old) => merged_with(&old, row, columns).record,
+            None => row,
+        })
     }
 
     fn take_candidate(
@@ -222,6 +239,7 @@ impl Node {
         pass.candidates.push(Candidate {
             line,
             category: category_of(&record),
+            dossier: self.dossier(&record.record_id)?,
             record_id: record.record_id,
             state,
             agreements,
@@ -332,7 +350,9 @@ fn agreements_of(
         let outcome = if !candidate.agreements.contains(&id) {
             Err("the record does not take part in it".to_owned())
         } else {
-            terms.admit(&id, candidate.category)
+            terms
+                .admit(&id, candidate.category)
+                .and_then(|()| terms.consented(&id, &candidate.dossier))
         };
         let outcome = match outcome {
             Ok(()) if !any_key => Err("the record has no key to share".to_owned()),

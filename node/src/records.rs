@@ -54,6 +54,8 @@ pub(crate) struct Audience {
     pub epoch: AgreementEpoch,
     /// Categories of our records that take part.
     pub shares: BTreeSet<Category>,
+    /// For what: consent is asked for these.
+    pub purposes: Vec<String>,
 }
 
 impl Audience {
@@ -103,6 +105,7 @@ impl Node {
                     agreement: epoch.document.line(),
                     epoch: epoch.id,
                     shares: epoch.document.shared_by(&self.identity.agency),
+                    purposes: epoch.document.purposes.clone(),
                 })
                 .collect()
         })
@@ -121,10 +124,26 @@ impl Node {
         held_back.map(|audience| &audience.id).collect()
     }
 
+    /// Agreements that a record names, and that nobody consented to a purpose of, where it rests on
+    /// consent.
+    pub(crate) fn without_consent<'a>(
+        &self,
+        stored: &StoredRecord,
+        audiences: &'a [Audience],
+    ) -> Result<BTreeSet<&'a Name>, NodeError> {
+        let dossier = self.dossier(&stored.record.record_id)?;
+        let named = audiences
+            .iter()
+            .filter(|a| stored.agreements.contains(&a.id));
+        let without = named.filter(|a| !dossier.may_be_shared_for(&a.purposes));
+        Ok(without.map(|audience| &audience.id).collect())
+    }
+
     /// Puts a record in place of its older version, if any, and counts its keys.
     pub(crate) fn put_record(
         &self,
         record: Record,
+        as_imported: Option<Record>,
         agreements: Vec<Name>,
         crossed: &mut Crossed,
     ) -> Result<(), NodeError> {
@@ -148,6 +167,7 @@ impl Node {
             left_out,
             rows: old.map(|old| old.rows).unwrap_or_default(),
             imported_at: self.clock.now(),
+            as_imported,
         };
         self.tables.records.put(&id, &stored)?;
         if replaces {
@@ -163,7 +183,7 @@ impl Node {
         crossed: &mut Crossed,
     ) -> Result<Option<u64>, NodeError> {
         let id = id.to_owned();
-        let Some(stored) = self.tables.records.get(&id)? else {
+        let Some(mut stored) = self.tables.records.get(&id)? else {
             return Ok(None);
         };
         // Withdrawals first: a crash in between withdraws a record that is still listed, which the
@@ -179,6 +199,10 @@ impl Node {
         for reference in stored.references.values() {
             self.tables.reference_owners.remove(reference)?;
         }
+        // Without its ledger it must not be shared again, should a kill come in between.
+        stored.agreements.clear();
+        self.tables.records.put(&id, &stored)?;
+        self.forget_beside(&id)?;
         self.tables.records.remove(&id)?;
         self.compare_anew(&id)?;
         Ok(Some(ended))
@@ -275,8 +299,11 @@ impl Node {
     ) -> Result<BTreeSet<WantedRow>, NodeError> {
         let mut wanted = BTreeSet::new();
         let epochs = self.row_epochs()?;
+        let dossier = self.dossier(&stored.record.record_id)?;
         for audience in audiences {
-            if !stored.agreements.contains(&audience.id) || !audience.takes(&stored.record) {
+            let takes_part =
+                stored.agreements.contains(&audience.id) && audience.takes(&stored.record);
+            if !takes_part || !dossier.may_be_shared_for(&audience.purposes) {
                 continue;
             }
             for (kind, tag) in &stored.keys {
@@ -424,6 +451,8 @@ impl Node {
                         .is_some_and(|row| row.registered),
                 );
             }
+            let mut held_back = self.held_back(&stored, &audiences);
+            held_back.extend(self.without_consent(&stored, &audiences)?);
             let record = &stored.record;
             let name = record.given_names.iter().chain(&record.surname);
             views.push(RecordView {
@@ -431,11 +460,7 @@ impl Node {
                 date_of_birth: record.date_of_birth.join("; "),
                 category: record.category.map(|category| category.to_string()),
                 agreements: stored.agreements.iter().map(Name::to_string).collect(),
-                held_back: self
-                    .held_back(&stored, &audiences)
-                    .into_iter()
-                    .map(Name::to_string)
-                    .collect(),
+                held_back: held_back.into_iter().map(Name::to_string).collect(),
                 linkage_keys: stored.keys.len() as u64,
                 rows,
                 matches: matches.get(&id).copied().unwrap_or(0),

@@ -114,6 +114,12 @@ pub struct ImportReport {
     /// Records that an agreement's record roles keep out of it, by agreement.
     #[serde(default)]
     pub held_back: BTreeMap<String, u64>,
+    /// Records that rest on consent and are kept out of an agreement for want of it, by agreement.
+    #[serde(default)]
+    pub without_consent: BTreeMap<String, u64>,
+    /// Records with edits that stay, since the file says what it said before.
+    #[serde(default)]
+    pub edits_kept: u64,
     /// Rows registered at the hub by this import.
     pub rows_registered: u64,
     /// Rows withdrawn from the hub by this import.

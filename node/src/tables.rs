@@ -25,7 +25,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::casework::{
     ChunkKey, ReceivedKey, RequestKey, StoredAsked, StoredAudit, StoredCase, StoredIncoming,
-    StoredOutgoing, StoredReceived, StoredRequest,
+    StoredOutgoing, StoredReceived, StoredRequest, StoredVersion,
 };
 use crate::comparison::{ComparisonEntry, Spent, StoredAsk, StoredComparison, StoredRefusal};
 use crate::custodian::gate::LedgerEntry;
@@ -139,6 +139,9 @@ pub struct StoredRecord {
     /// Its rows, waiting or registered.
     pub rows: Vec<Handle>,
     pub imported_at: i64,
+    /// As the last file had it, where it was edited since.
+    #[serde(default)]
+    pub as_imported: Option<Record>,
 }
 
 /// A row that is, or shall be, at the hub.
@@ -280,6 +283,10 @@ pub struct Tables {
     pub comparison_log: Table<u64, ComparisonEntry>,
     /// What is kept beside a record, by its id.
     pub dossiers: Table<String, Dossier>,
+    /// Earlier states of records, by record and number; kept until the record is erased.
+    pub versions: Table<(String, u64), StoredVersion>,
+    /// A record -> the records whose links name it.
+    pub links_to: Table<String, BTreeSet<String>>,
     pub cases: Table<CaseId, StoredCase>,
     /// Matches whose cases are to be looked at.
     pub case_due: Table<MatchKey, ()>,
@@ -339,6 +346,8 @@ impl Tables {
             comparison_refusals: vault.table("comparison-refusals")?,
             comparison_log: vault.table("comparison-log")?,
             dossiers: vault.table("dossiers")?,
+            versions: vault.table("versions")?,
+            links_to: vault.table("links-to")?,
             cases: vault.table("cases")?,
             case_due: vault.table("case-due")?,
             audit: vault.table("audit")?,

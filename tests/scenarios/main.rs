@@ -37,6 +37,7 @@ mod oracle_races;
 mod outages;
 mod parcels;
 mod preview;
+mod records;
 mod rekey;
 mod schemas;
 mod support;

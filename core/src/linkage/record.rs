@@ -7,6 +7,7 @@
 //!
 //! `Debug` prints the record's id alone: records must not reach a log by accident.
 
+mod columns;
 mod issue;
 mod validate;
 

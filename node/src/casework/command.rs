@@ -6,6 +6,7 @@ use symbolon_casework::text::Text;
 use super::cases::CaseCommand;
 pub use super::disclosure::DisclosureCommand;
 pub use super::parcels::AttachmentCommand;
+pub use super::records::{ConsentLine, HtcdsOptions, NewLink, RecordCommand};
 
 /// A request: who asks, and for what.
 #[derive(Clone, Serialize, Deserialize)]
@@ -39,15 +40,4 @@ pub enum CaseworkCommand {
     Attachment(AttachmentCommand),
     /// Disclosures.
     Disclosure(DisclosureCommand),
-}
-
-/// About one record.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(tag = "act", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum RecordCommand {
-    /// Everything about it.
-    Show {
-        /// Its id.
-        record_id: String,
-    },
 }

@@ -104,8 +104,9 @@ revoked. Stop the node first if it serves.")]
     /// surname, alias, date_of_birth, sex, multiple_birth, nationality, address, town, postcode, uprn,
     /// phone, email, nhs_number, ni_number, upn, pnc_id, cro, passport, vehicle, account, category (victim,
     /// missing, suspect, witness or other), risk, case_ref, notes. Several values in a cell are
-    /// separated by semicolons; a date may have its status and source in brackets. Other columns are kept with the record and never used. Importing again replaces
-    /// records of the same id. A row that cannot be read is listed with its line; the others go in.
+    /// separated by semicolons; a date may have its status and source in brackets. Other columns are
+    /// kept with the record and never used. Importing again changes, in records of the same id, the
+    /// columns that the file has. A row that cannot be read is listed with its line; the others go in.
     #[command(after_help = "\
 Examples:
   symbolon-node import records.csv --agreement north-missing-children
@@ -140,10 +141,10 @@ Examples:
         after_help = "Examples:\n  symbolon-node case acknowledge 3f2a\n  symbolon-node case confirm 3f2a --reason 'same scar, same school'"
     )]
     Case(CaseTask),
-    /// Show one record with everything that is kept beside it
+    /// Keep records one at a time: show, edit, history, consent, links, HTCDS files
     #[command(
         subcommand,
-        after_help = "Example:\n  symbolon-node record show R-0041"
+        after_help = "Examples:\n  symbolon-node record show R-0041\n  symbolon-node record history R-0041"
     )]
     Record(RecordTask),
     /// Ask the other agency of a case for fields of its record; release or refuse what it asks for

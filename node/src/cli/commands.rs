@@ -29,7 +29,7 @@ pub(super) async fn carry_out(
     let command = match task {
         Task::Queue(args) => casework::request(global, args.command()),
         Task::Case(task) => casework::request(global, task.command(global)?),
-        Task::Record(task) => casework::request(global, task.command()),
+        Task::Record(task) => casework::request(global, task.command()?),
         Task::Attachment(task) => casework::request(global, task.command()?),
         Task::Disclosure(task) => casework::request(global, task.command()),
         task => command(task, console)?,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use symbolon_casework::dossier::Dossier;
 use symbolon_core::agreement::{Category, Document};
 use symbolon_core::identity::{AgencyName, Name};
 
@@ -39,6 +40,15 @@ impl<'a> Terms<'a> {
         let told = self.judge(id, category);
         self.told.insert(place, told.clone());
         told
+    }
+
+    /// Whether somebody consented to a purpose of the agreement, where the record rests on consent.
+    pub(super) fn consented(&self, id: &Name, dossier: &Dossier) -> Result<(), String> {
+        let mut served = self.audiences.iter().filter(|a| a.id == *id);
+        if served.any(|audience| dossier.may_be_shared_for(&audience.purposes)) {
+            return Ok(());
+        }
+        Err("it rests on consent, and nobody consented to a purpose of this agreement".to_owned())
     }
 
     fn judge(&self, id: &Name, category: Category) -> Result<(), String> {

@@ -24,6 +24,10 @@ pub(in crate::cli) enum Room {
     Record,
     Attachment(attachment::Report),
     Disclosure(disclosure::Report),
+    RecordChange,
+    RecordHistory,
+    HtcdsImport,
+    HtcdsExport,
 }
 
 impl Room {
@@ -32,7 +36,6 @@ impl Room {
             CaseworkCommand::Case(CaseCommand::Queue(_)) => Self::Queue,
             CaseworkCommand::Case(CaseCommand::Show { .. }) => Self::CaseDetail,
             CaseworkCommand::Case(_) => Self::Case,
-            CaseworkCommand::Record(RecordCommand::Show { .. }) => Self::Record,
             CaseworkCommand::Attachment(command) => Self::Attachment(match command {
                 AttachmentCommand::List { .. } => attachment::Report::List,
                 AttachmentCommand::Save { .. } => attachment::Report::Saved,
@@ -49,6 +52,13 @@ impl Room {
                 | DisclosureCommand::Refuse { .. }
                 | DisclosureCommand::Countersign { .. } => disclosure::Report::One,
             }),
+            CaseworkCommand::Record(command) => match command {
+                RecordCommand::Show { .. } => Self::Record,
+                RecordCommand::History { .. } => Self::RecordHistory,
+                RecordCommand::ImportHtcds(_) => Self::HtcdsImport,
+                RecordCommand::ExportHtcds { .. } => Self::HtcdsExport,
+                _ => Self::RecordChange,
+            },
         }
     }
 }
@@ -61,5 +71,9 @@ pub(super) fn report(console: &mut Console, room: Room, value: Value) -> Result<
         Room::Record => records::record(console, &parsed(value)?),
         Room::Attachment(report) => attachment::report(console, &report, value),
         Room::Disclosure(report) => disclosure::report(console, &report, value),
+        Room::RecordChange => records::changed(console, &parsed(value)?),
+        Room::RecordHistory => records::history(console, &parsed(value)?),
+        Room::HtcdsImport => records::imported(console, &parsed(value)?),
+        Room::HtcdsExport => records::exported(console, &value),
     }
 }

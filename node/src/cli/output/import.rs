@@ -85,6 +85,18 @@ fn import_sentences(report: &ImportReport, imported: u64) -> Vec<String> {
         ));
     }
     sentences.extend(notes(&report.found.notes));
+    for (agreement, records) in &report.without_consent {
+        sentences.push(format!(
+            "Held back from {agreement} because nobody consented to a purpose of it: {}.",
+            count(*records, "record")
+        ));
+    }
+    if report.edits_kept > 0 {
+        sentences.push(format!(
+            "Edits made here stay in {}: the file says there what it said before.",
+            count(report.edits_kept, "record")
+        ));
+    }
     sentences.extend(waiting(
         "key",
         report.waiting,
