@@ -9,9 +9,11 @@
 //! | [`acting`] | who acts: roles, what each may do, purpose and reason |
 //! | [`audit`] | what is written down of every act |
 //! | [`dossier`] | what is kept beside a record: handling, consent, retention |
+//! | [`missing`] | going missing: episodes, the watch, the interview on return |
 //! | [`text`] | words that people type, bounded and safe to show |
 
 pub mod acting;
 pub mod audit;
 pub mod dossier;
+pub mod missing;
 pub mod text;
