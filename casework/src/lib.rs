@@ -10,10 +10,12 @@
 //! | [`audit`] | what is written down of every act |
 //! | [`dossier`] | what is kept beside a record: handling, consent, retention |
 //! | [`missing`] | going missing: episodes, the watch, the interview on return |
+//! | [`network`] | what joins records: shared phones, vehicles, addresses, accounts |
 //! | [`text`] | words that people type, bounded and safe to show |
 
 pub mod acting;
 pub mod audit;
 pub mod dossier;
 pub mod missing;
+pub mod network;
 pub mod text;
