@@ -78,6 +78,17 @@ pub enum MissingError {
     Full,
 }
 
+/// A level of risk in the College of Policing's words.
+#[must_use]
+pub fn risk_words(risk: Risk) -> &'static str {
+    match risk {
+        Risk::VeryLow => "very low",
+        Risk::Low => "low",
+        Risk::Medium => "medium",
+        Risk::High => "high",
+    }
+}
+
 /// What an open episode asks of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch<'a> {

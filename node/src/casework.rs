@@ -9,12 +9,18 @@
 //! | `acting` | who acts |
 //! | `audit` | what is written down |
 //! | `command` | what can be asked |
+//! | `missing` | who is missing, and the interview on return |
 //! | `records` | one record with its dossier |
+//! | `watch` | how a record takes part while its person is missing |
 
 mod acting;
 mod audit;
 pub mod command;
+mod missing;
 mod records;
+mod watch;
+
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -23,15 +29,24 @@ use crate::node::Node;
 use command::{CaseworkCommand, CaseworkRequest};
 
 pub use audit::StoredAudit;
+pub use missing::{
+    EpisodeView, HistoryView, InterviewView, MissingDetail, MissingReport, MissingView,
+};
 pub use records::RecordDetail;
+pub(crate) use watch::Part;
 
 impl Node {
     /// Carries out what a person asked for in casework.
-    pub(crate) async fn casework(&self, request: CaseworkRequest) -> Result<Value, NodeError> {
+    pub(crate) async fn casework(
+        self: &Arc<Self>,
+        request: CaseworkRequest,
+    ) -> Result<Value, NodeError> {
         let acting = self.acting(&request.by)?;
-        let _work = self.work.lock().await;
+        let work = self.work.lock().await;
         match request.command {
             CaseworkCommand::Record(command) => self.record_command(&acting, command),
+            // It sends, and lets others work meanwhile.
+            CaseworkCommand::Missing(command) => self.missing_command(&acting, command, work).await,
         }
     }
 }

@@ -52,6 +52,8 @@ pub struct NodeConfig {
     pub tokenising: Tokenising,
     /// What imported records take part in.
     pub sharing: Sharing,
+    /// Who is told of a missing person.
+    pub missing: Missing,
     /// How much is compared with other nodes.
     pub comparison: Comparison,
     /// What this node does as a custodian.
@@ -120,6 +122,15 @@ pub struct Sharing {
     /// Agreements for newly imported records, unless `--agreement` says otherwise. Empty: nothing
     /// leaves the node.
     pub default_agreements: Vec<String>,
+}
+
+/// Who is told of a missing person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Missing {
+    /// Agreements in which the record of a missing person takes part while the person is missing,
+    /// beside its own, unless `--agreement` says otherwise.
+    pub agreements: Vec<String>,
 }
 
 /// How much is compared with other nodes.

@@ -12,6 +12,7 @@
 //! | [`enrolment`], [`membership`], [`custodian`], [`custody`], [`oracle`] | invitation, roster, agreements, share of the key and its life, evaluations |
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
 //! | [`preview`] | what an import would share, before it does |
+//! | `urgent` | what does not wait its turn |
 //! | [`comparison`] | what keys leave open, compared field by field with the other node |
 //! | `letters` | what nodes write to each other |
 //! | [`evaluate`] | files with truth, to measure the linkage |
@@ -53,4 +54,5 @@ mod roots;
 pub mod serve;
 pub mod tables;
 pub mod tokenise;
+mod urgent;
 pub mod vault;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use symbolon_casework::dossier::Dossier;
+use symbolon_casework::missing::MissingFile;
 use symbolon_core::agreement::Papers;
 use symbolon_core::encoding::{self, Digest};
 use symbolon_core::identity::{AgencyName, Name};
@@ -267,6 +268,8 @@ pub struct Tables {
     pub comparison_log: Table<u64, ComparisonEntry>,
     /// What is kept beside a record, by its id.
     pub dossiers: Table<String, Dossier>,
+    /// Who went missing, by the record's id.
+    pub missing: Table<String, MissingFile>,
     /// What people did; lines are only added.
     pub audit: Table<u64, StoredAudit>,
 }
@@ -306,6 +309,7 @@ impl Tables {
             comparison_refusals: vault.table("comparison-refusals")?,
             comparison_log: vault.table("comparison-log")?,
             dossiers: vault.table("dossiers")?,
+            missing: vault.table("missing")?,
             audit: vault.table("audit")?,
         })
     }

@@ -135,7 +135,7 @@ pub fn needles() -> BTreeSet<Vec<u8>> {
 }
 
 /// Whether a file holds the bytes, letters of either case being the same.
-fn holds(file: &Path, needle: &[u8]) -> bool {
+pub fn holds(file: &Path, needle: &[u8]) -> bool {
     let content = std::fs::read(file).unwrap_or_default().to_ascii_lowercase();
     let needle = needle.to_ascii_lowercase();
     let Some(first) = needle.first() else {
@@ -150,7 +150,7 @@ fn holds(file: &Path, needle: &[u8]) -> bool {
         .any(|(at, _)| content[at..].starts_with(&needle))
 }
 
-fn collect_files(directory: &Path, files: &mut Vec<PathBuf>) {
+pub fn collect_files(directory: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

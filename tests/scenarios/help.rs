@@ -52,7 +52,7 @@ const HUB_COMMANDS: [&str; 44] = [
     "ca trust-root",
     "ca sign-administrator",
 ];
-const NODE_COMMANDS: [&str; 28] = [
+const NODE_COMMANDS: [&str; 36] = [
     "",
     "enrol",
     "serve",
@@ -61,6 +61,14 @@ const NODE_COMMANDS: [&str; 28] = [
     "records",
     "query",
     "matches",
+    "missing",
+    "missing report",
+    "missing update",
+    "missing found",
+    "missing interview",
+    "missing cancel",
+    "missing list",
+    "missing show",
     "withdraw",
     "status",
     "rekey",

@@ -25,6 +25,7 @@ mod kill;
 mod malicious_agreements;
 mod malicious_hub;
 mod matching;
+mod missing;
 mod mixing;
 mod oracle;
 mod oracle_races;

@@ -1,7 +1,11 @@
 //! What a person can ask for in casework, and how they say who they are.
 
+mod missing;
+
 use serde::{Deserialize, Serialize};
 use symbolon_casework::text::Text;
+
+pub use missing::MissingCommand;
 
 /// A request: who asks, and for what.
 #[derive(Clone, Serialize, Deserialize)]
@@ -29,6 +33,8 @@ pub struct Claim {
 pub enum CaseworkCommand {
     /// One record.
     Record(RecordCommand),
+    /// Missing persons.
+    Missing(MissingCommand),
 }
 
 /// About one record.

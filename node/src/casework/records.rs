@@ -46,14 +46,14 @@ impl Node {
                 "there is no record {record_id}; `symbolon-node records` lists them"
             )));
         };
-        let dossier = self.dossier(record_id)?;
+        let (dossier, part) = (self.dossier(record_id)?, self.part(&stored)?);
         self.write_down(
             AuditEvent::by(acting, AuditKind::Consultation, "record shown").record(record_id),
         )?;
         Ok(RecordDetail {
             record: stored.record,
             dossier,
-            agreements: stored.agreements.iter().map(ToString::to_string).collect(),
+            agreements: part.agreements.iter().map(ToString::to_string).collect(),
         })
     }
 

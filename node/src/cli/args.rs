@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use symbolon_casework::text::Text;
 use symbolon_core::identity::AgencyName;
 
-use super::casework::RecordTask;
+use super::casework::{MissingTask, RecordTask};
 use super::custody::CustodyTask;
 use super::evaluate::{CalibrateArgs, EvaluateArgs};
 use super::preview::PreviewArgs;
@@ -130,6 +130,12 @@ Examples:
         after_help = "Example:\n  symbolon-node record show R-0041"
     )]
     Record(RecordTask),
+    /// Report who is missing, keep it up, and end it: others are told at once
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  symbolon-node missing report R-0041 --risk high --circumstances TEXT\n  symbolon-node missing list"
+    )]
+    Missing(MissingTask),
     /// List the matches: which agency to telephone about which of your records, and why
     ///
     /// A match is a reason to talk, not a proof: a person decides.
@@ -273,8 +279,8 @@ pub(super) struct QueryArgs {
 
 /// What is known of the person; each may be given several times.
 #[derive(Args)]
-#[group(required = true, multiple = true)]
-#[command(next_help_heading = "What you know of the person (at least one; each may be repeated)")]
+#[group(multiple = true)]
+#[command(next_help_heading = "What you know of the person (each may be repeated)")]
 pub(super) struct Details {
     /// Given names, as in --given-names "Ana Maria"
     #[arg(long, value_name = "NAMES")]

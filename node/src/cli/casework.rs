@@ -1,10 +1,14 @@
 //! What can be typed about casework, and what it asks of the node.
 
+mod missing;
+
 use clap::Subcommand;
 
 use super::args::Global;
 use crate::casework::command::{CaseworkCommand, CaseworkRequest, Claim, RecordCommand};
 use crate::command::Command;
+
+pub(super) use missing::MissingTask;
 
 /// About one record.
 #[derive(Subcommand)]
@@ -18,7 +22,7 @@ pub(super) enum RecordTask {
 }
 
 impl RecordTask {
-    fn command(self) -> CaseworkCommand {
+    pub(super) fn command(self) -> CaseworkCommand {
         CaseworkCommand::Record(match self {
             Self::Show { record_id } => RecordCommand::Show { record_id },
         })
@@ -26,12 +30,12 @@ impl RecordTask {
 }
 
 /// The request of a task, with what was said of purpose and reason.
-pub(super) fn command(global: &Global, task: RecordTask) -> Command {
+pub(super) fn command(global: &Global, command: CaseworkCommand) -> Command {
     Command::Casework(CaseworkRequest {
         by: Claim {
             purpose: global.purpose.clone(),
             reason: global.reason.clone(),
         },
-        command: task.command(),
+        command,
     })
 }

@@ -26,7 +26,8 @@ pub(super) async fn carry_out(
     let config = enrolled_config(global)?;
     let typed = typed_file(&task);
     let command = match task {
-        Task::Record(task) => casework::command(global, task),
+        Task::Record(task) => casework::command(global, task.command()),
+        Task::Missing(task) => casework::command(global, task.command()),
         task => command(task, console)?,
     };
     let kind = output::Kind::of(&command, typed);
@@ -111,6 +112,7 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         Task::Rekey => Command::Rekey,
         Task::Agreement(task) => agreement(task, console)?,
         Task::Record(_)
+        | Task::Missing(_)
         | Task::Enrol(_)
         | Task::Serve
         | Task::Schema(_)

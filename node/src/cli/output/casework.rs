@@ -1,22 +1,30 @@
 //! Reports of casework, for people.
 
+mod missing;
+
 use serde_json::Value;
 
 use super::super::console::Console;
 use super::super::failure::Failure;
 use super::{parsed, print_table};
 use crate::casework::RecordDetail;
-use crate::casework::command::{CaseworkCommand, RecordCommand};
+use crate::casework::command::{CaseworkCommand, MissingCommand, RecordCommand};
 
 /// Which report is coming.
 pub(in crate::cli) enum Room {
     Record,
+    MissingAct,
+    MissingList,
+    MissingShow,
 }
 
 impl Room {
     pub(super) fn of(command: &CaseworkCommand) -> Self {
         match command {
             CaseworkCommand::Record(RecordCommand::Show { .. }) => Self::Record,
+            CaseworkCommand::Missing(MissingCommand::List { .. }) => Self::MissingList,
+            CaseworkCommand::Missing(MissingCommand::Show { .. }) => Self::MissingShow,
+            CaseworkCommand::Missing(_) => Self::MissingAct,
         }
     }
 }
@@ -24,6 +32,9 @@ impl Room {
 pub(super) fn report(console: &mut Console, room: Room, value: Value) -> Result<(), Failure> {
     match room {
         Room::Record => record(console, &parsed(value)?),
+        Room::MissingAct => missing::acted(console, &parsed(value)?),
+        Room::MissingList => missing::list(console, &parsed::<Vec<_>>(value)?),
+        Room::MissingShow => missing::show(console, &parsed(value)?),
     }
 }
 
