@@ -81,6 +81,8 @@ pub struct Other {
     pub agreement: String,
     /// The agency's reference for it, to say on the telephone.
     pub reference: String,
+    /// The whole of the reference, which tells two records apart where its beginning does not.
+    pub key: String,
 }
 
 /// A link between two own records that a person made.
@@ -345,8 +347,9 @@ impl Place {
             Self::Other(Other {
                 agency,
                 agreement,
-                reference,
-            }) => format!("other:{agency}:{agreement}:{reference}"),
+                key,
+                ..
+            }) => format!("other:{agency}:{agreement}:{key}"),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | `audit` | what is written down |
 //! | `command` | what can be asked |
 //! | `missing` | who is missing, and the interview on return |
+//! | `network` | what joins records |
 //! | `records` | one record with its dossier |
 //! | `watch` | how a record takes part while its person is missing |
 
@@ -17,6 +18,7 @@ mod acting;
 mod audit;
 pub mod command;
 mod missing;
+mod network;
 mod records;
 mod watch;
 
@@ -45,6 +47,7 @@ impl Node {
         let work = self.work.lock().await;
         match request.command {
             CaseworkCommand::Record(command) => self.record_command(&acting, command),
+            CaseworkCommand::Network(command) => self.network_command(&acting, command),
             // It sends, and lets others work meanwhile.
             CaseworkCommand::Missing(command) => self.missing_command(&acting, command, work).await,
         }

@@ -52,7 +52,7 @@ const HUB_COMMANDS: [&str; 44] = [
     "ca trust-root",
     "ca sign-administrator",
 ];
-const NODE_COMMANDS: [&str; 36] = [
+const NODE_COMMANDS: [&str; 38] = [
     "",
     "enrol",
     "serve",
@@ -69,6 +69,8 @@ const NODE_COMMANDS: [&str; 36] = [
     "missing cancel",
     "missing list",
     "missing show",
+    "network",
+    "network show",
     "withdraw",
     "status",
     "rekey",

@@ -27,6 +27,7 @@ mod malicious_hub;
 mod matching;
 mod missing;
 mod mixing;
+mod network;
 mod oracle;
 mod oracle_races;
 mod outages;

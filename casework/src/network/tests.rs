@@ -16,6 +16,7 @@ fn other(agency: &str, reference: &str) -> Other {
         agency: agency.to_owned(),
         agreement: "north".to_owned(),
         reference: reference.to_owned(),
+        key: reference.to_owned(),
     }
 }
 
@@ -130,6 +131,24 @@ fn a_graph_that_is_cut_says_so() {
     );
     assert!(svg::svg(&cut).contains("There is more than is shown."));
     assert!(!svg::svg(&whole).contains("There is more than is shown."));
+}
+
+#[test]
+fn a_silent_record_is_marked_in_words_and_not_by_colour_alone() {
+    let mut graph = joined(chain()).around("A", 1, MAX_NODES);
+    assert!(
+        !svg::svg(&graph).contains("OWN RECORD, SILENT") && !dot::dot(&graph).contains("silent")
+    );
+    for node in &mut graph.nodes {
+        if let What::Record {
+            record_id, silent, ..
+        } = &mut node.what
+        {
+            *silent = record_id == "B";
+        }
+    }
+    assert!(svg::svg(&graph).contains("OWN RECORD, SILENT"));
+    assert!(dot::dot(&graph).contains("record B\\nsilent"));
 }
 
 /// Reads DOT as far as we write it: the labels, as Graphviz would take them.

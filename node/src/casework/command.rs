@@ -1,11 +1,13 @@
 //! What a person can ask for in casework, and how they say who they are.
 
 mod missing;
+mod network;
 
 use serde::{Deserialize, Serialize};
 use symbolon_casework::text::Text;
 
 pub use missing::MissingCommand;
+pub use network::{GraphFormat, NetworkCommand};
 
 /// A request: who asks, and for what.
 #[derive(Clone, Serialize, Deserialize)]
@@ -35,6 +37,8 @@ pub enum CaseworkCommand {
     Record(RecordCommand),
     /// Missing persons.
     Missing(MissingCommand),
+    /// What joins records.
+    Network(NetworkCommand),
 }
 
 /// About one record.

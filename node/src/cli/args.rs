@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use symbolon_casework::text::Text;
 use symbolon_core::identity::AgencyName;
 
-use super::casework::{MissingTask, RecordTask};
+use super::casework::{MissingTask, NetworkTask, RecordTask};
 use super::custody::CustodyTask;
 use super::evaluate::{CalibrateArgs, EvaluateArgs};
 use super::preview::PreviewArgs;
@@ -136,6 +136,12 @@ Examples:
         after_help = "Examples:\n  symbolon-node missing report R-0041 --risk high --circumstances TEXT\n  symbolon-node missing list"
     )]
     Missing(MissingTask),
+    /// Show what joins records: shared phones, vehicles, addresses, accounts
+    #[command(
+        subcommand,
+        after_help = "Example:\n  symbolon-node network show R-0041 --format svg > network.svg"
+    )]
+    Network(NetworkTask),
     /// List the matches: which agency to telephone about which of your records, and why
     ///
     /// A match is a reason to talk, not a proof: a person decides.

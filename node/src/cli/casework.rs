@@ -1,6 +1,7 @@
 //! What can be typed about casework, and what it asks of the node.
 
 mod missing;
+mod network;
 
 use clap::Subcommand;
 
@@ -9,6 +10,7 @@ use crate::casework::command::{CaseworkCommand, CaseworkRequest, Claim, RecordCo
 use crate::command::Command;
 
 pub(super) use missing::MissingTask;
+pub(super) use network::NetworkTask;
 
 /// About one record.
 #[derive(Subcommand)]

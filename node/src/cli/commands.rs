@@ -28,6 +28,7 @@ pub(super) async fn carry_out(
     let command = match task {
         Task::Record(task) => casework::command(global, task.command()),
         Task::Missing(task) => casework::command(global, task.command()),
+        Task::Network(task) => casework::command(global, task.command()),
         task => command(task, console)?,
     };
     let kind = output::Kind::of(&command, typed);
@@ -113,6 +114,7 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         Task::Agreement(task) => agreement(task, console)?,
         Task::Record(_)
         | Task::Missing(_)
+        | Task::Network(_)
         | Task::Enrol(_)
         | Task::Serve
         | Task::Schema(_)

@@ -1,6 +1,7 @@
 //! Reports of casework, for people.
 
 mod missing;
+mod network;
 
 use serde_json::Value;
 
@@ -8,7 +9,9 @@ use super::super::console::Console;
 use super::super::failure::Failure;
 use super::{parsed, print_table};
 use crate::casework::RecordDetail;
-use crate::casework::command::{CaseworkCommand, MissingCommand, RecordCommand};
+use crate::casework::command::{
+    CaseworkCommand, GraphFormat, MissingCommand, NetworkCommand, RecordCommand,
+};
 
 /// Which report is coming.
 pub(in crate::cli) enum Room {
@@ -16,6 +19,7 @@ pub(in crate::cli) enum Room {
     MissingAct,
     MissingList,
     MissingShow,
+    Network(GraphFormat),
 }
 
 impl Room {
@@ -25,6 +29,7 @@ impl Room {
             CaseworkCommand::Missing(MissingCommand::List { .. }) => Self::MissingList,
             CaseworkCommand::Missing(MissingCommand::Show { .. }) => Self::MissingShow,
             CaseworkCommand::Missing(_) => Self::MissingAct,
+            CaseworkCommand::Network(NetworkCommand::Show { format, .. }) => Self::Network(*format),
         }
     }
 }
@@ -35,6 +40,7 @@ pub(super) fn report(console: &mut Console, room: Room, value: Value) -> Result<
         Room::MissingAct => missing::acted(console, &parsed(value)?),
         Room::MissingList => missing::list(console, &parsed::<Vec<_>>(value)?),
         Room::MissingShow => missing::show(console, &parsed(value)?),
+        Room::Network(format) => network::show(console, format, &parsed(value)?),
     }
 }
 
