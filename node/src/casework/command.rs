@@ -15,7 +15,8 @@ pub use network::{GraphFormat, NetworkCommand};
 pub struct CaseworkRequest {
     /// Who asks.
     pub by: Claim,
-    /// For what.
+    /// For what. On the control socket `command` is the word beside it that says casework.
+    #[serde(rename = "casework")]
     pub command: CaseworkCommand,
 }
 
