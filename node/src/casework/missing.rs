@@ -67,9 +67,9 @@ impl Node {
                 record_id,
                 columns,
                 known,
-            } => self.report_missing(acting, &record_id, &columns, known)?,
+            } => self.report_missing(acting, &record_id, &columns, *known)?,
             MissingCommand::Update { record_id, news } => {
-                self.update_missing(acting, &record_id, news)?
+                self.update_missing(acting, &record_id, *news)?
             }
             MissingCommand::Found {
                 record_id,

@@ -17,14 +17,14 @@ pub enum MissingCommand {
         /// Columns of the CSV contract with their values; empty where the record is there.
         columns: BTreeMap<String, String>,
         /// What is known; risk and circumstances at least.
-        known: Update,
+        known: Box<Update>,
     },
     /// Something is new.
     Update {
         /// Whose record.
         record_id: String,
         /// What.
-        news: Update,
+        news: Box<Update>,
     },
     /// The person was found.
     Found {

@@ -137,7 +137,7 @@ struct KnownArgs {
 }
 
 impl KnownArgs {
-    fn update(self, risk: Option<Risk>, circumstances: Option<Text>) -> Update {
+    fn update(self, risk: Option<Risk>, circumstances: Option<Text>) -> Box<Update> {
         let Self {
             informant,
             relation,
@@ -148,7 +148,7 @@ impl KnownArgs {
             lead_reference,
             agreements,
         } = self;
-        Update {
+        Box::new(Update {
             risk,
             circumstances,
             informant: informant.map(|name| Informant {
@@ -161,7 +161,7 @@ impl KnownArgs {
             photo,
             lead_reference,
             agreements: Some(agreements).filter(|named| !named.is_empty()),
-        }
+        })
     }
 }
 
