@@ -120,3 +120,33 @@ impl Node {
         self.work_off_in_turns(hub, &silent(), done, turns).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_has_the_lock_between_two_batches() {
+        let lock = Mutex::new(());
+        let mut work = Work::new(&lock, lock.lock().await);
+        work.let_others_in().await;
+        assert!(
+            lock.try_lock().is_err(),
+            "nobody waits: it is held again at once"
+        );
+        let mut report = Box::pin(lock.lock());
+        assert!(poll!(&mut report).is_pending());
+        {
+            let mut batches = Box::pin(work.let_others_in());
+            assert!(poll!(&mut batches).is_pending());
+            assert!(
+                poll!(report).is_ready(),
+                "the report has its turn, and is done with it"
+            );
+            assert!(poll!(&mut batches).is_ready());
+        }
+        assert!(lock.try_lock().is_err(), "and then the batches go on");
+    }
+}
