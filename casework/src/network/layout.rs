@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::{Edge, Graph, What};
 
 pub(super) const BOX_WIDTH: u64 = 230;
-pub(super) const LABEL_WIDTH: u64 = 120;
+pub(super) const LABEL_WIDTH: u64 = 180;
 pub(super) const LINE_HEIGHT: u64 = 18;
 const PADDING: u64 = 8;
 const GAP: u64 = 18;

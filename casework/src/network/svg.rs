@@ -11,7 +11,9 @@ use super::{Edge, Graph, Node, What, plain};
 
 /// Characters of a line that fit a box at this size of letters.
 const BOX_CHARS: usize = 30;
-const LABEL_CHARS: usize = 16;
+/// A pill has round ends.
+const PILL_CHARS: usize = 26;
+const LABEL_CHARS: usize = 24;
 /// Height of what stands above the boxes, and below them.
 const HEAD: u64 = 40;
 const FOOT: u64 = 84;
@@ -185,9 +187,9 @@ fn drawn(text: &mut String, graph: &Graph, node: &Node, lines: &[String], area: 
         escaped(&lines.join(", ")),
     );
     // A pill has no room in its corners: its text stands in the middle.
-    let (anchor, at) = match &node.what {
-        What::Identifier { .. } => ("middle", x + width / 2),
-        _ => ("start", x + 12),
+    let (anchor, at, most) = match &node.what {
+        What::Identifier { .. } => ("middle", x + width / 2, PILL_CHARS),
+        _ => ("start", x + 12, BOX_CHARS),
     };
     for (number, line) in (0_u64..).zip(lines) {
         let class = if number == 0 { " class=\"head\"" } else { "" };
@@ -195,7 +197,7 @@ fn drawn(text: &mut String, graph: &Graph, node: &Node, lines: &[String], area: 
         let _ = write!(
             text,
             "<text{class} x=\"{at}\" y=\"{base}\" text-anchor=\"{anchor}\">{}</text>",
-            escaped(&shortened(line, BOX_CHARS)),
+            escaped(&shortened(line, most)),
         );
     }
     text.push_str("</g>\n");
