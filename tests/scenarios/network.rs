@@ -1,14 +1,18 @@
 //! Networks: a trafficker's phone that stands in the cases of three agencies.
 
-use std::process::Command;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use symbolon_casework::network::{Graph, Kind, What};
 use symbolon_node::casework::command::{CaseworkCommand, NetworkCommand};
+use symbolon_node::cli::{self, Console};
+use symbolon_node::launcher::Engine;
 
 use crate::missing::ask;
 use crate::support::{Scene, scene};
 
-const NODE: &str = env!("CARGO_BIN_EXE_node-process");
 const HEADER: &str = "record_id,given_names,surname,date_of_birth,town,phone,vehicle,notes\n";
 /// Other agencies' records: another person each, the same phone in their cases.
 const COUNCIL: &str = "COUNCIL-7719,Wilhelmquist,Oxbarrow,1979-02-03,Snarkford,0044 7700 900123,XK19 ZWV,met Threlkeldine\n";
@@ -118,18 +122,6 @@ async fn a_phone_joins_own_cases_by_value_and_others_by_kind_alone() {
 async fn no_value_of_another_agency_is_in_any_form_of_a_network() {
     let scene = three_agencies().await;
     let state = scene.consortium.places.node("police");
-    let printed = |format: &str| {
-        let show = ["network", "show", "P1", "--depth", "6", "--format", format];
-        let mut program = Command::new(NODE);
-        program.arg("--state").arg(&state).args(show);
-        let done = tokio::task::block_in_place(|| program.output()).unwrap();
-        assert!(
-            done.status.success(),
-            "{}",
-            String::from_utf8_lossy(&done.stderr)
-        );
-        String::from_utf8(done.stdout).unwrap()
-    };
     let foreign = [COUNCIL, REFUGE]
         .into_iter()
         .flat_map(|row| row.trim().split(','));
@@ -139,7 +131,7 @@ async fn no_value_of_another_agency_is_in_any_form_of_a_network() {
         .collect();
     assert_eq!(foreign.len(), 13);
     for format in ["text", "json", "dot", "svg"] {
-        let output = printed(format);
+        let output = printed(&state, format).await;
         for value in &foreign {
             for part in value.split(' ').filter(|part| part.len() > 3) {
                 assert!(
@@ -160,9 +152,50 @@ async fn no_value_of_another_agency_is_in_any_form_of_a_network() {
         }
         assert_eq!(
             output,
-            printed(format),
+            printed(&state, format).await,
             "the same network is the same {format}"
         );
     }
     scene.consortium.stop().await.unwrap();
+}
+
+/// What the command line wrote.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The command line on the node that serves, in this process: a child that is forked while another test
+/// opens a vault would hold that vault's lock for a moment.
+async fn printed(state: &Path, format: &str) -> String {
+    let (out, err) = (Kept::default(), Kept::default());
+    let mut console = Console {
+        out: Box::new(out.clone()),
+        err: Box::new(err.clone()),
+        input: Box::new(io::empty()),
+        out_is_terminal: false,
+        err_is_terminal: false,
+        input_is_terminal: false,
+        passphrase: None,
+        prompt: Box::new(|_| Err(io::Error::other("nobody answers"))),
+    };
+    let show = ["network", "show", "P1", "--depth", "6", "--format", format];
+    let state = [
+        OsString::from("symbolon-node"),
+        "--state".into(),
+        state.into(),
+    ];
+    let arguments = state.into_iter().chain(show.map(OsString::from));
+    let code = cli::run_on(&mut console, arguments, Arc::new(Engine)).await;
+    let text = |kept: Kept| String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(code, 0, "{}", text(err));
+    text(out)
 }
