@@ -19,6 +19,8 @@
 //! | [`state`] | a record with all that is beside it, and what differs between two |
 //! | [`lifecycle`] | what two agencies say about a match, and where that leaves it |
 //! | [`parcel`] | attachments in chunks |
+//! | [`missing`] | going missing: episodes, the watch, the interview on return |
+//! | [`network`] | what joins records: shared phones, vehicles, addresses, accounts |
 //! | [`text`] | words that people type, bounded and safe to show |
 
 pub mod acting;
@@ -34,4 +36,6 @@ pub mod link;
 pub mod merge;
 pub mod parcel;
 pub mod state;
+pub mod missing;
+pub mod network;
 pub mod text;

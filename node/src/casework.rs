@@ -14,6 +14,9 @@
 //! | `disclosure` | what is asked, released, refused, received |
 //! | `parcels` | attachments |
 //! | `records` | records one at a time: edits, history, consent, links, HTCDS |
+//! | `missing` | who is missing, and the interview on return |
+//! | `network` | what joins records |
+//! | `watch` | how a record takes part while its person is missing |
 
 mod acting;
 mod audit;
@@ -22,7 +25,10 @@ pub mod command;
 mod counterpart;
 mod disclosure;
 mod parcels;
+mod missing;
+mod network;
 mod records;
+mod watch;
 
 use std::sync::Arc;
 
@@ -49,6 +55,10 @@ pub use parcels::{
 pub use records::{
     ChangeReport, HistoryReport, HtcdsExport, HtcdsReport, RecordDetail, StoredVersion, VersionLine,
 };
+pub use missing::{
+    EpisodeView, HistoryView, InterviewView, MissingDetail, MissingReport, MissingView,
+};
+pub(crate) use watch::Part;
 
 impl Node {
     /// Carries out what a person asked for in casework.
@@ -66,12 +76,15 @@ impl Node {
         acting: &Acting,
         command: CaseworkCommand,
     ) -> Result<Value, NodeError> {
-        let _work = self.work.lock().await;
+        let work = self.work.lock().await;
         match command {
             CaseworkCommand::Case(command) => self.case_command(acting, command),
             CaseworkCommand::Attachment(command) => self.attachment_command(acting, command),
             CaseworkCommand::Disclosure(command) => self.disclosure_command(acting, command),
-            CaseworkCommand::Record(command) => self.record_command(acting, command).await,
+            CaseworkCommand::Record(command) => self.record_command(acting.clone(), command).await,
+            CaseworkCommand::Network(command) => self.network_command(acting, command),
+            // It sends, and lets others work meanwhile.
+            CaseworkCommand::Missing(command) => self.missing_command(acting, command, work).await,
         }
     }
 }

@@ -57,6 +57,8 @@ pub struct NodeConfig {
     pub sharing: Sharing,
     /// What this agency adds to the linkage.
     pub linkage: Linkage,
+    /// Who is told of a missing person.
+    pub missing: Missing,
     /// How much is compared with other nodes.
     pub comparison: Comparison,
     /// What goes with letters to other nodes.
@@ -147,6 +149,15 @@ pub struct Sharing {
 pub struct Linkage {
     /// A file of nicknames beside those of the product. Relative to the state directory.
     pub nicknames: Option<PathBuf>,
+}
+
+/// Who is told of a missing person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Missing {
+    /// Agreements in which the record of a missing person takes part while the person is missing,
+    /// beside its own, unless `--agreement` says otherwise.
+    pub agreements: Vec<String>,
 }
 
 /// How much is compared with other nodes.

@@ -22,6 +22,7 @@ use crate::records::{Crossed, Fate};
 use crate::reports::{FileProblem, ImportReport, Progress, ProgressSink, WithdrawReport};
 use crate::tables::StoredRecord;
 use crate::tokenise::Done;
+use crate::urgent::Work;
 
 pub(crate) const IMPORTING: &str = "importing";
 /// Records between two steps of progress.
@@ -45,10 +46,14 @@ impl Node {
             crate::oracle::blocking(move || node.import_file(&options, &progress)).await??
         };
         let few = self.few_pending()?;
-        let _work = self.wait_for_company(work).await?;
+        let mut work = Work::new(&self.work, self.wait_for_company(work).await?);
         let mut done = Done::default();
         let worked = match line {
-            Ok(hub) => self.work_off(&hub, progress, &mut done).await,
+            Ok(hub) => {
+                let turns = Some(&mut work);
+                self.work_off_in_turns(&hub, progress, &mut done, turns)
+                    .await
+            }
             Err(error) => Err(error),
         };
         // A few rows may have gone with another import's; what counts is that they are there.
@@ -234,14 +239,27 @@ impl Node {
         report: &mut ImportReport,
         crossed: &mut Crossed,
     ) -> Result<(), NodeError> {
-        let mut missing = Vec::new();
+        let (mut gone, mut kept) = (Vec::new(), 0);
         for entry in self.tables.records.iter() {
             let (id, _) = entry?;
-            if !seen.contains(&id) {
-                missing.push(id);
+            if seen.contains(&id) {
+                continue;
+            }
+            // A report of a missing person may have made the record: no file says that it is over.
+            if self.tables.missing.contains(&id)? {
+                kept += 1;
+            } else {
+                gone.push(id);
             }
         }
-        for id in missing {
+        if kept > 0 {
+            report.warnings.push(FileProblem {
+                line: 1,
+                column: None,
+                reason: format!("kept {kept} that the file does not have, since the persons were reported missing here; `withdraw` deletes such a record"),
+            });
+        }
+        for id in gone {
             self.delete_record(&id, crossed)?;
             report.found.removed += 1;
         }
@@ -266,7 +284,7 @@ impl Node {
             let Some(stored) = self.tables.records.get(id)? else {
                 continue;
             };
-            for agreement in self.held_back(&stored, &audiences) {
+            for agreement in self.held_back(&self.part(&stored)?, &audiences) {
                 let held_back = report.held_back.entry(agreement.to_string());
                 *held_back.or_insert(0) += 1;
             }

@@ -13,6 +13,7 @@
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
 //! | `linkage` | keys and compared sets of a record, with the agency's own nicknames |
 //! | [`preview`] | what an import would share, before it does |
+//! | `urgent` | what does not wait its turn |
 //! | [`comparison`] | what keys leave open, compared field by field with the other node |
 //! | `letters` | what nodes write to each other |
 //! | [`evaluate`], [`calibrate`] | files with truth, to measure the linkage; its weights from own records |
@@ -56,4 +57,5 @@ mod roots;
 pub mod serve;
 pub mod tables;
 pub mod tokenise;
+mod urgent;
 pub mod vault;

@@ -292,29 +292,29 @@ impl Node {
     ) -> Result<MatchView, NodeError> {
         let record = self.tables.records.get(&key.record_id)?;
         let own = record.and_then(|record| record.references.get(&key.agreement).copied());
-        let agreement = self.membership(|m| {
-            let known = m
-                .agreements
-                .values()
-                .find(|a| a.standing.document.line() == key.agreement);
-            known.map_or_else(
-                || key.agreement.short(),
-                |a| a.standing.document.id.to_string(),
-            )
-        });
         Ok(MatchView {
             id: match_id(&key.agreement, own, key.reference),
             record_id: key.record_id.clone(),
             agency: key.agency.to_string(),
             reference: key.reference.short(),
-            agreement,
+            agreement: self.agreement_name(&key.agreement),
             agreed: describe(self.schema, scored),
             bits: scored.bits,
             tier: scored.tier.map(|tier| tier.to_string()).unwrap_or_default(),
             urgency: urgency_word(found.urgency).to_owned(),
             from_query: found.query,
             since: rfc3339(found.since),
+            missing: self.missing_words(&key.record_id)?,
             comparison: self.comparison_view(key, found)?,
+        })
+    }
+
+    /// The name of an agreement by its line; what is known of the line if it is gone.
+    pub(crate) fn agreement_name(&self, line: &Digest) -> String {
+        self.membership(|m| {
+            let mut known = m.agreements.values().map(|a| &a.standing.document);
+            let found = known.find(|document| document.line() == *line);
+            found.map_or_else(|| line.short(), |document| document.id.to_string())
         })
     }
 
@@ -363,6 +363,7 @@ impl Node {
                 urgency: urgency_word(urgency).to_owned(),
                 from_query: true,
                 since: rfc3339(self.clock.now()),
+                missing: None,
                 comparison: None,
             });
         }

@@ -253,7 +253,7 @@ impl Node {
     fn count_missing(&self, pass: &mut Pass, report: &mut PreviewReport) -> Result<(), NodeError> {
         for entry in self.tables.records.iter() {
             let (id, stored) = entry?;
-            if !pass.seen.contains(&id) {
+            if !pass.seen.contains(&id) && !self.tables.missing.contains(&id)? {
                 pass.count(&stored.keys, &[]);
                 report.found.removed += 1;
             }

@@ -12,11 +12,12 @@ use symbolon_core::agreement::Category;
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::Name;
 use symbolon_core::linkage::derive::{Derived, LinkageKey, over_cap};
-use symbolon_core::linkage::record::{Record, Risk};
+use symbolon_core::linkage::record::Record;
 use symbolon_core::linkage::schema::KeyKindId;
-use symbolon_core::payload::{RecordReference, Urgency};
+use symbolon_core::payload::RecordReference;
 use symbolon_core::row::{AgreementEpoch, Handle};
 
+use crate::casework::Part;
 use crate::error::NodeError;
 use crate::membership::same_schema;
 use crate::node::Node;
@@ -59,13 +60,13 @@ pub(crate) struct Audience {
 }
 
 impl Audience {
-    /// Whether its category lets a record take part. One without a category counts as other.
-    fn takes(&self, record: &Record) -> bool {
-        self.shares.contains(&category_of(record))
+    /// Whether its category lets a record take part.
+    fn takes(&self, part: &Part) -> bool {
+        self.shares.contains(&part.category)
     }
 }
 
-/// The category by which agreements judge a record.
+/// The category by which agreements judge a record. One without a category counts as other.
 pub(crate) fn category_of(record: &Record) -> Category {
     record.category.unwrap_or(Category::Other)
 }
@@ -114,13 +115,11 @@ impl Node {
     /// Agreements that a record names, and that its category keeps it out of.
     pub(crate) fn held_back<'a>(
         &self,
-        stored: &StoredRecord,
+        part: &Part,
         audiences: &'a [Audience],
     ) -> BTreeSet<&'a Name> {
-        let named = audiences
-            .iter()
-            .filter(|a| stored.agreements.contains(&a.id));
-        let held_back = named.filter(|a| !a.takes(&stored.record));
+        let named = audiences.iter().filter(|a| part.agreements.contains(&a.id));
+        let held_back = named.filter(|a| !a.takes(part));
         held_back.map(|audience| &audience.id).collect()
     }
 
@@ -203,6 +202,7 @@ impl Node {
         stored.agreements.clear();
         self.tables.records.put(&id, &stored)?;
         self.forget_beside(&id)?;
+        self.tables.missing.remove(&id)?;
         self.tables.records.remove(&id)?;
         self.compare_anew(&id)?;
         Ok(Some(ended))
@@ -268,12 +268,13 @@ impl Node {
         let Some(mut stored) = self.tables.records.get(&id)? else {
             return Ok(());
         };
-        let mut wanted = self.wanted_rows(&stored, audiences)?;
-        let (mut kept, unwanted) = self.sort_rows(&stored, audiences, &mut wanted)?;
+        let part = self.part(&stored)?;
+        let mut wanted = self.wanted_rows(&stored, &part, audiences)?;
+        let (mut kept, unwanted) = self.sort_rows(&stored, &part, audiences, &mut wanted)?;
         if wanted.is_empty() && unwanted.is_empty() && kept.len() == stored.rows.len() {
             return Ok(());
         }
-        let new = self.new_rows(&id, &mut stored, wanted, audiences)?;
+        let new = self.new_rows(&mut stored, &part, wanted, audiences)?;
         kept.extend(new.iter().map(|(handle, _)| *handle));
         stored.rows = kept;
         // Rows, then the waiting list, then the record that names them: a crash in between leaves rows
@@ -295,14 +296,14 @@ impl Node {
     fn wanted_rows(
         &self,
         stored: &StoredRecord,
+        part: &Part,
         audiences: &[Audience],
     ) -> Result<BTreeSet<WantedRow>, NodeError> {
         let mut wanted = BTreeSet::new();
         let epochs = self.row_epochs()?;
         let dossier = self.dossier(&stored.record.record_id)?;
         for audience in audiences {
-            let takes_part =
-                stored.agreements.contains(&audience.id) && audience.takes(&stored.record);
+            let takes_part = part.agreements.contains(&audience.id) && audience.takes(part);
             if !takes_part || !dossier.may_be_shared_for(&audience.purposes) {
                 continue;
             }
@@ -320,10 +321,10 @@ impl Node {
     fn sort_rows(
         &self,
         stored: &StoredRecord,
+        part: &Part,
         audiences: &[Audience],
         wanted: &mut BTreeSet<WantedRow>,
     ) -> Result<(Vec<Handle>, Vec<Handle>), NodeError> {
-        let urgency = urgency(&stored.record);
         let known: BTreeSet<AgreementEpoch> = audiences.iter().map(|a| a.epoch).collect();
         let (mut kept, mut unwanted) = (Vec::new(), Vec::new());
         for handle in &stored.rows {
@@ -331,7 +332,7 @@ impl Node {
                 continue;
             };
             let place = (row.epoch, row.kind, row.tag, row.custody);
-            let still = row.urgency == urgency && wanted.remove(&place);
+            let still = row.urgency == part.urgency && wanted.remove(&place);
             // Rows of epochs that cannot be used just now (before the hub's first answer) stay; those
             // of closed ones go.
             let usable = known.contains(&row.epoch);
@@ -347,8 +348,8 @@ impl Node {
     /// Makes the rows that are missing, and the record's reference under agreements new to it.
     fn new_rows(
         &self,
-        id: &str,
         stored: &mut StoredRecord,
+        part: &Part,
         wanted: BTreeSet<WantedRow>,
         audiences: &[Audience],
     ) -> Result<Vec<(Handle, StoredRow)>, NodeError> {
@@ -376,13 +377,13 @@ impl Node {
                 .get(&tag)
                 .map(|key| Secret(key.input(self.schema).to_vec()));
             let row = StoredRow {
-                record_id: Some(id.to_owned()),
+                record_id: Some(stored.record.record_id.clone()),
                 agreement,
                 epoch,
                 custody,
                 kind,
                 tag,
-                urgency: urgency(&stored.record),
+                urgency: part.urgency,
                 input,
                 token: None,
                 registered: false,
@@ -451,15 +452,14 @@ impl Node {
                         .is_some_and(|row| row.registered),
                 );
             }
-            let mut held_back = self.held_back(&stored, &audiences);
+            let (record, part) = (&stored.record, self.part(&stored)?);
+            let mut held_back = self.held_back(&part, &audiences);
             held_back.extend(self.without_consent(&stored, &audiences)?);
-            let record = &stored.record;
-            let name = record.given_names.iter().chain(&record.surname);
             views.push(RecordView {
-                name: name.cloned().collect::<Vec<_>>().join(" "),
+                name: record.full_name(),
                 date_of_birth: record.date_of_birth.join("; "),
-                category: record.category.map(|category| category.to_string()),
-                agreements: stored.agreements.iter().map(Name::to_string).collect(),
+                category: part.word(record),
+                agreements: part.agreements.iter().map(Name::to_string).collect(),
                 held_back: held_back.into_iter().map(Name::to_string).collect(),
                 linkage_keys: stored.keys.len() as u64,
                 rows,
@@ -474,14 +474,5 @@ impl Node {
         }
         views.sort_by(|a, b| a.record_id.cmp(&b.record_id));
         Ok(views)
-    }
-}
-
-/// How soon a match with this record should be looked at.
-fn urgency(record: &Record) -> Urgency {
-    match record.risk.as_deref().map(str::parse) {
-        Some(Ok(Risk::High)) => Urgency::High,
-        Some(Ok(Risk::Medium)) => Urgency::Medium,
-        _ => Urgency::Standard,
     }
 }

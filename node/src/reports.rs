@@ -179,6 +179,9 @@ pub struct MatchView {
     pub from_query: bool,
     /// When the first evidence came, RFC 3339.
     pub since: String,
+    /// How it stands with the own record's person, if they were ever reported missing here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
     /// The private comparison with the other node; none where keys decide, and for queries.
     #[serde(default)]
     pub comparison: Option<ComparisonView>,

@@ -22,7 +22,7 @@ use crate::error::NodeError;
 use crate::hub_client::{Backoff, Delivered, Delivery, Hint, HubClient, HubError};
 use crate::node::Node;
 use crate::reports::{ProgressSink, StatusReport};
-use crate::tokenise::{Done, silent};
+use crate::tokenise::Done;
 
 const CURSOR: &str = "cursor";
 /// Deliveries that are written down together before they are acknowledged.
@@ -233,17 +233,14 @@ impl Node {
                 self.tend_cases()?;
             }
             let gathering = self.gathering.load(Ordering::Relaxed) > 0;
-            let _work = self.work.lock().await;
+            let work = self.work.lock().await;
             let hub = line.borrow().clone();
             if self.waiting_rows() == 0 {
                 self.tend_agreements(&hub).await?;
                 continue;
             }
-            if gathering {
-                continue;
-            }
             let mut done = Done::default();
-            let worked = self.work_off(&hub, &silent(), &mut done).await;
+            let worked = self.take_turn(&hub, gathering, work, &mut done).await;
             if done != Done::default() {
                 tracing::info!(
                     registered = done.registered,
@@ -258,6 +255,10 @@ impl Node {
                 }
                 Err(error) => return Err(error),
             }
+            if gathering {
+                continue;
+            }
+            let _work = self.work.lock().await;
             self.tend_agreements(&hub).await?;
         }
     }

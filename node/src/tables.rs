@@ -10,6 +10,7 @@ use symbolon_casework::disclosure::RequestId;
 use symbolon_casework::dossier::Dossier;
 use symbolon_casework::lifecycle::CaseId;
 use symbolon_casework::parcel::ParcelId;
+use symbolon_casework::missing::MissingFile;
 use symbolon_core::agreement::Papers;
 use symbolon_core::encoding::{self, Digest};
 use symbolon_core::identity::{AgencyName, Name};
@@ -290,6 +291,8 @@ pub struct Tables {
     pub cases: Table<CaseId, StoredCase>,
     /// Matches whose cases are to be looked at.
     pub case_due: Table<MatchKey, ()>,
+    /// Who went missing, by the record's id.
+    pub missing: Table<String, MissingFile>,
     /// What people did; lines are only added.
     pub audit: Table<u64, StoredAudit>,
     /// Attachments of ours.
@@ -350,6 +353,7 @@ impl Tables {
             links_to: vault.table("links-to")?,
             cases: vault.table("cases")?,
             case_due: vault.table("case-due")?,
+            missing: vault.table("missing")?,
             audit: vault.table("audit")?,
             parcels_out: vault.table("parcels-out")?,
             parcels_to_go: vault.table("parcels-to-go")?,

@@ -24,6 +24,7 @@ use crate::node::Node;
 use crate::reports::{Progress, ProgressSink};
 use crate::roots::Asking;
 use crate::tables::{KeyTag, StoredRow};
+use crate::urgent::Work;
 
 /// What one pass over the waiting rows did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,7 +83,18 @@ impl Node {
         progress: &ProgressSink,
         done: &mut Done,
     ) -> Result<(), NodeError> {
-        let result = self.work_off_into(hub, progress, done).await;
+        self.work_off_in_turns(hub, progress, done, None).await
+    }
+
+    /// The same; with `turns`, whoever waits for the work lock has it between two batches.
+    pub(crate) async fn work_off_in_turns(
+        self: &Arc<Self>,
+        hub: &HubClient,
+        progress: &ProgressSink,
+        done: &mut Done,
+        turns: Option<&mut Work<'_>>,
+    ) -> Result<(), NodeError> {
+        let result = self.work_off_into(hub, progress, done, turns).await;
         self.set_waiting(result.as_ref().err().map(NodeError::to_string));
         self.vault.flush()?;
         result
@@ -93,12 +105,15 @@ impl Node {
         hub: &HubClient,
         progress: &ProgressSink,
         done: &mut Done,
+        mut turns: Option<&mut Work<'_>>,
     ) -> Result<(), NodeError> {
         self.withdraw_waiting(hub, progress, done).await?;
         // Rows under a new custody key first; those under the old one may have nobody left to answer.
         let mut first_error = None;
         for epoch in self.row_epochs()? {
-            if let Err(error) = self.work_off_epoch(hub, epoch, progress, done).await {
+            let turns = turns.as_deref_mut();
+            let worked = self.work_off_epoch(hub, epoch, progress, done, turns);
+            if let Err(error) = worked.await {
                 first_error = first_error.or(Some(error));
             }
         }
@@ -111,33 +126,48 @@ impl Node {
         epoch: u32,
         progress: &ProgressSink,
         done: &mut Done,
+        mut turns: Option<&mut Work<'_>>,
     ) -> Result<(), NodeError> {
         let total = self.tables.pending.len() as u64;
         let mut asking = Asking::new(epoch, self.config.tokenising.batch as usize);
         loop {
-            let mut batch = self.next_batch(epoch)?;
+            let batch = self.next_batch(epoch)?;
             if batch.is_empty() {
                 return Ok(());
             }
-            let found = self.find_roots(hub, &mut asking, &batch).await;
-            if found.is_err() {
-                // What has its root goes all the same.
-                batch = self.with_roots(batch)?;
-                if batch.is_empty() {
-                    return found;
-                }
-            }
-            let rows = self.build_rows(&batch)?;
-            self.submit(hub, &batch, rows).await?;
-            done.registered += batch.len() as u64;
+            self.register(hub, &mut asking, batch, done).await?;
             let stage = "registering".to_owned();
             progress(Progress {
                 stage,
                 done: done.registered.min(total),
                 total,
             });
-            found?;
+            if let Some(work) = turns.as_deref_mut() {
+                work.let_others_in().await;
+            }
         }
+    }
+
+    /// Sends one batch: evaluates what has no root yet, seals, submits.
+    pub(crate) async fn register(
+        self: &Arc<Self>,
+        hub: &HubClient,
+        asking: &mut Asking,
+        mut batch: Vec<(Handle, StoredRow)>,
+        done: &mut Done,
+    ) -> Result<(), NodeError> {
+        let found = self.find_roots(hub, asking, &batch).await;
+        if found.is_err() {
+            // What has its root goes all the same.
+            batch = self.with_roots(batch)?;
+            if batch.is_empty() {
+                return found;
+            }
+        }
+        let rows = self.build_rows(&batch)?;
+        self.submit(hub, &batch, rows).await?;
+        done.registered += batch.len() as u64;
+        found
     }
 
     /// The waiting rows, if they are fewer than one batch.
@@ -355,7 +385,7 @@ impl Node {
     }
 
     /// Deletes at the hub what is no longer wanted, padded with dummies of ours.
-    async fn withdraw_waiting(
+    pub(crate) async fn withdraw_waiting(
         &self,
         hub: &HubClient,
         progress: &ProgressSink,
@@ -369,23 +399,7 @@ impl Node {
             .collect::<Result<_, _>>()?;
         let total = waiting.len() as u64;
         for batch in waiting.chunks(self.config.tokenising.batch as usize) {
-            let padding = self.dummies_to_withdraw(padded_size(batch.len()) - batch.len())?;
-            let mut handles: Vec<Handle> = batch.iter().chain(&padding).copied().collect();
-            handles.sort();
-            let (_, _, cancelled) = hub.withdraw(&handles).await?;
-            let mut by_epoch = BTreeMap::new();
-            for handle in &handles {
-                let row = self.tables.rows.get(handle)?;
-                if let Some(row) = row.filter(|row| row.registered) {
-                    done.withdrawn += u64::from(row.record_id.is_some());
-                    *by_epoch.entry(row.epoch).or_insert(0) += 1;
-                }
-                self.tables.rows.remove(handle)?;
-                self.tables.withdrawals.remove(handle)?;
-            }
-            self.count_withdrawn(&by_epoch)?;
-            self.end_evidence_of(&handles.iter().copied().collect())?;
-            done.cancelled += cancelled;
+            self.withdraw_batch(hub, batch, done).await?;
             let stage = "withdrawing".to_owned();
             progress(Progress {
                 stage,
@@ -393,6 +407,33 @@ impl Node {
                 total,
             });
         }
+        Ok(())
+    }
+
+    /// Deletes these rows at the hub, with dummies among them.
+    pub(crate) async fn withdraw_batch(
+        &self,
+        hub: &HubClient,
+        batch: &[Handle],
+        done: &mut Done,
+    ) -> Result<(), NodeError> {
+        let padding = self.dummies_to_withdraw(padded_size(batch.len()) - batch.len())?;
+        let mut handles: Vec<Handle> = batch.iter().chain(&padding).copied().collect();
+        handles.sort();
+        let (_, _, cancelled) = hub.withdraw(&handles).await?;
+        let mut by_epoch = BTreeMap::new();
+        for handle in &handles {
+            let row = self.tables.rows.get(handle)?;
+            if let Some(row) = row.filter(|row| row.registered) {
+                done.withdrawn += u64::from(row.record_id.is_some());
+                *by_epoch.entry(row.epoch).or_insert(0) += 1;
+            }
+            self.tables.rows.remove(handle)?;
+            self.tables.withdrawals.remove(handle)?;
+        }
+        self.count_withdrawn(&by_epoch)?;
+        self.end_evidence_of(&handles.iter().copied().collect())?;
+        done.cancelled += cancelled;
         Ok(())
     }
 

@@ -107,6 +107,18 @@ impl Record {
             .filter_map(|v| dates::read(v).ok())
     }
 
+    /// Given names and surname, as they were written.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        let names: Vec<&str> = self
+            .given_names
+            .iter()
+            .chain(&self.surname)
+            .map(String::as_str)
+            .collect();
+        names.join(" ")
+    }
+
     /// Every column that has values, by its name in the CSV contract, with its values as written.
     pub fn columns(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
         let several: [(&str, &Vec<String>); 21] = [

@@ -1,5 +1,8 @@
 //! What a person can ask for in casework, and how they say who they are.
 
+mod missing;
+mod network;
+
 use serde::{Deserialize, Serialize};
 use symbolon_casework::text::Text;
 
@@ -7,6 +10,8 @@ use super::cases::CaseCommand;
 pub use super::disclosure::DisclosureCommand;
 pub use super::parcels::AttachmentCommand;
 pub use super::records::{ConsentLine, HtcdsOptions, NewLink, RecordCommand};
+pub use missing::MissingCommand;
+pub use network::{GraphFormat, NetworkCommand};
 
 /// A request: who asks, and for what.
 #[derive(Clone, Serialize, Deserialize)]
@@ -14,7 +19,8 @@ pub use super::records::{ConsentLine, HtcdsOptions, NewLink, RecordCommand};
 pub struct CaseworkRequest {
     /// Who asks.
     pub by: Claim,
-    /// For what.
+    /// For what. On the control socket `command` is the word beside it that says casework.
+    #[serde(rename = "casework")]
     pub command: CaseworkCommand,
 }
 
@@ -40,4 +46,8 @@ pub enum CaseworkCommand {
     Attachment(AttachmentCommand),
     /// Disclosures.
     Disclosure(DisclosureCommand),
+    /// Missing persons.
+    Missing(MissingCommand),
+    /// What joins records.
+    Network(NetworkCommand),
 }

@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use symbolon_casework::text::Text;
 
 use super::agreement::AgreementTask;
-use super::casework::{AttachmentTask, CaseTask, DisclosureTask, QueueArgs, RecordTask};
+use super::casework::{
+    AttachmentTask, CaseTask, DisclosureTask, MissingTask, NetworkTask, QueueArgs, RecordTask,
+};
 use super::custody::CustodyTask;
 use super::evaluate::{CalibrateArgs, EvaluateArgs};
 use super::matches::MatchesArgs;
@@ -159,6 +161,18 @@ Examples:
         after_help = "Examples:\n  symbolon-node attachment list\n  symbolon-node attachment save 9b1c --to ."
     )]
     Attachment(AttachmentTask),
+    /// Report who is missing, keep it up, and end it: others are told at once
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  symbolon-node missing report R-0041 --risk high --circumstances TEXT\n  symbolon-node missing list"
+    )]
+    Missing(MissingTask),
+    /// Show what joins records: shared phones, vehicles, addresses, accounts
+    #[command(
+        subcommand,
+        after_help = "Example:\n  symbolon-node network show R-0041 --format svg > network.svg"
+    )]
+    Network(NetworkTask),
     /// List the matches: which agency to telephone about which of your records, and why
     ///
     /// A match is a reason to talk, not a proof: a person decides.

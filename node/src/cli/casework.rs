@@ -3,6 +3,8 @@
 mod attachment;
 mod cases;
 mod disclosure;
+mod missing;
+mod network;
 mod records;
 
 use super::args::Global;
@@ -14,6 +16,9 @@ pub(super) use attachment::AttachmentTask;
 pub(super) use cases::{CaseTask, QueueArgs};
 pub(super) use disclosure::DisclosureTask;
 pub(super) use records::RecordTask;
+
+pub(super) use missing::MissingTask;
+pub(super) use network::NetworkTask;
 
 /// A request, with what was said of purpose and reason.
 pub(super) fn request(global: &Global, command: CaseworkCommand) -> Command {

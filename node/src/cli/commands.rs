@@ -32,6 +32,8 @@ pub(super) async fn carry_out(
         Task::Record(task) => casework::request(global, task.command()?),
         Task::Attachment(task) => casework::request(global, task.command()?),
         Task::Disclosure(task) => casework::request(global, task.command()),
+        Task::Missing(task) => casework::request(global, task.command()),
+        Task::Network(task) => casework::request(global, task.command()),
         task => command(task, console)?,
     };
     let kind = output::Kind::of(&command, typed);
@@ -123,6 +125,8 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         | Task::Record(_)
         | Task::Attachment(_)
         | Task::Disclosure(_)
+        | Task::Missing(_)
+        | Task::Network(_)
         | Task::Enrol(_)
         | Task::Serve
         | Task::Schema(_)

@@ -15,7 +15,7 @@ pub(super) struct QueryArgs {
 
 /// What is known of the person; each may be given several times.
 #[derive(Args)]
-#[group(required = true, multiple = true)]
+#[group(multiple = true)]
 #[command(next_help_heading = "What you know of the person (at least one; each may be repeated)")]
 pub(super) struct Details {
     /// Given names, as in --given-names "Ana Maria"

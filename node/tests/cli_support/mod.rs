@@ -260,6 +260,7 @@ pub fn found(record_id: &str, tier: &str) -> MatchView {
         urgency: "standard".to_owned(),
         from_query: false,
         since: "2026-03-01T09:04:00Z".to_owned(),
+        missing: None,
         comparison: Some(ComparisonView {
             state: "done".to_owned(),
             fields: vec!["name agrees".to_owned()],

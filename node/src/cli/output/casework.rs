@@ -1,10 +1,11 @@
 //! Reports of casework, for people: a file for each room.
 
-mod cases;
-mod records;
-
 mod attachment;
+mod cases;
 mod disclosure;
+mod missing;
+mod network;
+mod records;
 
 use serde_json::Value;
 
@@ -13,7 +14,8 @@ use super::super::failure::Failure;
 use super::parsed;
 use crate::casework::CaseCommand;
 use crate::casework::command::{
-    AttachmentCommand, CaseworkCommand, DisclosureCommand, RecordCommand,
+    AttachmentCommand, CaseworkCommand, DisclosureCommand, GraphFormat, MissingCommand,
+    NetworkCommand, RecordCommand,
 };
 
 /// Which report is coming.
@@ -28,6 +30,10 @@ pub(in crate::cli) enum Room {
     RecordHistory,
     HtcdsImport,
     HtcdsExport,
+    MissingAct,
+    MissingList,
+    MissingShow,
+    Network(GraphFormat),
 }
 
 impl Room {
@@ -59,6 +65,10 @@ impl Room {
                 RecordCommand::ExportHtcds { .. } => Self::HtcdsExport,
                 _ => Self::RecordChange,
             },
+            CaseworkCommand::Missing(MissingCommand::List { .. }) => Self::MissingList,
+            CaseworkCommand::Missing(MissingCommand::Show { .. }) => Self::MissingShow,
+            CaseworkCommand::Missing(_) => Self::MissingAct,
+            CaseworkCommand::Network(NetworkCommand::Show { format, .. }) => Self::Network(*format),
         }
     }
 }
@@ -75,5 +85,9 @@ pub(super) fn report(console: &mut Console, room: Room, value: Value) -> Result<
         Room::RecordHistory => records::history(console, &parsed(value)?),
         Room::HtcdsImport => records::imported(console, &parsed(value)?),
         Room::HtcdsExport => records::exported(console, &value),
+        Room::MissingAct => missing::acted(console, &parsed(value)?),
+        Room::MissingList => missing::list(console, &parsed::<Vec<_>>(value)?),
+        Room::MissingShow => missing::show(console, &parsed(value)?),
+        Room::Network(format) => network::show(console, format, &parsed(value)?),
     }
 }

@@ -75,7 +75,10 @@ fn match_table(console: &mut Console, own: &str, matches: &[MatchView]) -> Resul
     let rows = matches.iter().map(|found| {
         let asked = if found.from_query { " (asked)" } else { "" };
         vec![
-            found.record_id.clone(),
+            match &found.missing {
+                Some(missing) => format!("{} ({missing})", found.record_id),
+                None => found.record_id.clone(),
+            },
             format!("{}{asked}", found.agency),
             found.agreed.join(", "),
             format!("{:.1}", found.bits),

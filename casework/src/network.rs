@@ -1,0 +1,452 @@
+//! Networks: which records are joined, and by what.
+//!
+//! Nodes are own records, identifiers that several own records hold, and records of other agencies that
+//! match own ones. Of another agency's record there is its agency, its reference, the kinds of identifier
+//! that agree and with how many own records: never a value. Which of an own record's values agreed is not
+//! said either.
+//!
+//! Depth counts steps from record to record; the identifier between two is no step of its own. The graph
+//! is bounded, and says when it was cut. The same facts always give the same graph, in the same order.
+//!
+//! Sources of edges are added to [`Facts`], one method each: identifiers, matches, and links that people
+//! made between own records.
+
+pub mod dot;
+mod identifiers;
+mod layout;
+pub mod svg;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use identifiers::{agreed_kinds, identifiers};
+
+/// Nodes of a graph at most: more is no picture.
+pub const MAX_NODES: usize = 500;
+/// Steps from record to record, unless said otherwise.
+pub const DEFAULT_DEPTH: u32 = 2;
+/// Most steps: everybody is some six steps from everybody.
+pub const MAX_DEPTH: u32 = 6;
+
+/// By what records are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Telephone number.
+    Phone,
+    /// Registration mark.
+    Vehicle,
+    /// Handle on a platform, or bank account.
+    Account,
+    /// Email address.
+    Email,
+    /// House, or its reference number.
+    Address,
+    /// Names, dates, numbers of the person: it may be one person.
+    Person,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Phone => "phone",
+            Self::Vehicle => "vehicle",
+            Self::Account => "account",
+            Self::Email => "email",
+            Self::Address => "address",
+            Self::Person => "person",
+        })
+    }
+}
+
+/// An own identifier in its normalised form.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identifier {
+    /// What it is.
+    pub kind: Kind,
+    /// The value, as the linkage normalises it.
+    pub value: String,
+}
+
+/// Another agency's record, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Other {
+    /// The agency.
+    pub agency: String,
+    /// The agreement under which it is known.
+    pub agreement: String,
+    /// The agency's reference for it, to say on the telephone.
+    pub reference: String,
+    /// The whole of the reference, which tells two records apart where its beginning does not.
+    pub key: String,
+}
+
+/// A link between two own records that a person made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnLink {
+    /// One record.
+    pub from: String,
+    /// The other.
+    pub to: String,
+    /// What joins them, in a word or two.
+    pub what: String,
+}
+
+/// Everything that joins records, before anybody looks.
+#[derive(Default)]
+pub struct Facts {
+    holders: BTreeMap<Identifier, BTreeSet<String>>,
+    held: BTreeMap<String, BTreeSet<Identifier>>,
+    /// Kinds of which a record holds a value that too many hold.
+    common: BTreeMap<String, BTreeSet<Identifier>>,
+    others: BTreeMap<Other, BTreeMap<String, BTreeSet<Kind>>>,
+    matched: BTreeMap<String, BTreeSet<Other>>,
+    links: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
+}
+
+impl Facts {
+    /// What an own record holds.
+    pub fn holds(&mut self, record: &str, identifiers: impl IntoIterator<Item = Identifier>) {
+        for identifier in identifiers {
+            let holders = self.holders.entry(identifier).or_default();
+            holders.insert(record.to_owned());
+        }
+    }
+
+    /// Keeps of the identifiers those that join records: two or more hold them, and `telling` does not
+    /// say that too many do. To be called once every record is in.
+    pub fn join<E>(
+        &mut self,
+        mut telling: impl FnMut(&Identifier, usize) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        for (identifier, holders) in std::mem::take(&mut self.holders) {
+            if holders.len() < 2 {
+                continue;
+            }
+            let tells = telling(&identifier, holders.len())?;
+            let side = if tells {
+                &mut self.held
+            } else {
+                &mut self.common
+            };
+            for holder in &holders {
+                let of_record = side.entry(holder.clone()).or_default();
+                of_record.insert(identifier.clone());
+            }
+            if tells {
+                self.holders.insert(identifier, holders);
+            }
+        }
+        Ok(())
+    }
+
+    /// A match of an own record, with the kinds that agree.
+    pub fn matches(&mut self, record: &str, other: Other, kinds: BTreeSet<Kind>) {
+        let of_record = self.matched.entry(record.to_owned()).or_default();
+        of_record.insert(other.clone());
+        let own = self.others.entry(other).or_default();
+        own.entry(record.to_owned()).or_default().extend(kinds);
+    }
+
+    /// Links between own records.
+    pub fn linked(&mut self, links: impl IntoIterator<Item = OwnLink>) {
+        for OwnLink { from, to, what } in links {
+            // A link joins both ways, and is kept in the order of the ids.
+            let (low, high) = if from <= to { (from, to) } else { (to, from) };
+            let ways = [(low.clone(), high.clone()), (high, low)];
+            for (one, other) in ways {
+                let of_one = self.links.entry(one).or_default();
+                of_one.entry(other).or_default().insert(what.clone());
+            }
+        }
+    }
+
+    /// The graph around a record.
+    #[must_use]
+    pub fn around(&self, record: &str, depth: u32, most: usize) -> Graph {
+        let mut walk = Walk {
+            facts: self,
+            most: most.clamp(1, MAX_NODES),
+            found: BTreeMap::new(),
+            order: Vec::new(),
+            waiting: VecDeque::new(),
+            cut: false,
+        };
+        walk.run(record, depth.min(MAX_DEPTH));
+        self.graph(record, depth.min(MAX_DEPTH), walk)
+    }
+
+    fn neighbours(&self, place: &Place) -> Vec<Place> {
+        let mut near = Vec::new();
+        match place {
+            Place::Record(id) => {
+                let held = self.held.get(id).into_iter().flatten();
+                near.extend(held.cloned().map(Place::Identifier));
+                let matched = self.matched.get(id).into_iter().flatten();
+                near.extend(matched.cloned().map(Place::Other));
+                let linked = self.links.get(id).into_iter().flatten();
+                near.extend(linked.map(|(id, _)| Place::Record(id.clone())));
+            }
+            Place::Identifier(identifier) => {
+                let holders = self.holders.get(identifier).into_iter().flatten();
+                near.extend(holders.cloned().map(Place::Record));
+            }
+            Place::Other(other) => {
+                let own = self.others.get(other).into_iter().flatten();
+                near.extend(own.map(|(id, _)| Place::Record(id.clone())));
+            }
+        }
+        near
+    }
+
+    fn graph(&self, record: &str, depth: u32, walk: Walk<'_>) -> Graph {
+        let Walk {
+            found, order, cut, ..
+        } = walk;
+        let mut graph = Graph {
+            record: record.to_owned(),
+            depth,
+            nodes: Vec::with_capacity(order.len()),
+            edges: Vec::new(),
+            cut,
+            common: BTreeMap::new(),
+        };
+        let mut common = BTreeSet::new();
+        for place in &order {
+            let distance = found.get(place).copied().unwrap_or_default();
+            graph.nodes.push(self.node(place, distance));
+            // Each edge once: from the end that is a record, of two records from the lesser.
+            let Place::Record(id) = place else { continue };
+            common.extend(self.common.get(id).into_iter().flatten());
+            for near in self.neighbours(place) {
+                let again = matches!(&near, Place::Record(other) if other <= id);
+                if found.contains_key(&near) && !again {
+                    graph.edges.push(self.edge(id, &near));
+                }
+            }
+        }
+        for identifier in common {
+            *graph.common.entry(identifier.kind).or_insert(0) += 1;
+        }
+        graph
+    }
+
+    fn node(&self, place: &Place, distance: u32) -> Node {
+        let what = match place {
+            Place::Record(id) => What::Record {
+                record_id: id.clone(),
+                name: None,
+                silent: false,
+            },
+            Place::Identifier(Identifier { kind, value }) => What::Identifier {
+                kind: *kind,
+                value: value.clone(),
+            },
+            Place::Other(other) => What::Other {
+                other: other.clone(),
+                kinds: self.kinds_of(other),
+            },
+        };
+        Node {
+            id: place.id(),
+            distance,
+            degree: self.neighbours(place).len() as u64,
+            what,
+        }
+    }
+
+    fn kinds_of(&self, other: &Other) -> BTreeSet<Kind> {
+        let own = self.others.get(other).into_iter().flatten();
+        own.flat_map(|(_, kinds)| kinds.iter().copied()).collect()
+    }
+
+    fn edge(&self, id: &str, near: &Place) -> Edge {
+        let (mut kinds, mut links) = (BTreeSet::new(), BTreeSet::new());
+        match near {
+            Place::Identifier(identifier) => {
+                kinds.insert(identifier.kind);
+            }
+            Place::Other(other) => {
+                let own = self.others.get(other).and_then(|own| own.get(id));
+                kinds.extend(own.into_iter().flatten().copied());
+            }
+            Place::Record(other) => {
+                let said = self.links.get(id).and_then(|links| links.get(other));
+                links.extend(said.into_iter().flatten().cloned());
+            }
+        }
+        Edge {
+            from: Place::Record(id.to_owned()).id(),
+            to: near.id(),
+            kinds,
+            links,
+        }
+    }
+}
+
+/// Breadth first, as far as depth and bound allow.
+struct Walk<'a> {
+    facts: &'a Facts,
+    most: usize,
+    /// With the steps from the start.
+    found: BTreeMap<Place, u32>,
+    order: Vec<Place>,
+    waiting: VecDeque<Place>,
+    cut: bool,
+}
+
+impl Walk<'_> {
+    fn run(&mut self, record: &str, depth: u32) {
+        self.find(Place::Record(record.to_owned()), 0);
+        while let Some(place) = self.waiting.pop_front() {
+            let distance = self.found.get(&place).copied().unwrap_or_default();
+            // An identifier lies between the steps: what holds it is as far as it is.
+            let next = match place {
+                Place::Identifier(_) => distance,
+                _ => distance + 1,
+            };
+            if next > depth {
+                continue;
+            }
+            for near in self.facts.neighbours(&place) {
+                self.find(near, next);
+            }
+        }
+    }
+
+    fn find(&mut self, place: Place, distance: u32) {
+        if self.found.contains_key(&place) {
+            return;
+        }
+        if self.found.len() >= self.most {
+            self.cut = true;
+            return;
+        }
+        self.found.insert(place.clone(), distance);
+        self.order.push(place.clone());
+        self.waiting.push_back(place);
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Record(String),
+    Identifier(Identifier),
+    Other(Other),
+}
+
+impl Place {
+    fn id(&self) -> String {
+        match self {
+            Self::Record(id) => format!("record:{id}"),
+            Self::Identifier(Identifier { kind, value }) => format!("{kind}:{value}"),
+            Self::Other(Other {
+                agency,
+                agreement,
+                key,
+                ..
+            }) => format!("other:{agency}:{agreement}:{key}"),
+        }
+    }
+}
+
+/// What is joined to a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Graph {
+    /// The own record that it is about.
+    pub record: String,
+    /// Steps from record to record that were gone.
+    pub depth: u32,
+    /// The record first, then what is nearest.
+    pub nodes: Vec<Node>,
+    /// Between nodes that are shown.
+    pub edges: Vec<Edge>,
+    /// There is more within the depth than is shown.
+    pub cut: bool,
+    /// Values of the shown records that are too common to join anything, by kind.
+    pub common: BTreeMap<Kind, u64>,
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// The same whenever the same thing is shown.
+    pub id: String,
+    /// Steps from the record that it is about.
+    pub distance: u32,
+    /// How much it is joined to, shown or not.
+    pub degree: u64,
+    /// What it is.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum What {
+    /// An own record.
+    Record {
+        /// Its id.
+        record_id: String,
+        /// Its name, where the caller added it.
+        name: Option<String>,
+        /// Others get no word of it.
+        silent: bool,
+    },
+    /// What several own records hold.
+    Identifier {
+        /// What it is.
+        kind: Kind,
+        /// Normalised.
+        value: String,
+    },
+    /// Another agency's record.
+    Other {
+        /// Which.
+        #[serde(flatten)]
+        other: Other,
+        /// Kinds that agree with own records.
+        kinds: BTreeSet<Kind>,
+    },
+}
+
+/// What joins two nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    /// An own record.
+    pub from: String,
+    /// What it is joined to.
+    pub to: String,
+    /// By what.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub kinds: BTreeSet<Kind>,
+    /// What people said joins two own records.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub links: BTreeSet<String>,
+}
+
+impl Edge {
+    /// By what, in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let kinds = self.kinds.iter().map(Kind::to_string);
+        let words: Vec<String> = kinds.chain(self.links.iter().cloned()).collect();
+        words.join(", ")
+    }
+}
+
+/// A line of text without what would steer a terminal, a drawing or a parser.
+fn plain(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            // Not allowed in XML.
+            || matches!(c, '\u{fffe}' | '\u{ffff}')
+    };
+    text.replace(steers, "\u{fffd}")
+}
