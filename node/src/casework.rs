@@ -24,9 +24,9 @@ mod cases;
 pub mod command;
 mod counterpart;
 mod disclosure;
-mod parcels;
 mod missing;
 mod network;
+mod parcels;
 mod records;
 mod watch;
 
@@ -47,6 +47,9 @@ pub use disclosure::{
     DisclosureCommand, DisclosureLetter, DisclosureView, FieldView, ReceivedKey, ReceivedView,
     RequestKey, StoredAsked, StoredReceived, StoredRequest,
 };
+pub use missing::{
+    EpisodeView, HistoryView, InterviewView, MissingDetail, MissingReport, MissingView,
+};
 pub(crate) use parcels::Parcels;
 pub use parcels::{
     AttachmentCommand, AttachmentView, ChunkKey, ParcelLetter, SavedAttachment, StoredIncoming,
@@ -54,9 +57,6 @@ pub use parcels::{
 };
 pub use records::{
     ChangeReport, HistoryReport, HtcdsExport, HtcdsReport, RecordDetail, StoredVersion, VersionLine,
-};
-pub use missing::{
-    EpisodeView, HistoryView, InterviewView, MissingDetail, MissingReport, MissingView,
 };
 pub(crate) use watch::Part;
 
