@@ -6,45 +6,63 @@
 //!
 //! | Module | Room |
 //! |---|---|
-//! | `acting` | who acts |
-//! | `audit` | what is written down |
+//! | `accounts`, `sessions` | accounts of this agency's people, signing in and out |
+//! | `acting` | who acts: the one check before every command |
+//! | `audit` | what is written down, chained |
 //! | `cases` | matches that people work on, and the queue |
 //! | `command` | what can be asked |
+//! | `export` | the log outside of the node |
 //! | `records` | one record with its dossier |
 
+mod accounts;
 mod acting;
 mod audit;
 mod cases;
 pub mod command;
+mod export;
 mod records;
+mod sessions;
+
+use std::sync::Arc;
 
 use serde_json::Value;
 use symbolon_casework::acting::Acting;
 
 use crate::error::NodeError;
 use crate::node::Node;
-use command::{CaseworkCommand, CaseworkRequest};
+use command::{AuditCommand, CaseworkCommand};
 
-pub use audit::StoredAudit;
+pub use accounts::AccountView;
+pub(crate) use audit::AuditLog;
+pub use audit::{AuditLine, AuditVerified};
 pub use cases::{
     CaseCommand, CaseDetail, CaseLetter, CaseView, QueueEntry, QueueFilter, SaidView, StoredCase,
 };
+pub use export::{ExportEnd, ExportLine, ExportVerified, verify_export};
 pub use records::RecordDetail;
+pub(crate) use sessions::People;
+pub use sessions::{LoginReport, WhoamiReport};
 
 impl Node {
-    /// Carries out what a person asked for in casework.
-    pub(crate) async fn casework(&self, request: CaseworkRequest) -> Result<Value, NodeError> {
-        let acting = self.acting(&request.by)?;
-        self.act(&acting, request.command).await
-    }
-
-    /// The same for somebody whom the caller knows: what a console calls.
+    /// Carries out what somebody who is known asked for in casework: the command line through the handler,
+    /// or a console.
     pub async fn act(&self, acting: &Acting, command: CaseworkCommand) -> Result<Value, NodeError> {
         let _work = self.work.lock().await;
         match command {
             CaseworkCommand::Case(command) => self.case_command(acting, command),
             CaseworkCommand::Record(command) => self.record_command(acting, command),
         }
+    }
+
+    /// Carries out what a person asked of the audit log.
+    pub(crate) async fn audit(
+        self: &Arc<Self>,
+        acting: &Acting,
+        command: AuditCommand,
+    ) -> Result<Value, NodeError> {
+        // A log of years takes a while to follow.
+        let (node, acting) = (Arc::clone(self), acting.clone());
+        crate::oracle::blocking(move || node.audit_command(&acting, command)).await?
     }
 }
 

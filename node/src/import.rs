@@ -4,9 +4,11 @@
 //! told by line and column, and the rest goes in. A kill in between leaves whole records only; the
 //! mark `importing` makes the next start count the keys anew and bring every record in line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use symbolon_casework::acting::Acting;
+use symbolon_casework::audit::{AuditEvent, AuditKind};
 use symbolon_core::identity::Name;
 use symbolon_core::linkage::record::Record;
 use symbolon_core::linkage::record::{Issue, IssueReason};
@@ -29,6 +31,7 @@ impl Node {
     /// Imports a file and registers its rows, as far as hub and custodians can be reached.
     pub async fn import(
         self: &Arc<Self>,
+        acting: &Acting,
         options: &ImportOptions,
         progress: &ProgressSink,
     ) -> Result<ImportReport, NodeError> {
@@ -38,9 +41,10 @@ impl Node {
         let work = self.work.lock().await;
         let before = self.few_pending()?;
         let mut report = {
-            let (node, options, progress) =
-                (Arc::clone(self), options.clone(), Arc::clone(progress));
-            crate::oracle::blocking(move || node.import_file(&options, &progress)).await??
+            let (node, acting) = (Arc::clone(self), acting.clone());
+            let (options, progress) = (options.clone(), Arc::clone(progress));
+            crate::oracle::blocking(move || node.import_file(&acting, &options, &progress))
+                .await??
         };
         let few = self.few_pending()?;
         let _work = self.wait_for_company(work).await?;
@@ -66,6 +70,7 @@ impl Node {
 
     fn import_file(
         &self,
+        acting: &Acting,
         options: &ImportOptions,
         progress: &ProgressSink,
     ) -> Result<ImportReport, NodeError> {
@@ -91,7 +96,14 @@ impl Node {
                     let taken = self.take_row(&row, options, &mut report);
                     let Some(record) = taken else { continue };
                     let id = record.record_id.clone();
-                    if self.keep_record(record, named.as_deref(), &mut report, &mut crossed)? {
+                    let kept = self.keep_record(
+                        acting,
+                        record,
+                        named.as_deref(),
+                        &mut report,
+                        &mut crossed,
+                    )?;
+                    if kept {
                         touched.push(id);
                     }
                 }
@@ -113,7 +125,7 @@ impl Node {
                 reason: "nothing was removed, since some rows could not be read; correct them and import again".to_owned(),
             });
         } else if options.remove_missing {
-            self.remove_missing(&seen, &mut report, &mut crossed)?;
+            self.remove_missing(acting, &seen, &mut report, &mut crossed)?;
         }
         self.bring_in_line(&touched, &crossed)?;
         self.count_shared(&seen, &mut report)?;
@@ -180,6 +192,7 @@ impl Node {
     /// Puts a record into the vault unless it is there already; gives whether anything changed.
     fn keep_record(
         &self,
+        acting: &Acting,
         record: Record,
         named: Option<&[Name]>,
         report: &mut ImportReport,
@@ -196,20 +209,36 @@ impl Node {
                 report.agreements.push(agreement.to_string());
             }
         }
-        match old {
+        let changed = match old {
             Some(old) if old.record == record && old.agreements == agreements => {
                 report.found.unchanged += 1;
                 return Ok(false);
             }
-            Some(_) => report.found.changed += 1,
-            None => report.found.new += 1,
-        }
+            Some(old) => {
+                report.found.changed += 1;
+                Some(changed_columns(&old, &record, &agreements))
+            }
+            None => {
+                report.found.new += 1;
+                None
+            }
+        };
+        // Before the record: what a kill cuts off comes with the next import, and is written down again.
+        let event = match &changed {
+            None => AuditEvent::by(acting, AuditKind::Collection, "record imported"),
+            Some(columns) => {
+                AuditEvent::by(acting, AuditKind::Alteration, "record changed by an import")
+                    .fields(columns.iter().copied())
+            }
+        };
+        self.write_down(event.record(&record.record_id))?;
         self.put_record(record, agreements, crossed)?;
         Ok(true)
     }
 
     fn remove_missing(
         &self,
+        acting: &Acting,
         seen: &BTreeSet<String>,
         report: &mut ImportReport,
         crossed: &mut Crossed,
@@ -222,6 +251,8 @@ impl Node {
             }
         }
         for id in missing {
+            let what = "record withdrawn, the file no longer has it";
+            self.write_down(AuditEvent::by(acting, AuditKind::Erasure, what).record(&id))?;
             self.delete_record(&id, crossed)?;
             report.found.removed += 1;
         }
@@ -330,12 +361,18 @@ impl Node {
     /// Withdraws records: rows at the hub, matches on both sides, the records themselves.
     pub async fn withdraw(
         self: &Arc<Self>,
+        acting: &Acting,
         ids: &[String],
         progress: &ProgressSink,
     ) -> Result<WithdrawReport, NodeError> {
         let _work = self.work.lock().await;
         let (mut report, mut crossed) = (WithdrawReport::default(), Crossed::new());
         for id in ids {
+            if self.tables.records.contains(id)? {
+                // Before it is gone: a kill in between must not leave an erasure that nobody did.
+                let event = AuditEvent::by(acting, AuditKind::Erasure, "record withdrawn");
+                self.write_down(event.record(id))?;
+            }
             match self.delete_record(id, &mut crossed)? {
                 Some(ended) => {
                     report.records.push(id.clone());
@@ -357,6 +394,25 @@ impl Node {
         report.waiting = self.tables.withdrawals.len() as u64;
         Ok(report)
     }
+}
+
+/// Names of the columns that differ between a record and what comes in its place, and `agreements`.
+fn changed_columns(
+    old: &StoredRecord,
+    new: &Record,
+    agreements: &[Name],
+) -> BTreeSet<&'static str> {
+    let before: BTreeMap<&str, Vec<&str>> = old.record.columns().collect();
+    let after: BTreeMap<&str, Vec<&str>> = new.columns().collect();
+    let names = before.keys().chain(after.keys());
+    let differ = names.filter(|name| before.get(*name) != after.get(*name));
+    // What a file calls its other columns may be data.
+    let known = |column: &&str| csv_file::COLUMNS.into_iter().find(|name| name == column);
+    let mut columns: BTreeSet<_> = differ.map(|name| known(name).unwrap_or("other")).collect();
+    if old.agreements != agreements {
+        columns.insert("agreements");
+    }
+    columns
 }
 
 /// A row as a record, with the values that make no key; or why it is skipped.

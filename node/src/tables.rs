@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use symbolon_casework::accounts::{Account, Session};
+use symbolon_casework::chain::{Entry, Head};
 use symbolon_casework::dossier::Dossier;
 use symbolon_casework::lifecycle::CaseId;
 use symbolon_core::agreement::Papers;
@@ -21,7 +23,7 @@ use symbolon_core::roster::SignedEntry;
 use symbolon_core::row::{AgreementEpoch, Handle, Token};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::casework::{StoredAudit, StoredCase};
+use crate::casework::StoredCase;
 use crate::comparison::{ComparisonEntry, Spent, StoredAsk, StoredComparison, StoredRefusal};
 use crate::custodian::gate::LedgerEntry;
 use crate::error::NodeError;
@@ -183,6 +185,9 @@ pub struct StoredMatch {
     /// How many features of each field agree, once the two nodes have compared.
     #[serde(default)]
     pub counts: Option<Vec<u16>>,
+    /// That it is shown stands in the audit log.
+    #[serde(default)]
+    pub written_down: bool,
 }
 
 impl StoredMatch {
@@ -278,8 +283,14 @@ pub struct Tables {
     pub cases: Table<CaseId, StoredCase>,
     /// Matches whose cases are to be looked at.
     pub case_due: Table<MatchKey, ()>,
-    /// What people did; lines are only added.
-    pub audit: Table<u64, StoredAudit>,
+    /// What people did, by number from 1; entries are only added.
+    pub audit: Table<u64, Entry>,
+    /// Where the log ends, kept apart from it: `head`.
+    pub audit_head: Table<String, Head>,
+    /// Accounts of this agency's people; none is ever deleted.
+    pub accounts: Table<Name, Account>,
+    /// Who is signed in, by the digest of the session's token.
+    pub sessions: Table<Digest, Session>,
 }
 
 impl Tables {
@@ -322,6 +333,9 @@ impl Tables {
             cases: vault.table("cases")?,
             case_due: vault.table("case-due")?,
             audit: vault.table("audit")?,
+            audit_head: vault.table("audit-head")?,
+            accounts: vault.table("accounts")?,
+            sessions: vault.table("sessions")?,
         })
     }
 }

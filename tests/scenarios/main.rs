@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod accountability;
 mod administrators;
 mod agreement_forgery;
 mod agreement_terms;
@@ -34,6 +35,7 @@ mod nicknames;
 mod oracle;
 mod oracle_races;
 mod outages;
+mod people;
 mod preview;
 mod rekey;
 mod schemas;
