@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use symbolon_core::identity::Name;
+use symbolon_core::identity::{Name, NameError};
 use thiserror::Error;
 
 use crate::text::Text;
@@ -105,6 +105,37 @@ pub struct NotPermitted {
     pub needs: String,
 }
 
+/// The name under which acts are written down as long as a node has no account.
+pub const SET_UP: &str = "set-up";
+
+/// What must be said with an act, once a node has accounts: section 62 of the Data Protection Act 2018
+/// wants the justification of every consultation and disclosure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// Nothing; what is said is written down all the same.
+    Nothing,
+    /// Why.
+    Reason,
+    /// For what, and why.
+    PurposeAndReason,
+}
+
+/// An act that wants a purpose or a reason, and none was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NotSaid {
+    /// No reason.
+    #[error("say why you do this, in a few words without names: --reason \"...\"")]
+    Reason,
+    /// No purpose.
+    #[error("say for what you do this, in a few words: --purpose \"...\"")]
+    Purpose,
+    /// Neither.
+    #[error(
+        "say for what and why you do this, in a few words without names: --purpose \"...\" --reason \"...\""
+    )]
+    Both,
+}
+
 /// Somebody who acts now, known by a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acting {
@@ -119,6 +150,29 @@ pub struct Acting {
 }
 
 impl Acting {
+    /// Whoever can open the vault of a node that has no account yet: it is being set up, and they may do
+    /// everything. No command gets this from a node with accounts.
+    pub fn set_up(purpose: Option<Text>, reason: Option<Text>) -> Result<Self, NameError> {
+        Ok(Self {
+            who: SET_UP.parse()?,
+            roles: Role::ALL.iter().map(|(role, _)| *role).collect(),
+            purpose,
+            reason,
+        })
+    }
+
+    /// Whether what the act demands was said.
+    pub fn has_said(&self, demand: Demand) -> Result<(), NotSaid> {
+        let wants_purpose = demand == Demand::PurposeAndReason && self.purpose.is_none();
+        let wants_reason = demand != Demand::Nothing && self.reason.is_none();
+        match (wants_purpose, wants_reason) {
+            (false, false) => Ok(()),
+            (false, true) => Err(NotSaid::Reason),
+            (true, false) => Err(NotSaid::Purpose),
+            (true, true) => Err(NotSaid::Both),
+        }
+    }
+
     /// Whether one of the roles has the permission.
     pub fn may(&self, permission: Permission) -> Result<(), NotPermitted> {
         let holders = permission.holders();
@@ -155,5 +209,74 @@ mod tests {
         assert!(acting(&[]).may(Permission::Consult).is_err());
         assert_eq!("Supervisor".parse(), Ok(Role::Supervisor));
         assert!("boss".parse::<Role>().is_err());
+    }
+
+    #[test]
+    fn each_permission_is_for_its_roles_and_for_no_other() {
+        use Permission::{
+            Assign, Consult, CountersignDisclosure, Disclose, Judge, KeepAccounts, KeepNode,
+            KeepRecords, ReadAudit,
+        };
+        let expected = [
+            (Role::Analyst, vec![Consult, Judge]),
+            (
+                Role::Caseworker,
+                vec![Consult, Judge, KeepRecords, Disclose],
+            ),
+            (
+                Role::Supervisor,
+                vec![
+                    Consult,
+                    Judge,
+                    KeepRecords,
+                    Disclose,
+                    CountersignDisclosure,
+                    Assign,
+                    ReadAudit,
+                ],
+            ),
+            (Role::Administrator, vec![ReadAudit, KeepAccounts, KeepNode]),
+        ];
+        let every = [
+            Consult,
+            Judge,
+            KeepRecords,
+            Disclose,
+            CountersignDisclosure,
+            Assign,
+            ReadAudit,
+            KeepAccounts,
+            KeepNode,
+        ];
+        for (role, may) in expected {
+            let acting = Acting {
+                roles: [role].into(),
+                ..Acting::set_up(None, None).unwrap()
+            };
+            for permission in every {
+                let allowed = acting.may(permission).is_ok();
+                assert_eq!(allowed, may.contains(&permission), "{role}: {permission:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_an_act_demands_must_be_said() {
+        let said = |purpose: Option<&str>, reason: Option<&str>| {
+            let text = |text: &str| text.parse().unwrap();
+            Acting::set_up(purpose.map(text), reason.map(text)).unwrap()
+        };
+        let nothing = said(None, None);
+        assert_eq!(nothing.has_said(Demand::Nothing), Ok(()));
+        assert_eq!(nothing.has_said(Demand::Reason), Err(NotSaid::Reason));
+        let both = Demand::PurposeAndReason;
+        assert_eq!(nothing.has_said(both), Err(NotSaid::Both));
+        let why = said(None, Some("seen at the clinic"));
+        assert_eq!(why.has_said(Demand::Reason), Ok(()));
+        assert_eq!(why.has_said(both), Err(NotSaid::Purpose));
+        let for_what = said(Some("safeguarding"), None);
+        assert_eq!(for_what.has_said(both), Err(NotSaid::Reason));
+        let all = said(Some("safeguarding"), Some("seen at the clinic"));
+        assert_eq!(all.has_said(both), Ok(()));
     }
 }

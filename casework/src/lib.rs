@@ -6,8 +6,10 @@
 //!
 //! | Module | Room |
 //! |---|---|
+//! | [`accounts`], [`password`] | who has an account, lock-out, sessions, passwords |
 //! | [`acting`] | who acts: roles, what each may do, purpose and reason |
 //! | [`audit`] | what is written down of every act |
+//! | [`chain`] | how what is written down holds together |
 //! | [`clock`] | by when a case wants an answer |
 //! | [`disclosure`] | what is asked of the other agency, and what leaves |
 //! | [`day`] | a day, as people type it |
@@ -23,8 +25,10 @@
 //! | [`network`] | what joins records: shared phones, vehicles, addresses, accounts |
 //! | [`text`] | words that people type, bounded and safe to show |
 
+pub mod accounts;
 pub mod acting;
 pub mod audit;
+pub mod chain;
 pub mod clock;
 pub mod day;
 pub mod disclosure;
@@ -37,5 +41,6 @@ pub mod merge;
 pub mod missing;
 pub mod network;
 pub mod parcel;
+pub mod password;
 pub mod state;
 pub mod text;

@@ -6,8 +6,9 @@
 //!
 //! | Module | Room |
 //! |---|---|
-//! | `acting` | who acts |
-//! | `audit` | what is written down |
+//! | `accounts`, `sessions` | accounts of this agency's people, signing in and out |
+//! | `acting` | who acts: the one check before every command |
+//! | `audit` | what is written down, chained |
 //! | `cases` | matches that people work on, and the queue |
 //! | `command` | what can be asked |
 //! | `counterpart` | with whom a case is |
@@ -17,17 +18,21 @@
 //! | `missing` | who is missing, and the interview on return |
 //! | `network` | what joins records |
 //! | `watch` | how a record takes part while its person is missing |
+//! | `export` | the log outside of the node |
 
+mod accounts;
 mod acting;
 mod audit;
 mod cases;
 pub mod command;
 mod counterpart;
 mod disclosure;
+mod export;
 mod missing;
 mod network;
 mod parcels;
 mod records;
+mod sessions;
 mod watch;
 
 use std::sync::Arc;
@@ -37,9 +42,11 @@ use symbolon_casework::acting::Acting;
 
 use crate::error::NodeError;
 use crate::node::Node;
-use command::{CaseworkCommand, CaseworkRequest};
+use command::{AuditCommand, CaseworkCommand};
 
-pub use audit::StoredAudit;
+pub use accounts::AccountView;
+pub(crate) use audit::AuditLog;
+pub use audit::{AuditLine, AuditVerified};
 pub use cases::{
     CaseCommand, CaseDetail, CaseLetter, CaseView, QueueEntry, QueueFilter, SaidView, StoredCase,
 };
@@ -61,16 +68,8 @@ pub use records::{
 pub(crate) use watch::Part;
 
 impl Node {
-    /// Carries out what a person asked for in casework.
-    pub(crate) async fn casework(
-        self: &Arc<Self>,
-        request: CaseworkRequest,
-    ) -> Result<Value, NodeError> {
-        let acting = self.acting(&request.by)?;
-        self.act(&acting, request.command).await
-    }
-
-    /// The same for somebody whom the caller knows: what a console calls.
+    /// Carries out what somebody who is known asked for in casework: the command line through the
+    /// handler, or a console.
     pub async fn act(
         self: &Arc<Self>,
         acting: &Acting,
@@ -86,6 +85,17 @@ impl Node {
             // It sends, and lets others work meanwhile.
             CaseworkCommand::Missing(command) => self.missing_command(acting, command, work).await,
         }
+    }
+
+    /// Carries out what a person asked of the audit log.
+    pub(crate) async fn audit(
+        self: &Arc<Self>,
+        acting: &Acting,
+        command: AuditCommand,
+    ) -> Result<Value, NodeError> {
+        // A log of years takes a while to follow.
+        let (node, acting) = (Arc::clone(self), acting.clone());
+        crate::oracle::blocking(move || node.audit_command(&acting, command)).await?
     }
 }
 

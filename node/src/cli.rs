@@ -6,6 +6,7 @@
 
 mod agreement;
 mod args;
+mod audit;
 mod casework;
 mod commands;
 mod console;
@@ -17,10 +18,13 @@ mod logging;
 mod matches;
 mod output;
 mod passphrase;
+mod password;
+mod people;
 mod preview;
 mod progress;
 mod query;
 mod serve;
+mod session;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -39,7 +43,7 @@ use crate::reports::EnrolReport;
 use args::{Cli, Task};
 use failure::Failure;
 
-pub use console::{Console, Prompt};
+pub use console::{Console, Person, Prompt};
 
 /// What the command line needs of the node's engine.
 #[async_trait]
@@ -186,6 +190,11 @@ async fn carry_out(
         Task::Calibrate(args) if !args.of_the_node() => {
             evaluate::calibrate(&args, global.json, console)
         }
+        Task::Account(task) => people::account(&global, task, console, &*launcher).await,
+        Task::Login(args) => people::login(&global, args, console, &*launcher).await,
+        Task::Logout => people::logout(&global, console, &*launcher).await,
+        Task::Whoami => people::whoami(&global, console, &*launcher).await,
+        Task::Audit(task) => audit::carry_out(&global, task, console, &*launcher).await,
         Task::Custody(task) => custody::carry_out(&global, task, console, &*launcher).await,
         task => commands::carry_out(&global, task, console, &*launcher).await,
     }

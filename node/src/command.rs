@@ -8,9 +8,27 @@ use serde::{Deserialize, Serialize};
 use symbolon_core::identity::AgencyName;
 use symbolon_core::linkage::score::Tier;
 
-use crate::casework::command::CaseworkRequest;
+use crate::casework::command::{AccountCommand, AuditCommand, CaseworkCommand, Claim};
 use crate::custody::CustodyCommand;
 use crate::preview::PreviewOptions;
+
+/// What comes over the control socket: who asks, and for what.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Who asks.
+    pub by: Claim,
+    /// For what.
+    pub command: Command,
+}
+
+impl From<Command> for Request {
+    /// A request of somebody who says nothing of themselves: enough for a node without accounts.
+    fn from(command: Command) -> Self {
+        let by = Claim::default();
+        Self { by, command }
+    }
+}
 
 /// A command to a node whose vault is open.
 #[derive(Clone, Serialize, Deserialize)]
@@ -90,7 +108,11 @@ pub enum Command {
         agreement: String,
     },
     /// What people do about records and matches.
-    Casework(CaseworkRequest),
+    Casework(CaseworkCommand),
+    /// Accounts and sessions.
+    Account(AccountCommand),
+    /// The audit log.
+    Audit(AuditCommand),
     /// About the custody of the key.
     Custody(CustodyCommand),
 }
@@ -116,10 +138,21 @@ pub struct ImportOptions {
     pub agreements: Option<Vec<String>>,
 }
 
-impl std::fmt::Debug for Command {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Values of records never reach a log: only the command's name is shown.
-        f.write_str(match self {
+impl Command {
+    /// Its name in the rules of who may do what ([`crate::permissions`]): the words by which the control
+    /// socket knows it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Casework(command) => tags(command, &["room", "act"]),
+            Self::Custody(command) => format!("custody {}", command.name()),
+            Self::Account(command) => format!("account {}", command.name()),
+            Self::Audit(command) => format!("audit {}", command.name()),
+            other => other.word().to_owned(),
+        }
+    }
+
+    fn word(&self) -> &'static str {
+        match self {
             Self::Import(_) => "import",
             Self::Preview(_) => "preview",
             Self::Records { .. } => "records",
@@ -138,6 +171,28 @@ impl std::fmt::Debug for Command {
             Self::Agreement { .. } => "agreement",
             Self::ExportAgreement { .. } => "export-agreement",
             Self::Casework(_) => "casework",
-        })
+            Self::Account(_) => "account",
+            Self::Audit(_) => "audit",
+        }
+    }
+}
+
+/// The tags of a command of a room, by which it goes over the socket.
+fn tags(command: &impl Serialize, names: &[&str]) -> String {
+    let value = serde_json::to_value(command).unwrap_or_default();
+    let words = names.iter().filter_map(|name| value.get(name)?.as_str());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.command.fmt(f)
+    }
+}
+
+impl std::fmt::Debug for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Values of records never reach a log: only the command's name is shown.
+        f.write_str(self.word())
     }
 }

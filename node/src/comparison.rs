@@ -37,6 +37,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use symbolon_casework::audit::{AuditEvent, AuditKind};
 use symbolon_core::comparison::Layout;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::linkage::schema::Schema;
@@ -327,7 +328,7 @@ impl Node {
         let counts = state.counts().map(<[u16]>::to_vec);
         if found.counts != counts {
             found.counts = counts;
-            self.tables.matches.put(key, &found)?;
+            self.put_match(key, &mut found)?;
             self.look_at_case(key)?;
         }
         Ok(())
@@ -407,6 +408,9 @@ impl Node {
             reference: own,
             what: what.to_owned(),
         };
+        let event =
+            AuditEvent::of_the_node(AuditKind::Disclosure, &format!("private comparison {what}"));
+        self.write_down(event.record(&key.record_id).agency(&key.agency))?;
         let number = self.comparisons.next_entry.fetch_add(1, Ordering::Relaxed);
         self.tables.comparison_log.put(&number, &entry)
     }

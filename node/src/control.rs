@@ -2,11 +2,12 @@
 //!
 //! One process at a time can hold the vault open. While `serve` runs, it is that one, and the other
 //! commands reach it through a Unix socket in the state directory, mode 0600 in a directory of mode
-//! 0700: who may open the vault's files may ask, nobody else. The talk is in JSON lines, one command
-//! a connection:
+//! 0700: who may open the vault's files may ask, nobody else. Who may do what is judged behind it, by the
+//! session that a request shows ([`crate::permissions`]). The talk is in JSON lines, one command a
+//! connection:
 //!
 //! ```text
-//! -> {"command":"records","record_id":null}
+//! -> {"by":{"reason":"..."},"command":{"command":"records","record_id":null}}
 //! <- {"progress":{"stage":"reading","done":1,"total":2}}     any number of times
 //! <- {"ok":[]}   or   {"error":{"message":"..."}}            once
 //! ```
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::command::Command;
+use crate::command::Request;
 use crate::reports::{Progress, ProgressSink};
 
 pub use client::{call, is_served};
@@ -43,8 +44,8 @@ const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 /// Carries out commands: the engine of the node.
 #[async_trait]
 pub trait CommandHandler: Send + Sync {
-    /// Carries out one command and answers with the JSON of its report.
-    async fn handle(&self, command: Command, progress: ProgressSink)
+    /// Carries out one request, if whoever asks may, and answers with the JSON of its report.
+    async fn handle(&self, request: Request, progress: ProgressSink)
     -> Result<Value, CommandError>;
 }
 

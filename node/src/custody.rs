@@ -43,6 +43,20 @@ pub enum CustodyCommand {
     },
 }
 
+impl CustodyCommand {
+    /// Its word on the control socket.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Log { .. } => "log",
+            Self::Refresh => "refresh",
+            Self::Repair => "repair",
+            Self::Backup { .. } => "backup",
+            Self::Restore { .. } => "restore",
+        }
+    }
+}
+
 /// How custody stands, as this node sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustodyStatus {

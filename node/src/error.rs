@@ -100,6 +100,35 @@ pub enum NodeError {
     Waiting(String),
     #[error(transparent)]
     NotPermitted(#[from] symbolon_casework::acting::NotPermitted),
+    #[error(transparent)]
+    NotSaid(#[from] symbolon_casework::acting::NotSaid),
+    #[error("nobody is signed in here; sign in with: symbolon-node login NAME")]
+    NotSignedIn,
+    #[error(
+        "the session has ended: {} minutes without use, {} hours in all, or an administrator ended it; sign in again with: symbolon-node login NAME",
+        symbolon_casework::accounts::IDLE_S / 60,
+        symbolon_casework::accounts::LONGEST_SESSION_S / 3600
+    )]
+    SessionOver,
+    #[error(
+        "an administrator set the password of {0}; choose one that only you know first: symbolon-node account password"
+    )]
+    PasswordNotOwn(symbolon_core::identity::Name),
+    /// One message for every reason, so that it tells nobody which names there are.
+    #[error(
+        "not signed in: the name or the password is wrong, or the account is disabled, or locked for a while after wrong passwords; an administrator sees which with `symbolon-node account list`"
+    )]
+    SignInRefused,
+    #[error(transparent)]
+    Account(#[from] symbolon_casework::accounts::AccountError),
+    #[error("{0}; nothing was changed")]
+    Password(#[from] symbolon_casework::password::PasswordError),
+    #[error(
+        "the audit log does not hold together: {0}; somebody changed the vault past this program, or the disk is damaged. Keep a copy of the state directory as it is, and tell whoever answers for data protection"
+    )]
+    AuditChain(#[from] symbolon_casework::chain::ChainFault),
+    #[error("`{0}` stands in no rule of who may do what, and is not carried out; tell the makers")]
+    NoRule(String),
     /// A wrong request of the person, with what to do.
     #[error("{0}")]
     Request(String),

@@ -5,9 +5,11 @@
 //! before (`symbolon_casework::merge`). What cannot be used is told by line and column, and the rest goes in. A kill in between leaves whole records only; the
 //! mark `importing` makes the next start count the keys anew and bring every record in line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use symbolon_casework::acting::Acting;
+use symbolon_casework::audit::{AuditEvent, AuditKind};
 use symbolon_casework::merge::{Merged, merge};
 use symbolon_core::identity::Name;
 use symbolon_core::linkage::record::Record;
@@ -32,6 +34,7 @@ impl Node {
     /// Imports a file and registers its rows, as far as hub and custodians can be reached.
     pub async fn import(
         self: &Arc<Self>,
+        acting: &Acting,
         options: &ImportOptions,
         progress: &ProgressSink,
     ) -> Result<ImportReport, NodeError> {
@@ -41,9 +44,10 @@ impl Node {
         let work = self.work.lock().await;
         let before = self.few_pending()?;
         let mut report = {
-            let (node, options, progress) =
-                (Arc::clone(self), options.clone(), Arc::clone(progress));
-            crate::oracle::blocking(move || node.import_file(&options, &progress)).await??
+            let (node, acting) = (Arc::clone(self), acting.clone());
+            let (options, progress) = (options.clone(), Arc::clone(progress));
+            crate::oracle::blocking(move || node.import_file(&acting, &options, &progress))
+                .await??
         };
         let few = self.few_pending()?;
         let mut work = Work::new(&self.work, self.wait_for_company(work).await?);
@@ -73,6 +77,7 @@ impl Node {
 
     fn import_file(
         &self,
+        acting: &Acting,
         options: &ImportOptions,
         progress: &ProgressSink,
     ) -> Result<ImportReport, NodeError> {
@@ -100,7 +105,8 @@ impl Node {
                     let Some(record) = taken else { continue };
                     let id = record.record_id.clone();
                     let row = (row.line, record, &columns);
-                    if self.keep_record(row, named.as_deref(), &mut report, &mut crossed)? {
+                    let named = named.as_deref();
+                    if self.keep_record(acting, row, named, &mut report, &mut crossed)? {
                         touched.push(id);
                     }
                 }
@@ -122,7 +128,7 @@ impl Node {
                 reason: "nothing was removed, since some rows could not be read; correct them and import again".to_owned(),
             });
         } else if options.remove_missing {
-            self.remove_missing(&seen, &mut report, &mut crossed)?;
+            self.remove_missing(acting, &seen, &mut report, &mut crossed)?;
         }
         self.bring_in_line(&touched, &crossed)?;
         self.count_shared(&seen, &mut report)?;
@@ -189,6 +195,7 @@ impl Node {
     /// Puts a record into the vault unless it is there already; gives whether anything changed.
     fn keep_record(
         &self,
+        acting: &Acting,
         (line, record, columns): (u64, Record, &BTreeSet<String>),
         named: Option<&[Name]>,
         report: &mut ImportReport,
@@ -207,6 +214,9 @@ impl Node {
         }
         let Some(old) = old else {
             report.found.new += 1;
+            // Before the record: what a kill cuts off comes with the next import, and is written down again.
+            let event = AuditEvent::by(acting, AuditKind::Collection, "record imported");
+            self.write_down(event.record(&record.record_id))?;
             self.put_record(record, None, agreements, crossed)?;
             return Ok(true);
         };
@@ -229,12 +239,17 @@ impl Node {
             return Ok(false);
         }
         report.found.changed += 1;
-        self.import_over(&old, merged, agreements, crossed)?;
+        let columns = changed_columns(&old, &merged.record, &agreements);
+        let event = AuditEvent::by(acting, AuditKind::Alteration, "record changed by an import");
+        let event = event.fields(columns.iter().copied());
+        self.write_down(event.record(&old.record.record_id))?;
+        self.import_over(acting, &old, merged, agreements, crossed)?;
         Ok(true)
     }
 
     fn remove_missing(
         &self,
+        acting: &Acting,
         seen: &BTreeSet<String>,
         report: &mut ImportReport,
         crossed: &mut Crossed,
@@ -260,6 +275,8 @@ impl Node {
             });
         }
         for id in gone {
+            let what = "record withdrawn, the file no longer has it";
+            self.write_down(AuditEvent::by(acting, AuditKind::Erasure, what).record(&id))?;
             self.delete_record(&id, crossed)?;
             report.found.removed += 1;
         }
@@ -372,12 +389,18 @@ impl Node {
     /// Withdraws records: rows at the hub, matches on both sides, the records themselves.
     pub async fn withdraw(
         self: &Arc<Self>,
+        acting: &Acting,
         ids: &[String],
         progress: &ProgressSink,
     ) -> Result<WithdrawReport, NodeError> {
         let _work = self.work.lock().await;
         let (mut report, mut crossed) = (WithdrawReport::default(), Crossed::new());
         for id in ids {
+            if self.tables.records.contains(id)? {
+                // Before it is gone: a kill in between must not leave an erasure that nobody did.
+                let event = AuditEvent::by(acting, AuditKind::Erasure, "record withdrawn");
+                self.write_down(event.record(id))?;
+            }
             match self.delete_record(id, &mut crossed)? {
                 Some(ended) => {
                     report.records.push(id.clone());
@@ -405,6 +428,25 @@ impl Node {
 pub(crate) fn merged_with(old: &StoredRecord, row: Record, columns: &BTreeSet<String>) -> Merged {
     let has = |column: &str| columns.contains(column);
     merge(&old.record, old.as_imported.as_ref(), row, &has)
+}
+
+/// Names of the columns that differ between a record and what comes in its place, and `agreements`.
+fn changed_columns(
+    old: &StoredRecord,
+    new: &Record,
+    agreements: &[Name],
+) -> BTreeSet<&'static str> {
+    let before: BTreeMap<&str, Vec<&str>> = old.record.columns().collect();
+    let after: BTreeMap<&str, Vec<&str>> = new.columns().collect();
+    let names = before.keys().chain(after.keys());
+    let differ = names.filter(|name| before.get(*name) != after.get(*name));
+    // What a file calls its other columns may be data.
+    let known = |column: &&str| csv_file::COLUMNS.into_iter().find(|name| name == column);
+    let mut columns: BTreeSet<_> = differ.map(|name| known(name).unwrap_or("other")).collect();
+    if old.agreements != agreements {
+        columns.insert("agreements");
+    }
+    columns
 }
 
 /// A row as a record, with the values that make no key; or why it is skipped.

@@ -14,10 +14,10 @@ use crate::config::NodeConfig;
 use crate::control::{self, CommandError, CommandHandler, ControlServer};
 use crate::enrolment;
 use crate::error::NodeError;
+use crate::handler::Commands;
 use crate::health;
 use crate::node::Node;
 use crate::reports::EnrolReport;
-use crate::serve::Commands;
 
 /// The engine of this crate.
 pub struct Engine;

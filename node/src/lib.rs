@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`cli`], [`launcher`] | the command line, and what joins it to the engine |
 //! | [`command`], [`reports`] | what a person can ask, and what comes back |
+//! | [`permissions`], [`handler`] | who may ask it, and where it is carried out |
+//! | [`casework`] | what people do about records and matches; accounts, sessions, the audit log |
 //! | [`config`], [`csv_file`], [`control`] | settings, files, the control socket |
 //! | [`vault`], [`tables`] | everything the node keeps, sealed |
 //! | [`hub_client`] | the line to the hub |
@@ -34,6 +36,7 @@ pub mod custody;
 pub mod enrolment;
 pub mod error;
 pub mod evaluate;
+pub mod handler;
 pub mod heal;
 pub mod health;
 pub mod hub_client;
@@ -47,6 +50,7 @@ pub mod membership;
 pub mod node;
 pub mod oracle;
 mod pauses;
+pub mod permissions;
 pub mod preview;
 pub mod query;
 pub mod records;

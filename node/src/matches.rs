@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use symbolon_casework::audit::{AuditEvent, AuditKind};
 use symbolon_core::agreement::ScoreThreshold;
 use symbolon_core::crypto;
 use symbolon_core::encoding::Digest;
@@ -74,6 +75,7 @@ impl Node {
             query,
             since: self.clock.now(),
             counts: None,
+            written_down: false,
         });
         // The match before the index: after a crash in between, the evidence comes again and is
         // found to be there.
@@ -82,10 +84,40 @@ impl Node {
             found.evidence.push(piece);
         }
         found.urgency = found.urgency.max(payload.urgency).max(row.urgency);
-        self.tables.matches.put(&key, &found)?;
+        self.put_match(&key, &mut found)?;
         self.tables.evidence.put(&pair, &key)?;
         self.look_at_case(&key)?;
         self.look_again(&key)
+    }
+
+    /// Puts a match. The first time that it is shown to people stands in the audit log: two agencies'
+    /// records were found to belong together.
+    pub(crate) fn put_match(
+        &self,
+        key: &MatchKey,
+        found: &mut StoredMatch,
+    ) -> Result<(), NodeError> {
+        let is_shown = |found: &StoredMatch| {
+            let thresholds = self.thresholds();
+            let scored = self.scored(found, thresholds.get(&key.agreement));
+            scored.tier.is_some()
+        };
+        if !found.written_down && is_shown(found) {
+            let what = if found.query {
+                "asked about by another agency"
+            } else {
+                "match found"
+            };
+            let record = self.tables.records.get(&key.record_id)?;
+            let own = record.and_then(|record| record.references.get(&key.agreement).copied());
+            let event = AuditEvent::of_the_node(AuditKind::Combination, what)
+                .record(&key.record_id)
+                .case(&match_id(&key.agreement, own, key.reference))
+                .agency(&key.agency);
+            self.write_down(event)?;
+            found.written_down = true;
+        }
+        self.tables.matches.put(key, found)
     }
 
     fn credible(

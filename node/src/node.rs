@@ -16,6 +16,7 @@ use symbolon_core::sealed_file::Unlock;
 use tokio::sync::Notify;
 
 use crate::casework::Parcels;
+use crate::casework::{AuditLog, People};
 use crate::certificates;
 use crate::clock::Clock;
 use crate::comparison::Comparisons;
@@ -96,6 +97,10 @@ pub struct Node {
     pub(crate) gate: Gate,
     /// What private comparisons need at hand.
     pub(crate) comparisons: Comparisons,
+    /// Where the audit log ends.
+    pub(crate) audit: AuditLog,
+    /// What changes to accounts and sessions hold.
+    pub(crate) people: People,
     /// Custodians who will not evaluate for us until a time.
     pub(crate) pauses: Pauses,
     /// Whoever changes runs or shares of custody keys holds this.
@@ -154,6 +159,7 @@ impl Node {
         let keys = Keys::load(&stored)?;
         let credentials = certificates::credentials(&stored)?;
         let gate = Gate::open(&tables)?;
+        let audit = AuditLog::open(&tables)?;
         let next_letter = letters::next_number(&tables)?.into();
         let schema = Schema::default_schema();
         let linkage = Linkage::load(schema, &config)?;
@@ -162,6 +168,8 @@ impl Node {
             gate,
             next_letter,
             comparisons,
+            audit,
+            people: People::default(),
             pauses: Pauses::default(),
             custody_runs: Mutex::default(),
             custody_fault: Mutex::default(),

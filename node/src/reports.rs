@@ -413,6 +413,44 @@ pub struct StatusReport {
     pub rekey: Option<WaitingRekey>,
 }
 
+/// How the node is, for whoever asks: nothing about records, matches or agreements.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicStatus {
+    /// This agency.
+    pub agency: String,
+    /// The consortium.
+    pub consortium: String,
+    /// The hub's address.
+    pub hub: String,
+    /// Whether `serve` is running.
+    pub serving: bool,
+    /// Whether the hub is connected.
+    pub connected: bool,
+    /// Why not, if not.
+    pub connection_error: Option<String>,
+    /// When the certificate ends, RFC 3339.
+    pub certificate_expires: String,
+    /// Red before the certificate, its issuer or the root ends.
+    pub health: HealthReport,
+}
+
+impl StatusReport {
+    /// Of it, what is told to whoever is not signed in.
+    #[must_use]
+    pub fn public(self) -> PublicStatus {
+        PublicStatus {
+            agency: self.agency,
+            consortium: self.consortium,
+            hub: self.hub,
+            serving: self.serving,
+            connected: self.connected,
+            connection_error: self.connection_error,
+            certificate_expires: self.certificate_expires,
+            health: self.health,
+        }
+    }
+}
+
 /// New keys of this agency that the roster does not show yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingRekey {

@@ -16,8 +16,6 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::rfc3339;
-use crate::command::Command;
-use crate::control::{CommandError, CommandHandler};
 use crate::error::NodeError;
 use crate::hub_client::{Backoff, Delivered, Delivery, Hint, HubClient, HubError};
 use crate::node::Node;
@@ -387,58 +385,9 @@ impl Node {
     }
 }
 
-/// Commands arrive here from the command line, through the control socket or in this process.
-pub struct Commands(pub Arc<Node>);
-
-#[async_trait::async_trait]
-impl CommandHandler for Commands {
-    async fn handle(
-        &self,
-        command: Command,
-        progress: ProgressSink,
-    ) -> Result<serde_json::Value, CommandError> {
-        let node = &self.0;
-        match command {
-            Command::Import(options) => json(node.import(&options, &progress).await),
-            Command::Preview(options) => json(node.preview(&options).await),
-            Command::Records { record_id } => json(node.records(record_id.as_deref())),
-            Command::Query { columns, agreement } => {
-                json(node.query(&columns, agreement.as_deref()).await)
-            }
-            Command::Matches { record_id, least } => {
-                json(node.matches_from(record_id.as_deref(), least))
-            }
-            Command::Comparisons { record_id } => json(node.comparison_lines(record_id.as_deref())),
-            Command::Withdraw { record_ids } => json(node.withdraw(&record_ids, &progress).await),
-            Command::Calibrate => json(node.calibrate().await),
-            Command::Status => json(node.fresh_status().await),
-            Command::Rekey => json(node.rekey().await),
-            Command::Agreements => json(node.fresh_agreements().await),
-            Command::Accept {
-                agreement,
-                immigration,
-            } => json(node.accept(&agreement, &immigration).await),
-            Command::Decline { agreement, reason } => json(node.decline(&agreement, &reason).await),
-            Command::Leave { agreement, reason } => json(node.leave(&agreement, &reason).await),
-            Command::Agreement { agreement } => json(
-                node.fresh_agreements()
-                    .await
-                    .and_then(|_| node.agreement_detail(&agreement)),
-            ),
-            Command::ExportAgreement { agreement } => json(
-                node.fresh_agreements()
-                    .await
-                    .and_then(|_| node.export_agreement(&agreement)),
-            ),
-            Command::Casework(request) => Ok(node.casework(request).await?),
-            Command::Custody(command) => Ok(node.custody(command).await?),
-        }
-    }
-}
-
 impl Node {
     /// Status after a word with the hub, if it can be reached.
-    async fn fresh_status(&self) -> Result<StatusReport, NodeError> {
+    pub(crate) async fn fresh_status(&self) -> Result<StatusReport, NodeError> {
         if let Err(error) = self.hub().await
             && !self.serving.load(Ordering::Relaxed)
         {
@@ -447,17 +396,11 @@ impl Node {
         self.status()
     }
 
-    async fn fresh_agreements(&self) -> Result<Vec<crate::reports::AgreementView>, NodeError> {
+    pub(crate) async fn fresh_agreements(
+        &self,
+    ) -> Result<Vec<crate::reports::AgreementView>, NodeError> {
         let hub = self.hub().await?;
         self.sync_membership(&hub).await?;
         Ok(self.agreement_views())
     }
-}
-
-fn json<T: serde::Serialize>(
-    result: Result<T, NodeError>,
-) -> Result<serde_json::Value, CommandError> {
-    let report = result.map_err(CommandError::from)?;
-    serde_json::to_value(report)
-        .map_err(|_| NodeError::Internal("a report cannot be serialised").into())
 }

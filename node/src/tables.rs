@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use symbolon_casework::accounts::{Account, Session};
+use symbolon_casework::chain::{Entry, Head};
 use symbolon_casework::disclosure::RequestId;
 use symbolon_casework::dossier::Dossier;
 use symbolon_casework::lifecycle::CaseId;
@@ -25,8 +27,8 @@ use symbolon_core::row::{AgreementEpoch, Handle, Token};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::casework::{
-    ChunkKey, ReceivedKey, RequestKey, StoredAsked, StoredAudit, StoredCase, StoredIncoming,
-    StoredOutgoing, StoredReceived, StoredRequest, StoredVersion,
+    ChunkKey, ReceivedKey, RequestKey, StoredAsked, StoredCase, StoredIncoming, StoredOutgoing,
+    StoredReceived, StoredRequest, StoredVersion,
 };
 use crate::comparison::{ComparisonEntry, Spent, StoredAsk, StoredComparison, StoredRefusal};
 use crate::custodian::gate::LedgerEntry;
@@ -192,6 +194,9 @@ pub struct StoredMatch {
     /// How many features of each field agree, once the two nodes have compared.
     #[serde(default)]
     pub counts: Option<Vec<u16>>,
+    /// That it is shown stands in the audit log.
+    #[serde(default)]
+    pub written_down: bool,
 }
 
 impl StoredMatch {
@@ -293,8 +298,6 @@ pub struct Tables {
     pub case_due: Table<MatchKey, ()>,
     /// Who went missing, by the record's id.
     pub missing: Table<String, MissingFile>,
-    /// What people did; lines are only added.
-    pub audit: Table<u64, StoredAudit>,
     /// Attachments of ours.
     pub parcels_out: Table<ParcelId, StoredOutgoing>,
     /// Those of them that are under way.
@@ -310,6 +313,14 @@ pub struct Tables {
     pub open_fields_given: Table<CaseId, u32>,
     /// What others gave, apart from own records.
     pub received: Table<ReceivedKey, StoredReceived>,
+    /// What people did, by number from 1; entries are only added.
+    pub audit: Table<u64, Entry>,
+    /// Where the log ends, kept apart from it: `head`.
+    pub audit_head: Table<String, Head>,
+    /// Accounts of this agency's people; none is ever deleted.
+    pub accounts: Table<Name, Account>,
+    /// Who is signed in, by the digest of the session's token.
+    pub sessions: Table<Digest, Session>,
 }
 
 impl Tables {
@@ -363,6 +374,9 @@ impl Tables {
             disclosures_of_us: vault.table("disclosures-of-us")?,
             open_fields_given: vault.table("open-fields-given")?,
             received: vault.table("received")?,
+            audit_head: vault.table("audit-head")?,
+            accounts: vault.table("accounts")?,
+            sessions: vault.table("sessions")?,
         })
     }
 }

@@ -218,10 +218,17 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), NodeError> {
         .map_err(file_error)?;
     fs::rename(&temporary, path).map_err(file_error)?;
     // The rename itself must be on the disk too.
-    let parent = path.parent().unwrap_or(Path::new("."));
-    fs::File::open(parent)
+    fs::File::open(directory_of(path))
         .and_then(|directory| directory.sync_all())
         .map_err(file_error)
+}
+
+/// The directory of a file; a bare name lies in the working directory.
+fn directory_of(path: &Path) -> &Path {
+    let named = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    named.unwrap_or(Path::new("."))
 }
 
 fn lock(directory: &Path) -> Result<fs::File, NodeError> {
@@ -287,6 +294,14 @@ mod tests {
         assert_eq!(table.get(&"b".to_owned()).unwrap(), None);
         let all: Result<Vec<_>, _> = table.iter().collect();
         assert_eq!(all.unwrap(), vec![("a".to_owned(), vec![1, 2])]);
+    }
+
+    #[test]
+    fn a_bare_name_lies_in_the_working_directory() {
+        let directory = |path| directory_of(Path::new(path)).to_str().unwrap();
+        assert_eq!(directory("share.backup"), ".");
+        assert_eq!(directory("safe/share.backup"), "safe");
+        assert_eq!(directory("/share.backup"), "/");
     }
 
     #[test]

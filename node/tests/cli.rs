@@ -13,6 +13,9 @@ mod cli_import;
 #[path = "cli_support/matches.rs"]
 mod cli_matches;
 #[cfg(test)]
+#[path = "cli_support/people.rs"]
+mod cli_people;
+#[cfg(test)]
 #[path = "cli_support/preview.rs"]
 mod cli_preview;
 #[cfg(test)]
@@ -70,6 +73,21 @@ mod tests {
             &["agreement", "decline"],
             &["agreement", "leave"],
             &["agreement", "export"],
+            &["account"],
+            &["account", "add"],
+            &["account", "list"],
+            &["account", "roles"],
+            &["account", "disable"],
+            &["account", "enable"],
+            &["account", "unlock"],
+            &["account", "password"],
+            &["login"],
+            &["logout"],
+            &["whoami"],
+            &["audit"],
+            &["audit", "show"],
+            &["audit", "verify"],
+            &["audit", "export"],
             &["schema"],
             &["default-config"],
         ];

@@ -8,7 +8,7 @@ use symbolon_node::command::ImportOptions;
 use symbolon_tests::consortium::Consortium;
 
 use crate::agreements::{matched, node, pair};
-use crate::support::{scene, silent, unlock};
+use crate::support::{scene, set_up, silent, unlock};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn immigration_enforcement_takes_part_by_the_explicit_word_of_each_member() {
@@ -109,7 +109,7 @@ async fn records_take_part_only_where_their_category_may() {
             ..Default::default()
         };
         node(&scene, agency)
-            .import(&options, &silent())
+            .import(&set_up(), &options, &silent())
             .await
             .unwrap()
     };

@@ -13,7 +13,7 @@ use symbolon_tests::consortium::{Consortium, QUOTA};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use crate::support::{scene, silent, unlock};
+use crate::support::{scene, set_up, silent, unlock};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_row_is_told_by_line_and_column_and_the_others_go_in() {
@@ -33,7 +33,7 @@ async fn a_broken_row_is_told_by_line_and_column_and_the_others_go_in() {
         file: file.clone(),
         ..Default::default()
     };
-    let report = node.import(&strict, &silent()).await.unwrap();
+    let report = node.import(&set_up(), &strict, &silent()).await.unwrap();
     assert_eq!((report.found.read, report.found.new), (6, 2));
     let skipped: Vec<_> = report
         .found
@@ -56,7 +56,7 @@ async fn a_broken_row_is_told_by_line_and_column_and_the_others_go_in() {
         keep_invalid: true,
         ..strict
     };
-    let report = node.import(&lenient, &silent()).await.unwrap();
+    let report = node.import(&set_up(), &lenient, &silent()).await.unwrap();
     assert_eq!(
         (report.found.new, report.found.unchanged),
         (1, 2),
@@ -68,7 +68,7 @@ async fn a_broken_row_is_told_by_line_and_column_and_the_others_go_in() {
         ..Default::default()
     };
     let error = node
-        .import(&missing, &silent())
+        .import(&set_up(), &missing, &silent())
         .await
         .unwrap_err()
         .to_string();
@@ -79,7 +79,7 @@ async fn a_broken_row_is_told_by_line_and_column_and_the_others_go_in() {
         ..Default::default()
     };
     let error = node
-        .import(&unknown, &silent())
+        .import(&set_up(), &unknown, &silent())
         .await
         .unwrap_err()
         .to_string();

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use symbolon_node::command::ImportOptions;
 
 use crate::agreements::node;
-use crate::support::{Scene, scene, silent};
+use crate::support::{Scene, scene, set_up, silent};
 
 /// People with made-up names, each of them twice; every third is misspelt the second time.
 fn twice(people: usize) -> String {
@@ -29,7 +29,7 @@ async fn import(scene: &Scene, text: &str) {
         ..Default::default()
     };
     let police = node(scene, "police");
-    police.import(&options, &silent()).await.unwrap();
+    police.import(&set_up(), &options, &silent()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

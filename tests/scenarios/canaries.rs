@@ -16,7 +16,7 @@ use symbolon_core::row::{ExpiryMonth, Handle, PAYLOAD_BYTES, Row, SealedPayload,
 use symbolon_tests::consortium::eventually;
 use symbolon_tests::logs;
 
-use crate::support::{AGREEMENT, Scene, scene_observed, silent};
+use crate::support::{AGREEMENT, Scene, scene_observed, set_up, silent};
 
 /// The planted person, column by column.
 pub const PLANTED: [(&str, &str); 14] = [
@@ -105,7 +105,7 @@ async fn full_run(scene: &Scene) {
     let hit = police.query(&columns, Some(AGREEMENT)).await.unwrap();
     assert_eq!(hit.matches.len(), 1);
     let ids = ["CANARY-7141".to_owned()];
-    police.withdraw(&ids, &silent()).await.unwrap();
+    police.withdraw(&set_up(), &ids, &silent()).await.unwrap();
     eventually("the withdrawal", async || {
         let matches = scene.consortium.node("refuge")?.matches(None)?;
         Ok(matches.iter().all(|m| m.from_query).then_some(()))

@@ -15,7 +15,7 @@ use symbolon_node::vault::Vault;
 use symbolon_tests::consortium::eventually;
 use symbolon_tests::demo::sources;
 
-use crate::support::{Scene, scene, silent, unlock};
+use crate::support::{Scene, scene, set_up, silent, unlock};
 
 pub const HEADER: &str = "record_id,given_names,surname,date_of_birth,town,phone\n";
 /// The same telephone and little else: keys leave it open.
@@ -290,7 +290,7 @@ async fn a_corrected_record_is_compared_anew_and_a_withdrawn_one_no_more() {
 
     let police = scene.consortium.node("police").unwrap();
     police
-        .withdraw(&["P1".to_owned()], &silent())
+        .withdraw(&set_up(), &["P1".to_owned()], &silent())
         .await
         .unwrap();
     eventually("the pair ending on both sides", async || {

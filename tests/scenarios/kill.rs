@@ -4,7 +4,7 @@ use symbolon_node::command::ImportOptions;
 use symbolon_tests::consortium::eventually;
 use symbolon_tests::demo::compare;
 
-use crate::support::{AGREEMENT, scene_with_hub_process, silent};
+use crate::support::{AGREEMENT, scene_with_hub_process, set_up, silent};
 
 /// How often the hub is killed.
 const KILLS: u64 = 10;
@@ -23,7 +23,7 @@ async fn ten_kills_during_ingest_lose_and_repeat_nothing() {
             ..Default::default()
         };
         imports.push(tokio::spawn(async move {
-            node.import(&options, &silent()).await
+            node.import(&set_up(), &options, &silent()).await
         }));
     }
     for kill in 1..=KILLS {

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod accountability;
 mod administrators;
 mod agreement_forgery;
 mod agreement_terms;
@@ -38,6 +39,7 @@ mod oracle;
 mod oracle_races;
 mod outages;
 mod parcels;
+mod people;
 mod preview;
 mod records;
 mod rekey;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use symbolon_node::command::ImportOptions;
 use symbolon_tests::consortium::eventually;
 
-use crate::support::{AGREEMENT, Scene, scene, silent};
+use crate::support::{AGREEMENT, Scene, scene, set_up, silent};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_agencies_report_what_a_join_in_clear_finds() {
@@ -90,7 +90,7 @@ async fn one_case(scene: &Scene, sets: &[(&str, Vec<Person>); 2]) {
             ..Default::default()
         };
         let node = scene.consortium.node(agency).unwrap();
-        node.import(&options, &silent()).await.unwrap();
+        node.import(&set_up(), &options, &silent()).await.unwrap();
         files.push(symbolon_tests::demo::sources::Source {
             name: (*agency).to_owned(),
             kind: symbolon_core::identity::AgencyKind::Ngo,
@@ -193,7 +193,7 @@ async fn a_changed_row_replaces_its_rows_and_a_missing_one_is_withdrawn() {
         ..Default::default()
     };
     let police = scene.consortium.node("police").unwrap();
-    let report = police.import(&options, &silent()).await.unwrap();
+    let report = police.import(&set_up(), &options, &silent()).await.unwrap();
     assert_eq!((report.found.new, report.found.removed), (1, 1));
     assert!(police.records(Some("A1")).is_err());
     scene.consortium.stop().await.unwrap();
@@ -209,7 +209,7 @@ async fn a_withdrawn_record_leaves_no_match_and_no_row() {
     scene.consortium.settle().await.unwrap();
     let police = scene.consortium.node("police").unwrap();
     let ids = ["A1".to_owned(), "A9".to_owned()];
-    let report = police.withdraw(&ids, &silent()).await.unwrap();
+    let report = police.withdraw(&set_up(), &ids, &silent()).await.unwrap();
     assert_eq!(
         (report.records.len(), report.unknown.as_slice()),
         (1, &["A9".to_owned()][..])
@@ -241,7 +241,7 @@ async fn a_record_without_an_agreement_never_leaves() {
         ..Default::default()
     };
     let refuge = scene.consortium.node("refuge").unwrap();
-    let report = refuge.import(&options, &silent()).await.unwrap();
+    let report = refuge.import(&set_up(), &options, &silent()).await.unwrap();
     assert_eq!(
         (report.found.new, report.rows_registered, report.waiting),
         (1, 0, 0)

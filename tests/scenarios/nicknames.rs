@@ -11,7 +11,7 @@ use symbolon_node::preview::PreviewOptions;
 use symbolon_tests::consortium::eventually;
 
 use crate::agreements::node;
-use crate::support::{AGREEMENT, Scene, scene, silent, unlock};
+use crate::support::{AGREEMENT, Scene, scene, set_up, silent, unlock};
 
 const HEADER: &str = "record_id,given_names,surname,postcode\n";
 /// No letters of one given name are like the other's. A common surname and a postcode are too little to
@@ -94,7 +94,10 @@ async fn a_list_makes_a_match_and_a_changed_list_takes_effect() {
     let refuge = scene.file("refuge.csv", &format!("{HEADER}{AT_REFUGE}"));
     scene.import("refuge", &refuge).await;
     let imported = node(&scene, "police");
-    let imported = imported.import(&options(&scene), &silent()).await.unwrap();
+    let imported = imported
+        .import(&set_up(), &options(&scene), &silent())
+        .await
+        .unwrap();
     scene.consortium.settle().await.unwrap();
     both_matched(&scene, false).await;
     assert_eq!(asked(&scene).await, 0);
@@ -112,7 +115,10 @@ async fn a_list_makes_a_match_and_a_changed_list_takes_effect() {
     assert_eq!(previewed(&scene).await, imported.linkage_keys);
     both_matched(&scene, true).await;
     let police = node(&scene, "police");
-    let again = police.import(&options(&scene), &silent()).await.unwrap();
+    let again = police
+        .import(&set_up(), &options(&scene), &silent())
+        .await
+        .unwrap();
     assert_eq!(
         (again.found.unchanged, again.linkage_keys),
         (1, imported.linkage_keys)
@@ -124,7 +130,10 @@ async fn a_list_makes_a_match_and_a_changed_list_takes_effect() {
     let more = previewed(&scene).await;
     assert!(more > imported.linkage_keys);
     let police = node(&scene, "police");
-    let again = police.import(&options(&scene), &silent()).await.unwrap();
+    let again = police
+        .import(&set_up(), &options(&scene), &silent())
+        .await
+        .unwrap();
     assert_eq!((again.found.unchanged, again.linkage_keys), (1, more));
     both_matched(&scene, true).await;
     scene.consortium.settle().await.unwrap();
@@ -141,14 +150,17 @@ async fn a_bad_list_is_refused_and_changes_nothing() {
     scene.consortium.start_node("police").await.unwrap();
     scene.consortium.everybody_attends().await.unwrap();
     let police = node(&scene, "police");
-    police.import(&options(&scene), &silent()).await.unwrap();
+    police
+        .import(&set_up(), &options(&scene), &silent())
+        .await
+        .unwrap();
     both_matched(&scene, true).await;
     scene.consortium.settle().await.unwrap();
 
     write_list(&scene, "llywelyn peanut\nalone\n");
     let refusal = "names.txt: line 2 has only one name";
     let police = node(&scene, "police");
-    let error = police.import(&options(&scene), &silent()).await;
+    let error = police.import(&set_up(), &options(&scene), &silent()).await;
     let error = error.unwrap_err().to_string();
     assert!(error.contains(refusal), "{error}");
     let ask = PreviewOptions {

@@ -12,7 +12,7 @@ use symbolon_node::command::ImportOptions;
 use symbolon_node::config::FILE_NAME;
 use symbolon_tests::consortium::eventually;
 
-use crate::support::{AGREEMENT, Scene, custodians_and_a_member, scene, silent};
+use crate::support::{AGREEMENT, Scene, custodians_and_a_member, scene, set_up, silent};
 
 /// Two custodians, and a member who is none and has this quota.
 async fn limited(quota: Quota) -> Scene {
@@ -187,7 +187,10 @@ async fn a_node_on_a_host_of_its_own_is_a_custodian_and_keeps_no_records() {
         agreements: Some(vec![AGREEMENT.to_owned()]),
         ..Default::default()
     };
-    let refused = refuge.import(&options, &silent()).await.unwrap_err();
+    let refused = refuge
+        .import(&set_up(), &options, &silent())
+        .await
+        .unwrap_err();
     assert!(
         refused.to_string().contains("is a custodian only"),
         "{refused}"

@@ -17,7 +17,7 @@ use symbolon_tests::consortium::eventually;
 
 use crate::agreements::node;
 use crate::canaries::{PLANTED, needles};
-use crate::support::{AGREEMENT, Scene, scene, silent, unlock};
+use crate::support::{AGREEMENT, Scene, scene, set_up, silent, unlock};
 
 const NODE: &str = env!("CARGO_BIN_EXE_node-process");
 /// The most often that one agency may hold a phone number.
@@ -58,7 +58,10 @@ async fn what_it_says_is_what_an_import_registers() {
         ..Default::default()
     };
     let before = scene.file("before.csv", &format!("{header}{}", missing(0..10)));
-    refuge.import(&options(before), &silent()).await.unwrap();
+    refuge
+        .import(&set_up(), &options(before), &silent())
+        .await
+        .unwrap();
     let rows = "M,Linh,unknown,07912 345679,missing,943 476 5919,\n\
                 B,Ada,Osei,,missing,943 476 5918,38\n\
                 S,Tom,Hardy,07912 345670,suspect,,\n\
@@ -99,7 +102,10 @@ async fn what_it_says_is_what_an_import_registers() {
     );
 
     // The same options, given to the import.
-    let imported = refuge.import(&ask.import, &silent()).await.unwrap();
+    let imported = refuge
+        .import(&set_up(), &ask.import, &silent())
+        .await
+        .unwrap();
     assert_eq!(imported.found.new, report.found.new);
     assert_eq!(imported.found.unused, report.found.unused);
     assert_eq!(imported.suppressed, by_kind(&report, |keys| keys.over_cap));
@@ -159,7 +165,7 @@ async fn what_a_record_has_too_many_of_is_told_by_kind() {
     assert_eq!(shared, 32, "as many as the schema allows");
     let few = preview.records.iter().find(|r| r.record_id == "F").unwrap();
     assert!(counted(&few.keys).is_empty(), "control");
-    let imported = police.import(&options, &silent()).await.unwrap();
+    let imported = police.import(&set_up(), &options, &silent()).await.unwrap();
     assert_eq!(&imported.found.left_out, left_out);
     scene.consortium.stop().await.unwrap();
 }

@@ -130,7 +130,7 @@ async fn new_keys_wait_for_an_administrator_and_everything_goes_on_with_them() {
 
     // Through the control socket of the serving node, as a person would.
     let socket = control::socket_path(&scene.consortium.places.node("police")).unwrap();
-    let answer = control::call(&socket, &Command::Rekey, silent()).await;
+    let answer = control::call(&socket, &Command::Rekey.into(), silent()).await;
     let first: RekeyReport = serde_json::from_value(answer.unwrap().unwrap()).unwrap();
     assert_eq!((first.state.as_str(), first.made), ("waiting", true));
     assert_eq!((first.approvals, first.needed), (0, 1));

@@ -13,7 +13,7 @@ use symbolon_node::preview::PreviewOptions;
 use crate::agreement_forgery::stolen_key;
 use crate::agreements::node;
 use crate::malicious_agreements::{Lead, delivered};
-use crate::support::{Scene, scene, silent};
+use crate::support::{Scene, scene, set_up, silent};
 
 /// Agreements with their schemas, and what a node says of each; the last one is the control.
 const AGREEMENTS: [(&str, Option<&str>); 4] = [
@@ -150,7 +150,7 @@ async fn in_force(scene: &Scene, id: &str, sentence: Option<&str>) {
     let told = told.find(|told| told.agreement == id).unwrap();
     assert_eq!(told.shared, sentence.is_none());
     assert_said(told.reason.as_deref(), id, sentence);
-    let imported = police.import(&import, &silent()).await.unwrap();
+    let imported = police.import(&set_up(), &import, &silent()).await.unwrap();
     assert_eq!(imported.linkage_keys, 1);
     let note = imported.found.notes.first().map(String::as_str);
     assert_said(note, id, sentence);

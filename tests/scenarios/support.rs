@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use symbolon_casework::acting::Acting;
 use symbolon_core::identity::AgencyKind;
 use symbolon_core::roster::Quota;
 use symbolon_core::sealed_file::Unlock;
@@ -95,6 +96,11 @@ async fn ready(
     }
 }
 
+/// Who acts at a node without accounts.
+pub fn set_up() -> Acting {
+    Acting::set_up(None, None).unwrap()
+}
+
 /// Nobody watches.
 pub fn silent() -> ProgressSink {
     std::sync::Arc::new(|_| {})
@@ -119,7 +125,7 @@ impl Scene {
         self.consortium
             .node(agency)
             .unwrap()
-            .import(&options, &silent())
+            .import(&set_up(), &options, &silent())
             .await
             .unwrap()
     }

@@ -1,6 +1,7 @@
 //! `agreement`: what can be typed.
 
 use clap::Subcommand;
+use symbolon_casework::text::Text;
 use symbolon_core::identity::AgencyName;
 
 /// What to do with agreements.
@@ -38,8 +39,9 @@ pub(super) enum AgreementTask {
         #[arg(value_name = "ID")]
         id: String,
         /// Why, for the other members and the administrator
+        // Of the type of the global option, which takes the same word: it is written down too.
         #[arg(long, value_name = "TEXT")]
-        reason: String,
+        reason: Text,
     },
     /// Leave an agreement that is in force
     ///
@@ -53,8 +55,9 @@ pub(super) enum AgreementTask {
         #[arg(value_name = "ID")]
         id: String,
         /// Why, for the other members and the administrator
+        // Of the type of the global option, which takes the same word: it is written down too.
         #[arg(long, value_name = "TEXT")]
-        reason: String,
+        reason: Text,
         /// Do not ask whether it is meant
         #[arg(long, short)]
         yes: bool,

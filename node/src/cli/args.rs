@@ -6,12 +6,14 @@ use clap::{Args, Parser, Subcommand};
 use symbolon_casework::text::Text;
 
 use super::agreement::AgreementTask;
+use super::audit::AuditTask;
 use super::casework::{
     AttachmentTask, CaseTask, DisclosureTask, MissingTask, NetworkTask, QueueArgs, RecordTask,
 };
 use super::custody::CustodyTask;
 use super::evaluate::{CalibrateArgs, EvaluateArgs};
 use super::matches::MatchesArgs;
+use super::people::{AccountTask, LoginArgs};
 use super::preview::PreviewArgs;
 use super::query::QueryArgs;
 
@@ -225,6 +227,37 @@ Examples:
         after_help = "Examples:\n  symbolon-node agreement list\n  symbolon-node agreement show ID\n  symbolon-node agreement accept ID"
     )]
     Agreement(AgreementTask),
+    /// Make, list and change the accounts of this agency's people
+    ///
+    /// As long as there is none, the node is being set up and whoever can open it may do everything.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  symbolon-node account add ana-nowak --role administrator\n  symbolon-node account list"
+    )]
+    Account(AccountTask),
+    /// Sign in; your next commands are yours
+    ///
+    /// The session is kept in a file that only you can read, symbolon/session-... in the directory that
+    /// XDG_RUNTIME_DIR names, else XDG_CONFIG_HOME, else ~/.config: one for each state directory. The
+    /// environment variable SYMBOLON_SESSION goes before it. A session ends 30 minutes after its last use,
+    /// and after 12 hours.
+    #[command(after_help = "\
+Examples:
+  symbolon-node login ana-nowak
+  export SYMBOLON_SESSION=$(symbolon-node login ana-nowak --print-session)")]
+    Login(LoginArgs),
+    /// Sign out
+    #[command(after_help = "Example:\n  symbolon-node logout")]
+    Logout,
+    /// Say who is signed in
+    #[command(after_help = "Example:\n  symbolon-node whoami")]
+    Whoami,
+    /// Show, verify or export the log of who did what and why
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  symbolon-node audit show --record R-0041\n  symbolon-node audit verify"
+    )]
+    Audit(AuditTask),
     /// Show and tend this agency's share of the consortium's key, if it is a custodian
     #[command(
         subcommand,

@@ -9,7 +9,7 @@ mod records;
 
 use super::args::Global;
 use super::failure::Failure;
-use crate::casework::command::{CaseworkCommand, CaseworkRequest, Claim};
+use crate::casework::command::CaseworkCommand;
 use crate::command::Command;
 
 pub(super) use attachment::AttachmentTask;
@@ -20,15 +20,9 @@ pub(super) use records::RecordTask;
 pub(super) use missing::MissingTask;
 pub(super) use network::NetworkTask;
 
-/// A request, with what was said of purpose and reason.
-pub(super) fn request(global: &Global, command: CaseworkCommand) -> Command {
-    Command::Casework(CaseworkRequest {
-        by: Claim {
-            purpose: global.purpose.clone(),
-            reason: global.reason.clone(),
-        },
-        command,
-    })
+/// What is asked of the node.
+pub(super) fn request(command: CaseworkCommand) -> Command {
+    Command::Casework(command)
 }
 
 /// Acts that the other side is told the reason of.

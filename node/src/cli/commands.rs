@@ -11,8 +11,8 @@ use super::console::Console;
 use super::failure::Failure;
 use super::passphrase::{self, Purpose};
 use super::progress::Bar;
-use super::{Launcher, casework, logging, output};
-use crate::command::{Command, ImportOptions};
+use super::{Launcher, casework, logging, output, session};
+use crate::command::{Command, ImportOptions, Request};
 use crate::config::NodeConfig;
 use crate::{control, csv_file};
 
@@ -27,13 +27,13 @@ pub(super) async fn carry_out(
     let config = enrolled_config(global)?;
     let typed = typed_file(&task);
     let command = match task {
-        Task::Queue(args) => casework::request(global, args.command()),
-        Task::Case(task) => casework::request(global, task.command(global)?),
-        Task::Record(task) => casework::request(global, task.command()?),
-        Task::Attachment(task) => casework::request(global, task.command()?),
-        Task::Disclosure(task) => casework::request(global, task.command()),
-        Task::Missing(task) => casework::request(global, task.command()),
-        Task::Network(task) => casework::request(global, task.command()),
+        Task::Queue(args) => casework::request(args.command()),
+        Task::Case(task) => casework::request(task.command(global)?),
+        Task::Record(task) => casework::request(task.command()?),
+        Task::Attachment(task) => casework::request(task.command()?),
+        Task::Disclosure(task) => casework::request(task.command()),
+        Task::Missing(task) => casework::request(task.command()),
+        Task::Network(task) => casework::request(task.command()),
         task => command(task, console)?,
     };
     let kind = output::Kind::of(&command, typed);
@@ -59,15 +59,28 @@ pub(super) async fn ask(
     console: &mut Console,
     launcher: &dyn Launcher,
 ) -> Result<Value, Failure> {
+    let by = session::claim(global, console)?;
+    let request = Request { by, command };
+    ask_as(global, config, request, console, launcher).await
+}
+
+/// The same, as somebody else than who is signed in.
+pub(super) async fn ask_as(
+    global: &Global,
+    config: NodeConfig,
+    request: Request,
+    console: &mut Console,
+    launcher: &dyn Launcher,
+) -> Result<Value, Failure> {
     let socket = socket(global)?;
     let bar = Bar::new(console.err_is_terminal && !global.json);
-    if let Some(value) = control::call(&socket, &command, bar.sink()).await? {
+    if let Some(value) = control::call(&socket, &request, bar.sink()).await? {
         return Ok(value);
     }
     let unlock = passphrase::unlock(global, console, Purpose::Open, false)?;
     logging::quiet();
     let handler = launcher.open(config, unlock).await?;
-    Ok(handler.handle(command, bar.sink()).await?)
+    Ok(handler.handle(request, bar.sink()).await?)
 }
 
 /// Where the serving node of this state listens.
@@ -127,6 +140,11 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         | Task::Disclosure(_)
         | Task::Missing(_)
         | Task::Network(_)
+        | Task::Account(_)
+        | Task::Login(_)
+        | Task::Logout
+        | Task::Whoami
+        | Task::Audit(_)
         | Task::Enrol(_)
         | Task::Serve
         | Task::Schema(_)
@@ -151,7 +169,7 @@ fn agreement(task: AgreementTask, console: &mut Console) -> Result<Command, Fail
         },
         AgreementTask::Decline { id, reason } => Command::Decline {
             agreement: id,
-            reason,
+            reason: reason.into(),
         },
         AgreementTask::Leave { id, reason, yes } => {
             let question = format!(
@@ -161,7 +179,7 @@ fn agreement(task: AgreementTask, console: &mut Console) -> Result<Command, Fail
             confirmed(console, yes, "leaving cannot be undone", &question)?;
             Command::Leave {
                 agreement: id,
-                reason,
+                reason: reason.into(),
             }
         }
         AgreementTask::Export { id } => Command::ExportAgreement { agreement: id },

@@ -1,6 +1,7 @@
 //! Where the command line reads and writes: the terminal, or what a test puts in its place.
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
@@ -25,6 +26,37 @@ pub struct Console {
     pub passphrase: Option<Zeroizing<String>>,
     /// Asks for a passphrase.
     pub prompt: Prompt,
+    /// Whose commands these are.
+    pub person: Person,
+}
+
+/// What the surroundings say of the person who types.
+#[derive(Default)]
+pub struct Person {
+    /// `SYMBOLON_SESSION`.
+    pub session: Option<Zeroizing<String>>,
+    /// `SYMBOLON_PASSWORD`.
+    pub password: Option<Zeroizing<String>>,
+    /// `SYMBOLON_NEW_PASSWORD`.
+    pub new_password: Option<Zeroizing<String>>,
+    /// The user's own directory: sessions are kept below it.
+    pub directory: Option<PathBuf>,
+}
+
+impl Person {
+    fn system() -> Self {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let secret = |name: &str| set(name).map(Zeroizing::new);
+        // The runtime directory is gone when the user has left the computer, so it is the better place.
+        let home = || set("HOME").map(|home| PathBuf::from(home).join(".config"));
+        let directory = set("XDG_RUNTIME_DIR").or_else(|| set("XDG_CONFIG_HOME"));
+        Self {
+            session: secret("SYMBOLON_SESSION"),
+            password: secret("SYMBOLON_PASSWORD"),
+            new_password: secret("SYMBOLON_NEW_PASSWORD"),
+            directory: directory.map(PathBuf::from).or_else(home),
+        }
+    }
 }
 
 impl Console {
@@ -41,6 +73,7 @@ impl Console {
                 .ok()
                 .map(Zeroizing::new),
             prompt: Box::new(|text| rpassword::prompt_password(text).map(Zeroizing::new)),
+            person: Person::system(),
         }
     }
 

@@ -46,7 +46,8 @@ pub(super) enum Kind {
     Rekey,
     Agreements,
     Accept,
-    Custody,
+    /// Of a room whose own module prints its reports.
+    Own,
     Decline,
     Leave,
     Agreement,
@@ -73,8 +74,8 @@ impl Kind {
             Command::Rekey => Self::Rekey,
             Command::Agreements => Self::Agreements,
             Command::Accept { .. } => Self::Accept,
-            Command::Casework(request) => Self::Casework(casework::Room::of(&request.command)),
-            Command::Custody(_) => Self::Custody,
+            Command::Casework(request) => Self::Casework(casework::Room::of(request)),
+            Command::Custody(_) | Command::Account(_) | Command::Audit(_) => Self::Own,
             Command::Decline { .. } => Self::Decline,
             Command::Leave { .. } => Self::Leave,
             Command::Agreement { .. } => Self::Agreement,
@@ -105,6 +106,10 @@ pub(super) fn report(
         }
         Kind::Comparisons => lists::comparisons(console, &parsed::<Vec<_>>(value)?),
         Kind::Query => lists::query(console, &parsed(value)?),
+        // Whoever is not signed in gets less.
+        Kind::Status if value.get("records").is_none() => {
+            standing::public_status(console, &parsed(value)?)
+        }
         Kind::Status => standing::status(console, &parsed(value)?),
         Kind::Rekey => rekey::report(console, parsed(value)?),
         Kind::Agreements => agreements::list(console, &parsed::<Vec<_>>(value)?),
@@ -114,8 +119,7 @@ pub(super) fn report(
         Kind::Agreement => agreements::show(console, &parsed(value)?),
         Kind::ExportAgreement => print_json(console, &value),
         Kind::Casework(room) => casework::report(console, room, value),
-        // Its own module prints these: one word has many reports.
-        Kind::Custody => Ok(()),
+        Kind::Own => Ok(()),
     }
 }
 

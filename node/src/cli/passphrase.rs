@@ -44,7 +44,7 @@ pub(super) fn unlock(
             ));
         }
         (Some(path), None) => return key_file(path, console),
-        (None, Some(path)) => passphrase_file(path, console)?,
+        (None, Some(path)) => first_line(path, "passphrase", console)?,
         (None, None) => match console.passphrase.take().filter(|p| !p.is_empty()) {
             Some(passphrase) => passphrase,
             None => asked(console, purpose, input_is_taken)?,
@@ -101,7 +101,7 @@ pub(super) fn of_backup(
         ))
     };
     let passphrase = match file {
-        Some(file) => passphrase_file(file, console)?,
+        Some(file) => first_line(file, "passphrase", console)?,
         None if !console.input_is_terminal => {
             return Err(Failure::usage(
                 "the backup needs a passphrase and there is no terminal to ask on; give \
@@ -137,18 +137,27 @@ fn check(passphrase: &str) -> Result<(), Failure> {
     )))
 }
 
-fn passphrase_file(path: &Path, console: &mut Console) -> Result<Zeroizing<String>, Failure> {
-    let bytes = secret_file(path, "passphrase", console)?;
+/// A secret in the first line of a file.
+pub(super) fn first_line(
+    path: &Path,
+    what: &str,
+    console: &mut Console,
+) -> Result<Zeroizing<String>, Failure> {
+    let bytes = secret_file(path, what, console)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| {
+        let instead = match what {
+            "passphrase" => "; for random bytes give --key-file",
+            _ => "",
+        };
         Failure::failed(format!(
-            "the passphrase file {} is not text; for random bytes give --key-file",
+            "the {what} file {} is not text{instead}",
             path.display()
         ))
     })?;
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() {
         return Err(Failure::failed(format!(
-            "the first line of the passphrase file {} is empty; write the passphrase there",
+            "the first line of the {what} file {} is empty; write the {what} there",
             path.display()
         )));
     }

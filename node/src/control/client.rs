@@ -6,9 +6,10 @@ use std::path::Path;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
+use zeroize::Zeroizing;
 
 use super::{CommandError, MAX_REQUEST_BYTES, Reply};
-use crate::command::Command;
+use crate::command::Request;
 use crate::reports::ProgressSink;
 
 /// Longest answer: a list of a million records.
@@ -20,7 +21,7 @@ const MAX_REPLY_BYTES: u64 = 512 * 1024 * 1024;
 /// error is for the person: the node's own answer, or how the talk with it broke.
 pub async fn call(
     path: &Path,
-    command: &Command,
+    request: &Request,
     progress: ProgressSink,
 ) -> Result<Option<Value>, CommandError> {
     let stream = match UnixStream::connect(path).await {
@@ -35,7 +36,9 @@ pub async fn call(
             };
         }
     };
-    let mut request = serde_json::to_vec(command)
+    // It may hold a password or a session.
+    let request = serde_json::to_vec(request).map(Zeroizing::new);
+    let mut request = request
         .map_err(|error| CommandError::new(format!("the command cannot be passed on: {error}")))?;
     request.push(b'\n');
     if request.len() > MAX_REQUEST_BYTES {

@@ -18,9 +18,10 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
 
 use super::{CommandError, CommandHandler, MAX_REQUEST_BYTES, Reply};
-use crate::command::Command;
+use crate::command::Request;
 use crate::reports::{Progress, ProgressSink};
 
 /// Commands in hand at once: a few people and scripts of one agency.
@@ -182,20 +183,20 @@ async fn answer(
     handler: Arc<dyn CommandHandler>,
     permit: OwnedSemaphorePermit,
 ) {
-    let command = match client.command().await {
-        Ok(Some(command)) => command,
+    let request = match client.request().await {
+        Ok(Some(request)) => request,
         // Connected and left, as a second `serve` does to see whether the first lives.
         Ok(None) => return,
         Err(error) => return client.send(&Reply::Error(error)).await,
     };
-    tracing::debug!(?command, "control command");
+    tracing::debug!(command = ?request, "control command");
     let (sender, mut steps) = mpsc::channel(MAX_WAITING_PROGRESS);
     let sink: ProgressSink = Arc::new(move |step: Progress| {
         // A step that does not fit is overtaken by the next one.
         let _ = sender.try_send(step);
     });
     let mut work = AbortOnDrop(tokio::spawn(
-        async move { handler.handle(command, sink).await },
+        async move { handler.handle(request, sink).await },
     ));
     let outcome = loop {
         tokio::select! {
@@ -239,11 +240,12 @@ struct Client {
 
 impl Client {
     /// Reads the request line; `None` if the client left without one.
-    async fn command(&mut self) -> Result<Option<Command>, CommandError> {
+    async fn request(&mut self) -> Result<Option<Request>, CommandError> {
         let Some(reader) = self.reader.take() else {
             return Ok(None);
         };
-        let mut line = Vec::new();
+        // It may hold a password or a session.
+        let mut line = Zeroizing::new(Vec::new());
         let mut bounded = BufReader::new(reader.take(MAX_REQUEST_BYTES as u64));
         let read = timeout(self.patience, bounded.read_until(b'\n', &mut line)).await;
         match read {

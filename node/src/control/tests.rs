@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::command::ImportOptions;
+use crate::command::{Command, ImportOptions};
 
 /// Tells of each command and answers by its kind.
 struct Fake {
@@ -25,11 +25,11 @@ struct Fake {
 impl CommandHandler for Fake {
     async fn handle(
         &self,
-        command: Command,
+        request: Request,
         progress: ProgressSink,
     ) -> Result<Value, CommandError> {
-        self.begun.send(format!("{command:?}")).unwrap();
-        let answer = match command {
+        self.begun.send(format!("{request:?}")).unwrap();
+        let answer = match request.command {
             Command::Import(options) => {
                 for done in 1..=2 {
                     progress(Progress {
@@ -99,7 +99,7 @@ fn no_progress() -> ProgressSink {
 }
 
 async fn ask(path: &Path, command: Command) -> Result<Option<Value>, CommandError> {
-    call(path, &command, no_progress()).await
+    call(path, &command.into(), no_progress()).await
 }
 
 /// Sends bytes and reads what comes until the server closes.
@@ -121,7 +121,7 @@ async fn progress_comes_before_the_answer() {
         file: "/data/records.csv".into(),
         ..ImportOptions::default()
     };
-    let answer = call(&node.path, &Command::Import(options), sink).await;
+    let answer = call(&node.path, &Command::Import(options).into(), sink).await;
     assert_eq!(answer, Ok(Some(json!({ "file": "/data/records.csv" }))));
     assert_eq!(*steps.lock().unwrap(), [1, 2]);
 }
@@ -171,7 +171,11 @@ async fn an_error_answer_is_not_nobody() {
 #[tokio::test]
 async fn unknown_and_oversize_requests_are_refused_clearly() {
     let node = serving().await;
-    let unknown = raw(&node.path, b"{\"command\":\"dance\"}\n").await;
+    let unknown = raw(
+        &node.path,
+        b"{\"by\":{},\"command\":{\"command\":\"dance\"}}\n",
+    )
+    .await;
     assert!(unknown.starts_with("{\"error\":{\"message\":"), "{unknown}");
     assert!(unknown.contains("unknown variant `dance`"), "{unknown}");
     assert!(unknown.ends_with("}}\n"), "{unknown}");
@@ -197,7 +201,7 @@ async fn work_goes_on_when_its_client_leaves() {
     let mut node = serving().await;
     let mut stream = UnixStream::connect(&node.path).await.unwrap();
     stream
-        .write_all(b"{\"command\":\"status\"}\n")
+        .write_all(b"{\"by\":{},\"command\":{\"command\":\"status\"}}\n")
         .await
         .unwrap();
     assert_eq!(node.begun.recv().await.as_deref(), Some("status"));

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
 use symbolon_core::sealed_file::Unlock;
-use symbolon_node::cli::{Console, Launcher, Ready, SchemaInfo, Serving, run_on};
-use symbolon_node::command::Command;
+use symbolon_node::cli::{Console, Launcher, Person, Ready, SchemaInfo, Serving, run_on};
+use symbolon_node::command::{Command, Request};
 use symbolon_node::config::NodeConfig;
 use symbolon_node::control::{CommandError, CommandHandler};
 use symbolon_node::reports::{
@@ -23,14 +23,14 @@ use zeroize::Zeroizing;
 /// What the fake engine answers and what it was asked.
 struct Engine {
     answer: Mutex<Result<Value, CommandError>>,
-    commands: Mutex<Vec<Command>>,
+    commands: Mutex<Vec<Request>>,
     invitation: Mutex<String>,
 }
 
 #[async_trait]
 impl CommandHandler for Engine {
-    async fn handle(&self, command: Command, _: ProgressSink) -> Result<Value, CommandError> {
-        self.commands.lock().unwrap().push(command);
+    async fn handle(&self, request: Request, _: ProgressSink) -> Result<Value, CommandError> {
+        self.commands.lock().unwrap().push(request);
         self.answer.lock().unwrap().clone()
     }
 }
@@ -123,6 +123,11 @@ impl Node {
         &self.state
     }
 
+    /// The user's own directory.
+    pub fn user_directory(&self) -> std::path::PathBuf {
+        self.directory.path().join("user")
+    }
+
     pub fn handler(&self) -> Arc<dyn CommandHandler> {
         self.engine.clone()
     }
@@ -142,9 +147,14 @@ impl Node {
         *self.engine.answer.lock().unwrap() = Err(CommandError::new(reason));
     }
 
-    /// The last command that reached the engine.
-    pub fn command(&self) -> Command {
+    /// The last request that reached the engine.
+    pub fn request(&self) -> Request {
         self.engine.commands.lock().unwrap().pop().unwrap()
+    }
+
+    /// Its command.
+    pub fn command(&self) -> Command {
+        self.request().command
     }
 
     /// Names of the commands that reached the engine.
@@ -167,6 +177,7 @@ impl Node {
             input: "",
             terminal: false,
             passphrase: Some("correct horse battery"),
+            person: Person::default,
         }
     }
 
@@ -182,6 +193,7 @@ pub struct Given<'a> {
     pub input: &'static str,
     pub terminal: bool,
     pub passphrase: Option<&'static str>,
+    pub person: fn() -> Person,
 }
 
 impl Given<'_> {
@@ -197,6 +209,10 @@ impl Given<'_> {
             input_is_terminal: self.terminal,
             passphrase: self.passphrase.map(|text| Zeroizing::new(text.to_owned())),
             prompt: Box::new(|_| Err(io::ErrorKind::Unsupported.into())),
+            person: Person {
+                directory: Some(self.node.user_directory()),
+                ..(self.person)()
+            },
         };
         let mut args: Vec<OsString> = vec!["symbolon-node".into()];
         args.extend(self.args.iter().map(OsString::from));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use symbolon_casework::acting::Acting;
 use symbolon_core::sealed_file::Unlock;
 use symbolon_node::command::ImportOptions;
 use symbolon_node::reports::{ImportReport, Progress, ProgressSink};
@@ -124,7 +125,9 @@ pub async fn import(
         };
         let bar = bar(&bars, &source.title);
         let node = consortium.node(&source.name)?;
-        let report = node.import(&options, &sink(&bar)).await?;
+        let report = node
+            .import(&Acting::set_up(None, None)?, &options, &sink(&bar))
+            .await?;
         bar.finish_and_clear();
         told(stage, source, &report);
         let status = node.status()?;
@@ -306,7 +309,7 @@ async fn withdraw(
     let silent: ProgressSink = Arc::new(|_| {});
     let done = consortium
         .node(&owner.name)?
-        .withdraw(&ids, &silent)
+        .withdraw(&Acting::set_up(None, None)?, &ids, &silent)
         .await?;
     stage.say(format!(
         "\n{} withdraws {record}: {} rows deleted at the hub, {} of its own matches ended, {} notices cancelled at other agencies.",

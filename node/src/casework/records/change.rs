@@ -125,6 +125,7 @@ impl Node {
     /// A row of a file over a record that is there. The import brings its rows in line.
     pub(crate) fn import_over(
         &self,
+        acting: &Acting,
         old: &StoredRecord,
         merged: Merged,
         agreements: Vec<Name>,
@@ -139,7 +140,7 @@ impl Node {
             agreements,
         };
         let change = Change {
-            acting: None,
+            acting: Some(acting),
             act: "imported",
             before: Some(before),
             after,

@@ -3,7 +3,10 @@
 use super::super::console::Console;
 use super::super::failure::Failure;
 use super::{count, import, moment, print_table};
-use crate::reports::{AgreementView, ComparisonReport, EnrolReport, StatusReport, WaitingRekey};
+use crate::reports::{
+    AgreementView, ComparisonReport, EnrolReport, HealthReport, PublicStatus, StatusReport,
+    WaitingRekey,
+};
 
 pub(super) fn enrolled(console: &mut Console, report: &EnrolReport) -> Result<(), Failure> {
     let EnrolReport {
@@ -31,6 +34,56 @@ pub(super) fn enrolled(console: &mut Console, report: &EnrolReport) -> Result<()
     Ok(console.say("Next: symbolon-node serve")?)
 }
 
+/// How the node is, for whoever is not signed in.
+pub(super) fn public_status(console: &mut Console, report: &PublicStatus) -> Result<(), Failure> {
+    let PublicStatus {
+        agency,
+        consortium,
+        hub,
+        serving,
+        connected,
+        connection_error,
+        certificate_expires,
+        health,
+    } = report;
+    let connection = connection(*connected, connection_error.as_deref());
+    let lines = [
+        ("agency", format!("{agency} in {consortium}")),
+        ("serving", serving_line(*serving).to_owned()),
+        ("hub", format!("{hub}, {connection}")),
+        ("certificate ends", moment(certificate_expires)),
+        ("health", health_line(health)),
+    ];
+    let rows = lines
+        .into_iter()
+        .map(|(name, value)| vec![name.to_owned(), value]);
+    print_table(console, &[], rows)?;
+    Ok(console.say("Sign in to see more: symbolon-node login NAME")?)
+}
+
+fn connection(connected: bool, error: Option<&str>) -> String {
+    match (connected, error) {
+        (true, _) => "connected".to_owned(),
+        (false, Some(reason)) => format!("not connected: {reason}"),
+        (false, None) => "not connected".to_owned(),
+    }
+}
+
+fn serving_line(serving: bool) -> &'static str {
+    if serving {
+        "yes"
+    } else {
+        "no; start it with: symbolon-node serve"
+    }
+}
+
+fn health_line(health: &HealthReport) -> String {
+    match health.reasons.as_slice() {
+        [] => health.state.clone(),
+        reasons => format!("{}: {}", health.state, reasons.join("; ")),
+    }
+}
+
 pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(), Failure> {
     let StatusReport {
         agency,
@@ -53,21 +106,8 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         rekey,
     } = report;
     let closures: Vec<_> = agreements.iter().flat_map(|a| &a.closed).collect();
-    let reason = connection_error.as_deref();
-    let connection = match (connected, reason) {
-        (true, _) => "connected".to_owned(),
-        (false, Some(reason)) => format!("not connected: {reason}"),
-        (false, None) => "not connected".to_owned(),
-    };
-    let serving = if *serving {
-        "yes"
-    } else {
-        "no; start it with: symbolon-node serve"
-    };
-    let health = match health.reasons.as_slice() {
-        [] => health.state.clone(),
-        reasons => format!("{}: {}", health.state, reasons.join("; ")),
-    };
+    let connection = connection(*connected, connection_error.as_deref());
+    let (serving, health) = (serving_line(*serving), health_line(health));
     let lines = [
         ("agency", format!("{agency} in {consortium}")),
         ("serving", serving.to_owned()),

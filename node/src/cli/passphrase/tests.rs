@@ -18,6 +18,7 @@ fn console(answers: &[&str], terminal: bool) -> (Console, Arc<Mutex<Vec<u8>>>) {
         err_is_terminal: terminal,
         input_is_terminal: terminal,
         passphrase: None,
+        person: Default::default(),
         prompt: Box::new(move |_| {
             let answer = answers.pop().ok_or(io::ErrorKind::UnexpectedEof)?;
             Ok(Zeroizing::new(answer))
