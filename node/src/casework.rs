@@ -54,6 +54,7 @@ pub use disclosure::{
     DisclosureCommand, DisclosureLetter, DisclosureView, FieldView, ReceivedKey, ReceivedView,
     RequestKey, StoredAsked, StoredReceived, StoredRequest,
 };
+pub use export::{ExportEnd, ExportLine, ExportVerified, verify_export};
 pub use missing::{
     EpisodeView, HistoryView, InterviewView, MissingDetail, MissingReport, MissingView,
 };
@@ -65,6 +66,8 @@ pub use parcels::{
 pub use records::{
     ChangeReport, HistoryReport, HtcdsExport, HtcdsReport, RecordDetail, StoredVersion, VersionLine,
 };
+pub(crate) use sessions::People;
+pub use sessions::{LoginReport, WhoamiReport};
 pub(crate) use watch::Part;
 
 impl Node {

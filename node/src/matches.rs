@@ -100,7 +100,7 @@ impl Node {
         let is_shown = |found: &StoredMatch| {
             let thresholds = self.thresholds();
             let scored = self.scored(found, thresholds.get(&key.agreement));
-            scored.tier.is_some()
+            scored.is_told()
         };
         if !found.written_down && is_shown(found) {
             let what = if found.query {

@@ -42,13 +42,33 @@ const fn without(needs: Needs) -> Rule {
 const RULES: &[(&str, Rule)] = {
     use Demand::{Nothing, PurposeAndReason, Reason};
     use Needs::{Anybody, Nobody, OwnAccount};
-    use Permission::{Consult, Judge, KeepAccounts, KeepNode, KeepRecords, ReadAudit};
+    use Permission::{
+        Consult, CountersignDisclosure, Disclose, Judge, KeepAccounts, KeepNode, KeepRecords,
+        ReadAudit,
+    };
     &[
         // Records and matches.
         ("import", of(KeepRecords, Reason)),
         ("preview", of(KeepRecords, Nothing)),
         ("records", of(Consult, Reason)),
         ("record show", of(Consult, Reason)),
+        ("record history", of(Consult, Reason)),
+        ("record add", of(KeepRecords, Reason)),
+        ("record edit", of(KeepRecords, Reason)),
+        ("record consent", of(KeepRecords, Reason)),
+        ("record link", of(KeepRecords, Reason)),
+        ("record unlink", of(KeepRecords, Reason)),
+        ("record import-htcds", of(KeepRecords, Reason)),
+        ("record export-htcds", of(KeepRecords, Reason)),
+        ("network show", of(Consult, Reason)),
+        // Missing persons.
+        ("missing report", of(KeepRecords, Nothing)),
+        ("missing update", of(KeepRecords, Nothing)),
+        ("missing found", of(KeepRecords, Nothing)),
+        ("missing interview", of(KeepRecords, Nothing)),
+        ("missing cancel", of(KeepRecords, Reason)),
+        ("missing list", of(Consult, Nothing)),
+        ("missing show", of(Consult, Reason)),
         ("query", of(Consult, PurposeAndReason)),
         ("matches", of(Consult, Nothing)),
         ("comparisons", of(Consult, Nothing)),
@@ -64,6 +84,18 @@ const RULES: &[(&str, Rule)] = {
         ("case reopen", of(Judge, Reason)),
         // Oneself; the service wants more for another person.
         ("case assign", of(Judge, Nothing)),
+        // What leaves and what comes.
+        ("disclosure request", of(Judge, PurposeAndReason)),
+        ("disclosure list", of(Consult, Nothing)),
+        ("disclosure show", of(Consult, Reason)),
+        ("disclosure received", of(Consult, Reason)),
+        ("disclosure release", of(Disclose, Reason)),
+        ("disclosure refuse", of(Disclose, Reason)),
+        ("disclosure countersign", of(CountersignDisclosure, Reason)),
+        ("attachment send", of(Disclose, PurposeAndReason)),
+        ("attachment list", of(Consult, Nothing)),
+        ("attachment save", of(Consult, Reason)),
+        ("attachment remove", of(KeepRecords, Reason)),
         // The node.
         ("status", without(Nobody)),
         ("rekey", of(KeepNode, Nothing)),

@@ -370,7 +370,7 @@ impl Node {
                 let reference = RecordReference::random()?;
                 self.tables
                     .reference_owners
-                    .put(&reference, &id.to_owned())?;
+                    .put(&reference, &stored.record.record_id)?;
                 place.insert(reference);
             }
             let input = inputs

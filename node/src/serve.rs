@@ -19,7 +19,7 @@ use crate::clock::rfc3339;
 use crate::error::NodeError;
 use crate::hub_client::{Backoff, Delivered, Delivery, Hint, HubClient, HubError};
 use crate::node::Node;
-use crate::reports::{ProgressSink, StatusReport};
+use crate::reports::StatusReport;
 use crate::tokenise::Done;
 
 const CURSOR: &str = "cursor";

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use symbolon_casework::acting::{Acting, Role};
 use symbolon_casework::audit::AuditKind;
+use symbolon_casework::chain::Entry;
 use symbolon_casework::disclosure::Field;
 use symbolon_casework::dossier::{Consent, Dossier, Level};
 use symbolon_core::identity::AgencyKind;
 use symbolon_core::payload::Urgency;
 use symbolon_node::casework::command::{CaseworkCommand, DisclosureCommand};
-use symbolon_node::casework::{DisclosureView, ReceivedView, StoredAudit};
+use symbolon_node::casework::{DisclosureView, ReceivedView};
 use symbolon_node::config::FILE_NAME;
 use symbolon_node::tables::{Blob, Tables};
 use symbolon_node::vault::Vault;
@@ -18,7 +19,7 @@ use symbolon_tests::consortium::{Consortium, eventually};
 
 use crate::canaries::{collect_files, holds};
 use crate::parcels::{acting, ask, case_digest, case_with, confirm, forge, quiet};
-use crate::support::{AGREEMENT, Scene, scene, silent, unlock};
+use crate::support::{AGREEMENT, Scene, scene, set_up, silent, unlock};
 
 const DAY_S: i64 = 86_400;
 const AT_POLICE: &str = "record_id,given_names,surname,date_of_birth,nhs_number\nP1,Linh,Nguyen,2008-03-14,943 476 5919\n";
@@ -54,7 +55,7 @@ async fn set_dossier(scene: &mut Scene, dossier: &Dossier) {
     scene.consortium.everybody_attends().await.unwrap();
 }
 
-async fn audit(scene: &mut Scene, agency: &str) -> Vec<StoredAudit> {
+async fn audit(scene: &mut Scene, agency: &str) -> Vec<Entry> {
     scene.consortium.stop_node(agency).await.unwrap();
     let mut lines = vault(scene, agency, |tables| {
         let lines = tables.audit.iter().map(Result::unwrap);
@@ -231,7 +232,7 @@ async fn what_was_looked_at_leaves_field_by_field_and_nothing_else() {
     // With the own record goes what was received about it.
     let police = scene.consortium.node("police").unwrap();
     police
-        .withdraw(&["P1".to_owned()], &silent())
+        .withdraw(&set_up(), &["P1".to_owned()], &silent())
         .await
         .unwrap();
     assert!(received(&scene, "police").await.is_empty());

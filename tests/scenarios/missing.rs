@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use symbolon_core::linkage::record::Risk;
-use symbolon_node::casework::command::{CaseworkCommand, CaseworkRequest, Claim, MissingCommand};
+use symbolon_node::casework::command::{CaseworkCommand, Claim, MissingCommand};
 use symbolon_node::casework::{MissingDetail, MissingReport, MissingView};
-use symbolon_node::command::{Command, ImportOptions};
+use symbolon_node::command::{Command, ImportOptions, Request};
 use symbolon_node::control::CommandHandler;
+use symbolon_node::handler::Commands;
 use symbolon_node::reports::MatchView;
-use symbolon_node::serve::Commands;
 use symbolon_tests::consortium::eventually;
 
 use crate::canaries::{collect_files, holds};
-use crate::support::{AGREEMENT, Scene, scene, silent};
+use crate::support::{AGREEMENT, Scene, scene, set_up, silent};
 
 /// Said in a report, and nowhere else: nothing of it may leave the node.
 const SAID: [&str; 3] = ["Wibblethorpe station", "Grumbleswick", "PHOTO-55121"];
@@ -26,7 +26,10 @@ pub async fn ask(scene: &Scene, agency: &str, command: CaseworkCommand) -> Resul
         reason: Some("a story".parse().unwrap()),
         ..Claim::default()
     };
-    let request = Command::Casework(CaseworkRequest { by, command });
+    let request = Request {
+        by,
+        command: Command::Casework(command),
+    };
     let node = Arc::clone(scene.consortium.node(agency).unwrap());
     let answer = Commands(node).handle(request, silent()).await;
     answer.map_err(|error| error.message)
@@ -210,7 +213,7 @@ async fn import_that_waits(scene: &Scene) -> tokio::task::JoinHandle<()> {
     let node = Arc::clone(scene.consortium.node("police").unwrap());
     let importing = Arc::clone(&node);
     let task = tokio::spawn(async move {
-        let _ = importing.import(&options, &silent()).await;
+        let _ = importing.import(&set_up(), &options, &silent()).await;
     });
     eventually("the import waiting for company", async || {
         Ok((node.status()?.waiting > 0).then_some(()))
@@ -329,7 +332,7 @@ async fn a_watch_lies_over_a_record_and_leaves_it_as_it_was() {
             ..Default::default()
         };
         let police = scene.consortium.node("police").unwrap();
-        police.import(&options, &silent()).await.unwrap()
+        police.import(&set_up(), &options, &silent()).await.unwrap()
     };
     import(kept("07700 900321"), false).await;
     let witness = Some("witness".to_owned());
@@ -353,7 +356,7 @@ async fn a_watch_lies_over_a_record_and_leaves_it_as_it_was() {
     let other = format!("{header}P2,Ada,Osei,1991-07-02,,\nP3,Tom,Hale,1985-01-09,,\n");
     import(other, false).await;
     let without = import(format!("{header}P2,Ada,Osei,1991-07-02,,\n"), true).await;
-    assert_eq!(without.removed, 1, "the positive control: P3 goes");
+    assert_eq!(without.found.removed, 1, "the positive control: P3 goes");
     assert!(
         without
             .warnings
@@ -366,7 +369,7 @@ async fn a_watch_lies_over_a_record_and_leaves_it_as_it_was() {
     assert_eq!(shared(&scene, "police", "P1"), (witness, vec![], 0));
     let ids = ["P1".to_owned()];
     let police = scene.consortium.node("police").unwrap();
-    police.withdraw(&ids, &silent()).await.unwrap();
+    police.withdraw(&set_up(), &ids, &silent()).await.unwrap();
     assert!(
         list(&scene, "police", true).await.is_empty(),
         "it goes with its record"

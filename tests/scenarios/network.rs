@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use symbolon_casework::network::{Graph, Kind, What};
 use symbolon_node::casework::command::{CaseworkCommand, NetworkCommand};
-use symbolon_node::cli::{self, Console};
+use symbolon_node::cli::{self, Console, Person};
 use symbolon_node::launcher::Engine;
 
 use crate::missing::ask;
@@ -186,6 +186,7 @@ async fn printed(state: &Path, format: &str) -> String {
         input_is_terminal: false,
         passphrase: None,
         prompt: Box::new(|_| Err(io::Error::other("nobody answers"))),
+        person: Person::default(),
     };
     let show = ["network", "show", "P1", "--depth", "6", "--format", format];
     let state = [

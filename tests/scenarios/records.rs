@@ -2,13 +2,13 @@
 //! closes the way, cases of the Human Trafficking Case Data Standard go through two nodes.
 
 use serde_json::{Value, json};
-use symbolon_node::casework::command::{CaseworkCommand, CaseworkRequest, Claim};
-use symbolon_node::command::Command;
+use symbolon_node::casework::command::{CaseworkCommand, Claim};
+use symbolon_node::command::{Command, Request};
 use symbolon_node::control::CommandHandler;
-use symbolon_node::serve::Commands;
+use symbolon_node::handler::Commands;
 use symbolon_tests::consortium::eventually;
 
-use crate::support::{AGREEMENT, Scene, scene, silent};
+use crate::support::{AGREEMENT, Scene, scene, set_up, silent};
 
 const HEADER: &str = "record_id,given_names,surname,date_of_birth,town,phone\n";
 const AT_POLICE: &str = "P1,Ana,Popescu,2009-03-04,Leeds,07700 900123\n";
@@ -17,16 +17,16 @@ const AT_REFUGE: &str = "R1,Irina,Vasilescu,,Bradford,07700 900456\n";
 /// What somebody asks of a node, in the form that the control socket carries.
 async fn ask(scene: &Scene, agency: &str, command: Value) -> Result<Value, String> {
     let command: CaseworkCommand = serde_json::from_value(command).unwrap();
-    let request = CaseworkRequest {
+    let request = Request {
         by: Claim {
             reason: Some("a test".parse().unwrap()),
             ..Claim::default()
         },
-        command,
+        command: Command::Casework(command),
     };
     let node = scene.consortium.node(agency).unwrap();
     let commands = Commands(node.clone());
-    let answer = commands.handle(Command::Casework(request), silent()).await;
+    let answer = commands.handle(request, silent()).await;
     answer.map_err(|error| error.to_string())
 }
 
@@ -89,13 +89,13 @@ async fn an_edit_gains_and_loses_a_match_elsewhere_and_leaves_a_history() {
     // The nightly file knows nothing of the edit, so the edit stays.
     let file = scene.file("again.csv", &format!("{HEADER}{AT_REFUGE}"));
     let imported = scene.import("refuge", &file).await;
-    assert_eq!((imported.unchanged, imported.edits_kept), (1, 1));
+    assert_eq!((imported.found.unchanged, imported.edits_kept), (1, 1));
     matches(&scene, "police", 1).await;
     // One that says something new about a column takes the edit's place there.
     let newer = AT_REFUGE.replace("Irina", "Anne");
     let file = scene.file("newer.csv", &format!("{HEADER}{newer}"));
     let imported = scene.import("refuge", &file).await;
-    assert_eq!((imported.changed, imported.warnings.len()), (1, 1));
+    assert_eq!((imported.found.changed, imported.warnings.len()), (1, 1));
     assert_eq!(imported.warnings[0].column.as_deref(), Some("given_names"));
     let detail = show(&scene, "refuge", "R1").await;
     assert_eq!(detail["record"]["given_names"], json!(["Anne"]));
@@ -277,7 +277,9 @@ async fn links_hold_between_own_records_and_end_with_them() {
     );
     let node = scene.consortium.node("refuge").unwrap();
     assert_eq!(node.record_links().unwrap().len(), 1);
-    node.withdraw(&["R2".to_owned()], &silent()).await.unwrap();
+    node.withdraw(&set_up(), &["R2".to_owned()], &silent())
+        .await
+        .unwrap();
     let links = show(&scene, "refuge", "R1").await["dossier"]["links"].clone();
     assert_eq!(links.as_array().unwrap().len(), 1, "{links}");
     assert!(node.record_links().unwrap().is_empty());

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use symbolon_casework::audit::{AuditEvent, AuditKind};
 use symbolon_casework::lifecycle::{Act, Stage, Verdict, View};
 use symbolon_casework::text::Text;
 
@@ -70,9 +69,6 @@ impl Node {
         };
         if !stored.found {
             stored.found = true;
-            let event = AuditEvent::of_the_node(AuditKind::Combination, "match found");
-            let id = stored.id().short();
-            self.write_down(event.record(&key.record_id).case(&id).agency(&key.agency))?;
             self.tables.cases.put(&stored.id(), &stored)?;
         }
         self.post_contact(&mut stored)?;

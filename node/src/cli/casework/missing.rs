@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use super::super::args::Details;
+use super::super::query::Details;
 use crate::casework::command::{CaseworkCommand, MissingCommand};
 
 /// About missing persons.
