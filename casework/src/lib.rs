@@ -9,9 +9,13 @@
 //! | [`acting`] | who acts: roles, what each may do, purpose and reason |
 //! | [`audit`] | what is written down of every act |
 //! | [`dossier`] | what is kept beside a record: handling, consent, retention |
+//! | [`retention`] | how long records are kept |
 //! | [`text`] | words that people type, bounded and safe to show |
+//! | [`tombstone`] | what is signed when something is no more |
 
 pub mod acting;
 pub mod audit;
 pub mod dossier;
+pub mod retention;
 pub mod text;
+pub mod tombstone;
