@@ -9,12 +9,16 @@
 //! | `acting` | who acts |
 //! | `audit` | what is written down |
 //! | `command` | what can be asked |
+//! | `ending` | retention, erasure, what is silent |
 //! | `records` | one record with its dossier |
 
 mod acting;
 mod audit;
 pub mod command;
+mod ending;
 mod records;
+
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -23,15 +27,20 @@ use crate::node::Node;
 use command::{CaseworkCommand, CaseworkRequest};
 
 pub use audit::StoredAudit;
+pub use ending::*;
 pub use records::RecordDetail;
 
 impl Node {
     /// Carries out what a person asked for in casework.
-    pub(crate) async fn casework(&self, request: CaseworkRequest) -> Result<Value, NodeError> {
+    pub(crate) async fn casework(
+        self: &Arc<Self>,
+        request: CaseworkRequest,
+    ) -> Result<Value, NodeError> {
         let acting = self.acting(&request.by)?;
         let _work = self.work.lock().await;
         match request.command {
             CaseworkCommand::Record(command) => self.record_command(&acting, command),
+            CaseworkCommand::Ending(command) => self.ending_command(&acting, command).await,
         }
     }
 }

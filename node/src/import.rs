@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use symbolon_casework::tombstone::ReasonClass;
 use symbolon_core::identity::Name;
 use symbolon_core::linkage::record::Record;
 use symbolon_core::linkage::record::{Issue, IssueReason};
@@ -16,11 +17,12 @@ use crate::csv_file::{self, Entry};
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::records::Crossed;
-use crate::reports::{FileProblem, ImportReport, Progress, ProgressSink, WithdrawReport};
+use crate::reports::{FileProblem, ImportReport, Progress, ProgressSink};
 use crate::tables::StoredRecord;
 use crate::tokenise::Done;
 
-const IMPORTING: &str = "importing";
+/// Records may be out of line with their rows; the next start brings them in line.
+pub(crate) const IMPORTING: &str = "importing";
 /// Records between two steps of progress.
 const PROGRESS_EVERY: u64 = 100;
 
@@ -222,7 +224,15 @@ impl Node {
             }
         }
         for id in missing {
-            self.delete_record(&id, crossed)?;
+            if self.dossier(&id)?.retention.legal_hold.is_some() {
+                report.warnings.push(FileProblem {
+                    line: 1,
+                    column: None,
+                    reason: format!("{id} is not in the file and stays: it is under legal hold"),
+                });
+                continue;
+            }
+            self.erase_record(&id, ReasonClass::Withdrawn, crossed)?;
             report.removed += 1;
         }
         Ok(())
@@ -271,6 +281,22 @@ impl Node {
         if !self.tables.numbers.contains(&IMPORTING.to_owned())? {
             return Ok(());
         }
+        let ids = self.recount_keys()?;
+        let audiences = self.audiences();
+        for id in &ids {
+            self.reconcile(id, &audiences)?;
+        }
+        self.tables.numbers.remove(&IMPORTING.to_owned())?;
+        self.vault.flush()?;
+        tracing::info!(
+            records = ids.len(),
+            "an interrupted import was brought in line"
+        );
+        Ok(())
+    }
+
+    /// Counts anew how many records hold each key; gives the records.
+    pub(crate) fn recount_keys(&self) -> Result<Vec<String>, NodeError> {
         let mut counts = std::collections::BTreeMap::new();
         let mut ids = Vec::new();
         for entry in self.tables.records.iter() {
@@ -290,48 +316,7 @@ impl Node {
             self.tables.frequency.remove(&tag)?;
         }
         self.tables.frequency.put_many(counts.iter())?;
-        let audiences = self.audiences();
-        for id in &ids {
-            self.reconcile(id, &audiences)?;
-        }
-        self.tables.numbers.remove(&IMPORTING.to_owned())?;
-        self.vault.flush()?;
-        tracing::info!(
-            records = ids.len(),
-            "an interrupted import was brought in line"
-        );
-        Ok(())
-    }
-
-    /// Withdraws records: rows at the hub, matches on both sides, the records themselves.
-    pub async fn withdraw(
-        self: &Arc<Self>,
-        ids: &[String],
-        progress: &ProgressSink,
-    ) -> Result<WithdrawReport, NodeError> {
-        let _work = self.work.lock().await;
-        let (mut report, mut crossed) = (WithdrawReport::default(), Crossed::new());
-        for id in ids {
-            match self.delete_record(id, &mut crossed)? {
-                Some(ended) => {
-                    report.records.push(id.clone());
-                    report.matches_ended += ended;
-                }
-                None => report.unknown.push(id.clone()),
-            }
-        }
-        let audiences = self.audiences();
-        self.reconcile_crossed(&crossed, &audiences)?;
-        self.vault.flush()?;
-        let mut done = Done::default();
-        if let Ok(hub) = self.hub().await {
-            // What could not be done waits, and the report says how much.
-            let _ = self.work_off(&hub, progress, &mut done).await;
-        }
-        report.rows_withdrawn = done.withdrawn;
-        report.notices_cancelled = done.cancelled;
-        report.waiting = self.tables.withdrawals.len() as u64;
-        Ok(report)
+        Ok(ids)
     }
 }
 

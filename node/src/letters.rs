@@ -12,6 +12,7 @@ use symbolon_core::envelope::{Envelope, EnvelopeError};
 use symbolon_core::identity::AgencyName;
 use symbolon_core::oprf::dkg::Message;
 
+use crate::casework::EndingLetter;
 use crate::comparison::ComparisonLetter;
 use crate::custodian::repair;
 use crate::error::NodeError;
@@ -48,6 +49,8 @@ pub enum Letter {
     },
     /// About a pair of records that is compared.
     Comparison(Box<ComparisonLetter>),
+    /// Something that was shared is no more.
+    Ending(Box<EndingLetter>),
 }
 
 /// The number of the next letter, behind all that wait.
@@ -179,6 +182,10 @@ impl Node {
             Ok(Letter::Comparison(letter)) => {
                 let _work = self.work.lock().await;
                 self.comparison_letter(from, *letter)
+            }
+            Ok(Letter::Ending(letter)) => {
+                let _work = self.work.lock().await;
+                self.ending_letter(from, *letter)
             }
             Err(_) => {
                 tracing::warn!(%from, "envelope with a letter that this version does not know");

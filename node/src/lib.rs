@@ -11,6 +11,7 @@
 //! | [`certificates`], [`health`] | renewing the TLS certificate, telling how long it lasts |
 //! | [`enrolment`], [`membership`], [`custodian`], [`custody`], [`oracle`] | invitation, roster, agreements, share of the key and its life, evaluations |
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
+//! | `sharing` | open or silent, and until when |
 //! | [`preview`] | what an import would share, before it does |
 //! | [`comparison`] | what keys leave open, compared field by field with the other node |
 //! | `letters` | what nodes write to each other |
@@ -51,6 +52,7 @@ mod replacement;
 pub mod reports;
 mod roots;
 pub mod serve;
+mod sharing;
 pub mod tables;
 pub mod tokenise;
 pub mod vault;

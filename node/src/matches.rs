@@ -73,7 +73,10 @@ impl Node {
             query,
             since: self.clock.now(),
             counts: None,
+            silent: row.silent,
         });
+        found.silent = row.silent;
+        self.note_told(&key, row.silent)?;
         // The match before the index: after a crash in between, the evidence comes again and is
         // found to be there.
         let piece = (foreign.own_handle, foreign.handle, row.kind);
@@ -295,6 +298,7 @@ impl Node {
             from_query: found.query,
             since: rfc3339(found.since),
             comparison: self.comparison_view(key, found)?,
+            silent: found.silent,
         })
     }
 
@@ -343,6 +347,7 @@ impl Node {
                 from_query: true,
                 since: rfc3339(self.clock.now()),
                 comparison: None,
+                silent: false,
             });
         }
         views.sort_by(|a, b| b.bits.total_cmp(&a.bits).then_with(|| a.id.cmp(&b.id)));

@@ -182,6 +182,7 @@ impl Node {
         };
         node.load_agreements()?;
         node.finish_interrupted_import()?;
+        node.finish_interrupted_erasures()?;
         Ok(Arc::new(node))
     }
 

@@ -8,6 +8,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use symbolon_casework::dossier::Level;
 use symbolon_core::agreement::Category;
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::Name;
@@ -15,12 +16,13 @@ use symbolon_core::linkage::derive::{LinkageKey, derive, over_cap};
 use symbolon_core::linkage::record::{Record, Risk};
 use symbolon_core::linkage::schema::KeyKindId;
 use symbolon_core::payload::{RecordReference, Urgency};
-use symbolon_core::row::{AgreementEpoch, Handle};
+use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle};
 
 use crate::error::NodeError;
 use crate::membership::same_schema;
 use crate::node::Node;
 use crate::reports::RecordView;
+use crate::sharing::Dated;
 use crate::tables::{KeyTag, Secret, StoredRecord, StoredRow};
 
 /// Keys whose frequency crossed the schema's cap, one way or the other: other records are affected.
@@ -38,6 +40,8 @@ pub(crate) struct Audience {
     pub epoch: AgreementEpoch,
     /// Categories of our records that take part.
     pub shares: BTreeSet<Category>,
+    /// Last month of what is shared now.
+    pub last_month: ExpiryMonth,
 }
 
 impl Audience {
@@ -69,6 +73,7 @@ impl Node {
                     agreement: epoch.document.line(),
                     epoch: epoch.id,
                     shares: epoch.document.shared_by(&self.identity.agency),
+                    last_month: self.last_month(&epoch.document),
                 })
                 .collect()
         })
@@ -117,6 +122,8 @@ impl Node {
             keys,
             rows: old.map(|old| old.rows).unwrap_or_default(),
             imported_at: self.clock.now(),
+            // What the agency says anew it shares anew.
+            shared_until: BTreeMap::new(),
         };
         self.tables.records.put(&id, &stored)?;
         if replaces {
@@ -125,29 +132,7 @@ impl Node {
         Ok(())
     }
 
-    /// Deletes a record: its rows wait to be withdrawn, its matches end. Gives the matches ended.
-    pub(crate) fn delete_record(
-        &self,
-        id: &str,
-        crossed: &mut Crossed,
-    ) -> Result<Option<u64>, NodeError> {
-        let id = id.to_owned();
-        let Some(stored) = self.tables.records.get(&id)? else {
-            return Ok(None);
-        };
-        // Withdrawals first: a crash in between withdraws a record that is still listed, which the
-        // next call completes; the other way round would leave rows at the hub that nobody knows.
-        for handle in &stored.rows {
-            self.drop_row(handle)?;
-        }
-        let ended = self.end_matches_of(&id)?;
-        self.count_keys(&stored.keys, &[], crossed)?;
-        self.tables.records.remove(&id)?;
-        self.compare_anew(&id)?;
-        Ok(Some(ended))
-    }
-
-    fn count_keys(
+    pub(crate) fn count_keys(
         &self,
         old: &[(u16, KeyTag)],
         new: &[(u16, KeyTag)],
@@ -195,12 +180,18 @@ impl Node {
         let Some(mut stored) = self.tables.records.get(&id)? else {
             return Ok(());
         };
+        let dossier = self.dossier(&id)?;
+        let silent = dossier.level == Level::Silent;
+        let dated = self.date_sharing(&dossier, &mut stored, audiences);
         let mut wanted = self.wanted_rows(&stored, audiences)?;
-        let (mut kept, unwanted) = self.sort_rows(&stored, audiences, &mut wanted)?;
-        if wanted.is_empty() && unwanted.is_empty() && kept.len() == stored.rows.len() {
+        let (mut kept, unwanted) =
+            self.sort_rows(&stored, (silent, &dated), audiences, &mut wanted)?;
+        let kept_all = wanted.is_empty() && unwanted.is_empty() && kept.len() == stored.rows.len();
+        if kept_all && dated.is_empty() {
             return Ok(());
         }
-        let new = self.new_rows(&id, &mut stored, wanted, audiences)?;
+        self.note_level(&id, silent, &unwanted, &mut stored)?;
+        let new = self.new_rows(&id, &mut stored, (wanted, silent), audiences)?;
         kept.extend(new.iter().map(|(handle, _)| *handle));
         stored.rows = kept;
         // Rows, then the waiting list, then the record that names them: a crash in between leaves rows
@@ -227,7 +218,9 @@ impl Node {
         let mut wanted = BTreeSet::new();
         let epochs = self.row_epochs()?;
         for audience in audiences {
-            if !stored.agreements.contains(&audience.id) || !audience.takes(&stored.record) {
+            let takes_part =
+                stored.agreements.contains(&audience.id) && audience.takes(&stored.record);
+            if !takes_part || self.is_over(stored, &audience.agreement) {
                 continue;
             }
             for (kind, tag) in &stored.keys {
@@ -244,6 +237,7 @@ impl Node {
     fn sort_rows(
         &self,
         stored: &StoredRecord,
+        (silent, renewed): (bool, &Dated),
         audiences: &[Audience],
         wanted: &mut BTreeSet<WantedRow>,
     ) -> Result<(Vec<Handle>, Vec<Handle>), NodeError> {
@@ -255,11 +249,14 @@ impl Node {
                 continue;
             };
             let place = (row.epoch, row.kind, row.tag, row.custody);
-            let still = row.urgency == urgency && wanted.remove(&place);
+            // A row is open or silent for good, and one whose time was over is no more at the hub.
+            let of_now = row.silent == silent && !renewed.again.contains(&row.agreement);
+            let still = row.urgency == urgency && of_now && wanted.remove(&place);
             // Rows of epochs that cannot be used just now (before the hub's first answer) stay; those
             // of closed ones go.
             let usable = known.contains(&row.epoch);
-            if still || !usable && !self.is_closed(&row.epoch) {
+            let waits = !usable && of_now && !self.is_over(stored, &row.agreement);
+            if still || (waits && !self.is_closed(&row.epoch)) {
                 kept.push(*handle);
             } else {
                 unwanted.push(*handle);
@@ -273,7 +270,7 @@ impl Node {
         &self,
         id: &str,
         stored: &mut StoredRecord,
-        wanted: BTreeSet<WantedRow>,
+        (wanted, silent): (BTreeSet<WantedRow>, bool),
         audiences: &[Audience],
     ) -> Result<Vec<(Handle, StoredRow)>, NodeError> {
         let inputs: BTreeMap<KeyTag, LinkageKey> = derive(self.schema, &stored.record)
@@ -303,6 +300,7 @@ impl Node {
                 input,
                 token: None,
                 registered: false,
+                silent,
             };
             new.push((Handle::random()?, row));
         }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use symbolon_casework::dossier::Dossier;
+use symbolon_casework::tombstone::{ReasonClass, Signed};
 use symbolon_core::agreement::Papers;
 use symbolon_core::encoding::{self, Digest};
 use symbolon_core::identity::{AgencyName, Name};
@@ -130,6 +131,9 @@ pub struct StoredRecord {
     /// Its rows, waiting or registered.
     pub rows: Vec<Handle>,
     pub imported_at: i64,
+    /// The last month in which it is shared under each agreement, by line; see [`crate::sharing`].
+    #[serde(default)]
+    pub shared_until: BTreeMap<Digest, u32>,
 }
 
 /// A row that is, or shall be, at the hub.
@@ -152,6 +156,9 @@ pub struct StoredRow {
     pub token: Option<Token>,
     /// The hub has acknowledged it.
     pub registered: bool,
+    /// Only its owner is told of what it meets.
+    #[serde(default)]
+    pub silent: bool,
 }
 
 /// The custody epoch of rows from before rows named one.
@@ -168,6 +175,48 @@ pub struct MatchKey {
     pub reference: RecordReference,
 }
 
+/// Who knows of a record, and by what names.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredTold {
+    /// The own record's references that the other side has seen.
+    pub ours: BTreeSet<RecordReference>,
+    /// References of the other side's records that met it.
+    pub theirs: BTreeSet<RecordReference>,
+}
+
+/// Why and when something ends; what is signed of it follows from this, before and after a kill.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub struct StoredEnd {
+    /// Why, as far as others are told.
+    pub reason: ReasonClass,
+    /// Unix seconds.
+    pub at: i64,
+    /// Length of the roster then.
+    pub roster: u64,
+}
+
+/// What this agency has ended.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct StoredTombstone {
+    /// As it was signed.
+    pub signed: Signed,
+    /// Whom it went to, with each one's confirmation.
+    pub recipients: BTreeMap<AgencyName, Option<Signed>>,
+}
+
+/// What another agency has ended.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ReceivedTombstone {
+    /// As it was signed.
+    pub signed: Signed,
+    /// Unix seconds.
+    pub received_at: i64,
+    /// Own records that had met it.
+    pub records: BTreeSet<String>,
+    /// What this agency has confirmed.
+    pub confirmation: Option<Signed>,
+}
+
 /// The evidence of a match.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct StoredMatch {
@@ -179,6 +228,9 @@ pub struct StoredMatch {
     /// How many features of each field agree, once the two nodes have compared.
     #[serde(default)]
     pub counts: Option<Vec<u16>>,
+    /// The other side knows nothing of it: the own record is silent.
+    #[serde(default)]
+    pub silent: bool,
 }
 
 impl StoredMatch {
@@ -269,6 +321,14 @@ pub struct Tables {
     pub dossiers: Table<String, Dossier>,
     /// What people did; lines are only added.
     pub audit: Table<u64, StoredAudit>,
+    /// What this agency has ended, by digest.
+    pub tombstones: Table<Digest, StoredTombstone>,
+    /// What other agencies have ended of what they had told us.
+    pub received_tombstones: Table<(AgencyName, Digest), ReceivedTombstone>,
+    /// Who was told of which own record under which line, and as what.
+    pub told: Table<(String, AgencyName, Digest), StoredTold>,
+    /// Records whose erasure has begun, and why.
+    pub erasing: Table<String, StoredEnd>,
 }
 
 impl Tables {
@@ -307,6 +367,10 @@ impl Tables {
             comparison_log: vault.table("comparison-log")?,
             dossiers: vault.table("dossiers")?,
             audit: vault.table("audit")?,
+            tombstones: vault.table("tombstones")?,
+            received_tombstones: vault.table("received-tombstones")?,
+            told: vault.table("told")?,
+            erasing: vault.table("erasing")?,
         })
     }
 }

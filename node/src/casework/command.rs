@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use symbolon_casework::text::Text;
 
+pub use super::ending::EndingCommand;
+
 /// A request: who asks, and for what.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +31,8 @@ pub struct Claim {
 pub enum CaseworkCommand {
     /// One record.
     Record(RecordCommand),
+    /// What ends, and what is silent.
+    Ending(EndingCommand),
 }
 
 /// About one record.

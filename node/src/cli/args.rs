@@ -8,6 +8,7 @@ use symbolon_casework::text::Text;
 use symbolon_core::identity::AgencyName;
 
 use super::casework::RecordTask;
+use super::casework::ending::EndingTask;
 use super::custody::CustodyTask;
 use super::evaluate::{CalibrateArgs, EvaluateArgs};
 use super::preview::PreviewArgs;
@@ -130,6 +131,8 @@ Examples:
         after_help = "Example:\n  symbolon-node record show R-0041"
     )]
     Record(RecordTask),
+    #[command(flatten)]
+    Ending(EndingTask),
     /// List the matches: which agency to telephone about which of your records, and why
     ///
     /// A match is a reason to talk, not a proof: a person decides.

@@ -1,5 +1,7 @@
 //! What can be typed about casework, and what it asks of the node.
 
+pub(super) mod ending;
+
 use clap::Subcommand;
 
 use super::args::Global;
@@ -27,11 +29,15 @@ impl RecordTask {
 
 /// The request of a task, with what was said of purpose and reason.
 pub(super) fn command(global: &Global, task: RecordTask) -> Command {
+    request(global, task.command())
+}
+
+fn request(global: &Global, command: CaseworkCommand) -> Command {
     Command::Casework(CaseworkRequest {
         by: Claim {
             purpose: global.purpose.clone(),
             reason: global.reason.clone(),
         },
-        command: task.command(),
+        command,
     })
 }

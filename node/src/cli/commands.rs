@@ -27,6 +27,7 @@ pub(super) async fn carry_out(
     let typed = typed_file(&task);
     let command = match task {
         Task::Record(task) => casework::command(global, task),
+        Task::Ending(task) => task.command(global, console)?,
         task => command(task, console)?,
     };
     let kind = output::Kind::of(&command, typed);
@@ -111,6 +112,7 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         Task::Rekey => Command::Rekey,
         Task::Agreement(task) => agreement(task, console)?,
         Task::Record(_)
+        | Task::Ending(_)
         | Task::Enrol(_)
         | Task::Serve
         | Task::Schema(_)
@@ -154,7 +156,12 @@ fn agreement(task: AgreementTask, console: &mut Console) -> Result<Command, Fail
 }
 
 /// Asks whether it is meant, unless that was said.
-fn confirmed(console: &mut Console, yes: bool, why: &str, question: &str) -> Result<(), Failure> {
+pub(super) fn confirmed(
+    console: &mut Console,
+    yes: bool,
+    why: &str,
+    question: &str,
+) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }

@@ -70,6 +70,10 @@ impl Node {
             Evidenced::By(key) => key,
         };
         let found = self.tables.matches.get(&key)?;
+        // An ask about a silent record waits like one about a record that is not here, and is forgotten.
+        if self.is_silent(&key.record_id)? {
+            return Ok(Asked::Keep);
+        }
         if !found.is_some_and(|found| !found.query && self.wants_comparison(&found)) {
             return Ok(Asked::Keep);
         }

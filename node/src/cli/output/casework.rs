@@ -1,5 +1,7 @@
 //! Reports of casework, for people.
 
+mod ending;
+
 use serde_json::Value;
 
 use super::super::console::Console;
@@ -11,19 +13,30 @@ use crate::casework::command::{CaseworkCommand, RecordCommand};
 /// Which report is coming.
 pub(in crate::cli) enum Room {
     Record,
+    Ending(ending::Ending),
 }
 
 impl Room {
     pub(super) fn of(command: &CaseworkCommand) -> Self {
         match command {
             CaseworkCommand::Record(RecordCommand::Show { .. }) => Self::Record,
+            CaseworkCommand::Ending(command) => Self::Ending(ending::Ending::of(command)),
         }
+    }
+}
+
+/// What the exit code needs to know even where only JSON is printed.
+pub(super) fn judge(room: &Room, value: &Value) -> Result<(), Failure> {
+    match room {
+        Room::Ending(which) => ending::judge(which, value),
+        Room::Record => Ok(()),
     }
 }
 
 pub(super) fn report(console: &mut Console, room: Room, value: Value) -> Result<(), Failure> {
     match room {
         Room::Record => record(console, &parsed(value)?),
+        Room::Ending(which) => ending::report(console, &which, value),
     }
 }
 

@@ -74,8 +74,9 @@ fn match_table(console: &mut Console, own: &str, matches: &[MatchView]) -> Resul
     ];
     let rows = matches.iter().map(|found| {
         let asked = if found.from_query { " (asked)" } else { "" };
+        let silent = if found.silent { " (silent)" } else { "" };
         vec![
-            found.record_id.clone(),
+            format!("{}{silent}", found.record_id),
             format!("{}{asked}", found.agency),
             found.agreed.join(", "),
             format!("{:.1}", found.bits),
