@@ -52,7 +52,7 @@ const HUB_COMMANDS: [&str; 44] = [
     "ca trust-root",
     "ca sign-administrator",
 ];
-const NODE_COMMANDS: [&str; 28] = [
+const NODE_COMMANDS: [&str; 38] = [
     "",
     "enrol",
     "serve",
@@ -62,6 +62,16 @@ const NODE_COMMANDS: [&str; 28] = [
     "query",
     "matches",
     "withdraw",
+    "level",
+    "retention",
+    "retention list",
+    "retention class",
+    "retention review",
+    "retention hold",
+    "erase",
+    "erasure",
+    "erasure receipt",
+    "erasure verify",
     "status",
     "rekey",
     "agreement",
