@@ -5,7 +5,7 @@
 //! | `rows` | epoch, token, handle, member | silent, expiry, payload |
 //! | `tokens` | epoch, token | live rows |
 //! | `silent` | as `rows`, of silent ones | the same |
-//! | `watched` | epoch, token | silent rows |
+//! | `watched` | epoch, token; the same and member | silent rows |
 //! | `untold` | number | what owners of silent rows may have to be told |
 //! | `handles` | member 0 handle | epoch, token, expiry |
 //! | `links` | member 0 handle, handle, member | who was notified |

@@ -6,8 +6,9 @@
 //! follow from no request.
 //!
 //! An open row and a silent one are linked from the silent side only. Two silent rows are never told of
-//! each other, neither side. A token holds as many silent rows as the agreement's limit; one more is
-//! told that its token is common and watches nothing.
+//! each other, neither side. A member has as many silent rows of one token as the agreement's limit; one
+//! more is told that its token is common and watches nothing. Other members' silent rows do not count, or
+//! a member could count them.
 
 use fjall::Readable as _;
 use symbolon_core::encoding;
@@ -173,7 +174,8 @@ impl Write<'_> {
         let member = &batch.member;
         let place = codec::place(&row.agreement_epoch, &row.token);
         let open = self.live_rows(&place)?;
-        let watching = self.watching(&place)?;
+        let own = own_place(&place, member);
+        let watching = self.watching(&own)?;
         if open > limit || watching >= limit {
             let own_handle = row.handle;
             self.post(member, &Item::Common { own_handle })?;
@@ -189,7 +191,9 @@ impl Write<'_> {
         if watching < limit {
             let key = row_key(&place, &row.handle, member);
             self.tx.insert(&self.spaces.silent, key, row_value(row));
-            self.keep_watching(&place, watching + 1);
+            self.keep_watching(&own, watching + 1);
+            let all = self.watching(&place)?;
+            self.keep_watching(&place, all + 1);
         }
         Ok(())
     }
@@ -210,8 +214,10 @@ impl Write<'_> {
         let key = row_key(place, handle, member);
         if self.tx.contains_key(&self.spaces.silent, &key)? {
             self.tx.remove(&self.spaces.silent, key);
-            let watching = self.watching(place)?;
-            self.keep_watching(place, watching.saturating_sub(1));
+            for place in [own_place(place, member).as_slice(), place.as_slice()] {
+                let watching = self.watching(place)?;
+                self.keep_watching(place, watching.saturating_sub(1));
+            }
         }
         Ok(())
     }
@@ -344,8 +350,8 @@ impl Write<'_> {
             .collect()
     }
 
-    /// How many silent rows watch a token.
-    fn watching(&self, place: &Place) -> Result<u32, Fault> {
+    /// How many silent rows watch a token, of all members or of one.
+    fn watching(&self, place: &[u8]) -> Result<u32, Fault> {
         match self.tx.get(&self.spaces.watched, place)? {
             None => Ok(0),
             Some(bytes) => {
@@ -355,14 +361,18 @@ impl Write<'_> {
         }
     }
 
-    fn keep_watching(&mut self, place: &Place, count: u32) {
+    fn keep_watching(&mut self, place: &[u8], count: u32) {
         let watched = &self.spaces.watched;
         if count == 0 {
-            self.tx.remove(watched, *place);
+            self.tx.remove(watched, place);
         } else {
-            self.tx.insert(watched, *place, count.to_be_bytes());
+            self.tx.insert(watched, place, count.to_be_bytes());
         }
     }
+}
+
+fn own_place(place: &Place, member: &AgencyName) -> Vec<u8> {
+    [place.as_slice(), member.as_str().as_bytes()].concat()
 }
 
 fn notice_of(own: &Handle, met: &StoredRow) -> Item {
