@@ -226,6 +226,14 @@ impl Dossier {
         of_purpose.next().is_some_and(|line| line.given)
     }
 
+    /// Whether consent for a purpose was taken back: there was a word on it, and the newest is no.
+    #[must_use]
+    pub fn withdrew_consent_to(&self, purpose: &str) -> bool {
+        let mut lines = self.consents.iter();
+        let spoken = lines.any(|line| line.purpose.as_str().eq_ignore_ascii_case(purpose));
+        spoken && !self.consents_to(purpose)
+    }
+
     /// Whether the record is kept because the person consented. Every basis that has the word counts,
     /// `explicit consent` too: to ask once too often is the smaller fault.
     #[must_use]
@@ -315,8 +323,14 @@ mod tests {
         dossier.consents.push(line("research", false, 2));
         assert!(dossier.consents_to("housing"));
         assert!(!dossier.consents_to("research"));
+        assert!(!dossier.withdrew_consent_to("housing"));
+        assert!(
+            !dossier.withdrew_consent_to("legal advice"),
+            "no word is no withdrawal"
+        );
         dossier.consents.push(line("housing", false, 3));
         assert!(!dossier.consents_to("housing"));
+        assert!(dossier.withdrew_consent_to("housing"));
     }
 
     #[test]

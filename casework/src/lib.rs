@@ -23,7 +23,9 @@
 //! | [`parcel`] | attachments in chunks |
 //! | [`missing`] | going missing: episodes, the watch, the interview on return |
 //! | [`network`] | what joins records: shared phones, vehicles, addresses, accounts |
+//! | [`retention`] | how long records are kept |
 //! | [`text`] | words that people type, bounded and safe to show |
+//! | [`tombstone`] | what is signed when something is no more |
 
 pub mod accounts;
 pub mod acting;
@@ -42,5 +44,7 @@ pub mod missing;
 pub mod network;
 pub mod parcel;
 pub mod password;
+pub mod retention;
 pub mod state;
 pub mod text;
+pub mod tombstone;

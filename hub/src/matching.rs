@@ -22,6 +22,8 @@ use crate::store::{Batch, Hit, Store, StoreError, Withdrawn, blocking};
 const MAX_PAGE: usize = 50_000;
 /// Rows of one sweep's atomic write.
 const EXPIRY_BATCH: usize = 1_000;
+/// Rows whose silent counterparts are told in one atomic write.
+const TOLD_AT_ONCE: usize = 1_000;
 
 /// Why rows are refused; nothing of the batch is stored then.
 #[derive(Debug, Error)]
@@ -134,6 +136,24 @@ impl Matching {
         let store = Arc::clone(&self.store);
         let limit = limit.clamp(1, MAX_PAGE);
         blocking(move || store.handles(&member, after, limit).map_err(Into::into)).await
+    }
+
+    /// Tells owners of silent rows what came since the last time; says of how many rows.
+    pub async fn tell(&self) -> Result<u64, MatchingError> {
+        let mut told = 0;
+        let most = self.limits.mailbox_max_items;
+        loop {
+            let now_told = self
+                .change(move |store| {
+                    let done = store.tell(TOLD_AT_ONCE, most)?;
+                    Ok((done.woken, done.done))
+                })
+                .await?;
+            told += now_told;
+            if now_told == 0 {
+                return Ok(told);
+            }
+        }
     }
 
     /// Removes every row whose last month is over, batch by batch; says how many.

@@ -168,6 +168,30 @@ pub struct Queried {
     pub hits: Vec<Hit>,
     /// Who has new mail.
     pub woken: BTreeSet<AgencyName>,
+    /// What it took to answer.
+    pub work: Work,
+}
+
+/// What a verb did inside before it answered: the same for a miss and for a silent hit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Places that were looked up.
+    pub lookups: u64,
+    /// Rows of others that were read.
+    pub rows_read: u64,
+    /// Items that went into mailboxes.
+    pub items_posted: u64,
+    /// Bytes left behind for owners of silent rows.
+    pub left_bytes: u64,
+}
+
+/// What telling owners of silent rows did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Rows that were looked at; none if nothing is left.
+    pub done: u64,
+    /// Who has new mail.
+    pub woken: BTreeSet<AgencyName>,
 }
 
 /// What a withdrawal did.
@@ -177,7 +201,7 @@ pub struct Withdrawn {
     pub holdings: Holdings,
     /// Rows that were deleted.
     pub withdrawn: u64,
-    /// Notices that were cancelled at other members.
+    /// Notices that were cancelled at other members whom the withdrawing one knew of.
     pub cancelled: u64,
     /// Who has new mail.
     pub woken: BTreeSet<AgencyName>,
@@ -310,6 +334,9 @@ pub trait Store: Send + Sync {
     fn submit(&self, batch: &Batch) -> Result<Submitted, StoreError>;
     /// Joins rows with the stored rows of other members and stores none.
     fn query(&self, batch: &Batch) -> Result<Queried, StoreError>;
+    /// Tells owners of silent rows about at most `limit` rows that were stored, asked with or deleted
+    /// since. No other verb looks at a silent row of another member.
+    fn tell(&self, limit: usize, mailbox_max_items: u64) -> Result<Told, StoreError>;
     /// Deletes rows and cancels what came from them.
     fn withdraw(
         &self,

@@ -19,6 +19,7 @@
 //! | `network` | what joins records |
 //! | `watch` | how a record takes part while its person is missing |
 //! | `export` | the log outside of the node |
+//! | `ending` | retention, erasure, what is silent |
 
 mod accounts;
 mod acting;
@@ -27,6 +28,7 @@ mod cases;
 pub mod command;
 mod counterpart;
 mod disclosure;
+mod ending;
 mod export;
 mod missing;
 mod network;
@@ -54,6 +56,7 @@ pub use disclosure::{
     DisclosureCommand, DisclosureLetter, DisclosureView, FieldView, ReceivedKey, ReceivedView,
     RequestKey, StoredAsked, StoredReceived, StoredRequest,
 };
+pub use ending::*;
 pub use export::{ExportEnd, ExportLine, ExportVerified, verify_export};
 pub use missing::{
     EpisodeView, HistoryView, InterviewView, MissingDetail, MissingReport, MissingView,
@@ -87,6 +90,7 @@ impl Node {
             CaseworkCommand::Network(command) => self.network_command(acting, command),
             // It sends, and lets others work meanwhile.
             CaseworkCommand::Missing(command) => self.missing_command(acting, command, work).await,
+            CaseworkCommand::Ending(command) => self.ending_command(acting, command).await,
         }
     }
 

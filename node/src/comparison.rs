@@ -259,7 +259,7 @@ impl Node {
 
     /// Whether keys leave a pair open.
     pub(super) fn wants_comparison(&self, found: &StoredMatch) -> bool {
-        !found.query && wanted(self.schema, &found.kinds())
+        !found.query && !found.silent && wanted(self.schema, &found.kinds())
     }
 
     /// Something about a pair is new: the worker looks at it.
@@ -348,7 +348,7 @@ impl Node {
         Ok(stored)
     }
 
-    fn forget_comparison(&self, key: &MatchKey) -> Result<(), NodeError> {
+    pub(crate) fn forget_comparison(&self, key: &MatchKey) -> Result<(), NodeError> {
         if let Some(name) = self.tables.comparisons.get(key)?.and_then(|s| s.name) {
             self.tables.comparison_pairs.remove(&name)?;
         }

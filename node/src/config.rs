@@ -3,6 +3,7 @@
 //! Every setting has a default that is safe to leave: without the file the node works, and shares
 //! nothing until it is told to. Where the state is kept is said on the command line, not here.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -10,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use symbolon_casework::parcel::{DEFAULT_BYTES, MAX_BYTES};
+use symbolon_casework::retention::{Class, MAX_DAYS};
 use symbolon_casework::text::Text;
-use symbolon_core::identity::AgencyName;
+use symbolon_core::identity::{AgencyName, Name};
 use thiserror::Error;
 
 use crate::error::NodeError;
@@ -67,6 +69,9 @@ pub struct NodeConfig {
     pub disclosure: Disclosure,
     /// What people do about records and matches.
     pub casework: Casework,
+    /// How long records are kept, by class.
+    #[serde(deserialize_with = "retention")]
+    pub retention: BTreeMap<Name, Class>,
     /// What this node does as a custodian.
     pub custody: Custody,
     /// What the serving node writes down about itself.
@@ -397,6 +402,18 @@ fn received_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::E
     within("received_days", i64::deserialize(deserializer)?, 1, 3_653)
 }
 
+fn retention<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<Name, Class>, D::Error> {
+    let classes = BTreeMap::<Name, Class>::deserialize(deserializer)?;
+    match classes.iter().find(|(_, class)| !class.is_sound()) {
+        None => Ok(classes),
+        Some((name, _)) => Err(de::Error::custom(format!(
+            "retention class {name} must have review_after_days, expires_after_days or both, from 1 to {MAX_DAYS}, the review not after the end"
+        ))),
+    }
+}
+
 fn within<T, E>(setting: &str, value: i64, least: T, most: T) -> Result<T, E>
 where
     T: TryFrom<i64> + PartialOrd + Copy + fmt::Display,
@@ -486,6 +503,10 @@ mod tests {
             "node.toml line 2: unknown variant `loud`, expected one of `error`, `warn`, `info`, \
              `debug`, `trace`"
         );
+        let class = "[retention.old-case]\nexpires_after_days = 30\nreview_after_days = ";
+        assert!(refusal(&format!("{class}31\n")).contains("retention class old-case must have"));
+        let sound = NodeConfig::parse(&format!("{class}30\n"), Path::new("x")).unwrap();
+        assert_eq!(sound.retention.len(), 1);
         let unknown = refusal("# a comment\n[sharing]\nagreements = []\n");
         assert!(
             unknown.starts_with("node.toml line 3: unknown field `agreements`"),

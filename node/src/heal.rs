@@ -45,6 +45,10 @@ impl Node {
             }
             match (row.registered, there, row.record_id.is_some()) {
                 // Lost at the hub: send it again. Its root is cached, so nothing is evaluated.
+                // Unless its time was over: what ended by agreement does not come back by itself.
+                (true, false, true) if self.row_is_over(&row)? => {
+                    self.tables.withdrawals.put(&handle, &())?;
+                }
                 (true, false, true) => {
                     row.registered = false;
                     self.tables.rows.put(&handle, &row)?;

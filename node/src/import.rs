@@ -11,6 +11,7 @@ use std::sync::Arc;
 use symbolon_casework::acting::Acting;
 use symbolon_casework::audit::{AuditEvent, AuditKind};
 use symbolon_casework::merge::{Merged, merge};
+use symbolon_casework::tombstone::ReasonClass;
 use symbolon_core::identity::Name;
 use symbolon_core::linkage::record::Record;
 use symbolon_core::linkage::record::{Issue, IssueReason};
@@ -21,7 +22,7 @@ use crate::error::NodeError;
 use crate::membership::check_schema;
 use crate::node::Node;
 use crate::records::{Crossed, Fate};
-use crate::reports::{FileProblem, ImportReport, Progress, ProgressSink, WithdrawReport};
+use crate::reports::{FileProblem, ImportReport, Progress, ProgressSink};
 use crate::tables::StoredRecord;
 use crate::tokenise::Done;
 use crate::urgent::Work;
@@ -275,9 +276,18 @@ impl Node {
             });
         }
         for id in gone {
+            if self.dossier(&id)?.retention.legal_hold.is_some() {
+                report.warnings.push(FileProblem {
+                    line: 1,
+                    column: None,
+                    reason: format!("{id} is not in the file and stays: it is under legal hold"),
+                });
+                continue;
+            }
             let what = "record withdrawn, the file no longer has it";
-            self.write_down(AuditEvent::by(acting, AuditKind::Erasure, what).record(&id))?;
-            self.delete_record(&id, crossed)?;
+            let mark = self.mark_of(&id).to_string();
+            self.write_down(AuditEvent::by(acting, AuditKind::Erasure, what).record(&mark))?;
+            self.erase_record(&id, ReasonClass::Withdrawn, crossed)?;
             report.found.removed += 1;
         }
         Ok(())
@@ -356,6 +366,20 @@ impl Node {
         if !self.tables.numbers.contains(&IMPORTING.to_owned())? {
             return Ok(());
         }
+        let ids = self.recount_keys()?;
+        let audiences = self.audiences();
+        for id in &ids {
+            self.reconcile(id, &audiences)?;
+        }
+        self.tables.numbers.remove(&IMPORTING.to_owned())?;
+        self.vault.flush()?;
+        self.work_waits.notify_one();
+        tracing::info!(records = ids.len(), "all records were brought in line");
+        Ok(())
+    }
+
+    /// Counts anew how many records hold each key; gives the records.
+    pub(crate) fn recount_keys(&self) -> Result<Vec<String>, NodeError> {
         let mut counts = std::collections::BTreeMap::new();
         let mut ids = Vec::new();
         for entry in self.tables.records.iter() {
@@ -375,52 +399,7 @@ impl Node {
             self.tables.frequency.remove(&tag)?;
         }
         self.tables.frequency.put_many(counts.iter())?;
-        let audiences = self.audiences();
-        for id in &ids {
-            self.reconcile(id, &audiences)?;
-        }
-        self.tables.numbers.remove(&IMPORTING.to_owned())?;
-        self.vault.flush()?;
-        self.work_waits.notify_one();
-        tracing::info!(records = ids.len(), "all records were brought in line");
-        Ok(())
-    }
-
-    /// Withdraws records: rows at the hub, matches on both sides, the records themselves.
-    pub async fn withdraw(
-        self: &Arc<Self>,
-        acting: &Acting,
-        ids: &[String],
-        progress: &ProgressSink,
-    ) -> Result<WithdrawReport, NodeError> {
-        let _work = self.work.lock().await;
-        let (mut report, mut crossed) = (WithdrawReport::default(), Crossed::new());
-        for id in ids {
-            if self.tables.records.contains(id)? {
-                // Before it is gone: a kill in between must not leave an erasure that nobody did.
-                let event = AuditEvent::by(acting, AuditKind::Erasure, "record withdrawn");
-                self.write_down(event.record(id))?;
-            }
-            match self.delete_record(id, &mut crossed)? {
-                Some(ended) => {
-                    report.records.push(id.clone());
-                    report.matches_ended += ended;
-                }
-                None => report.unknown.push(id.clone()),
-            }
-        }
-        let audiences = self.audiences();
-        self.reconcile_crossed(&crossed, &audiences)?;
-        self.vault.flush()?;
-        let mut done = Done::default();
-        if let Ok(hub) = self.hub().await {
-            // What could not be done waits, and the report says how much.
-            let _ = self.work_off(&hub, progress, &mut done).await;
-        }
-        report.rows_withdrawn = done.withdrawn;
-        report.notices_cancelled = done.cancelled;
-        report.waiting = self.tables.withdrawals.len() as u64;
-        Ok(report)
+        Ok(ids)
     }
 }
 

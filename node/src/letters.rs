@@ -14,8 +14,7 @@ use symbolon_core::envelope::{BUCKETS, Envelope, EnvelopeError};
 use symbolon_core::identity::AgencyName;
 use symbolon_core::oprf::dkg::Message;
 
-use crate::casework::CaseLetter;
-use crate::casework::{DisclosureLetter, ParcelLetter};
+use crate::casework::{CaseLetter, DisclosureLetter, EndingLetter, ParcelLetter};
 use crate::comparison::ComparisonLetter;
 use crate::custodian::repair;
 use crate::error::NodeError;
@@ -58,6 +57,8 @@ pub enum Letter {
     Parcel(Box<ParcelLetter>),
     /// About what is asked for, and what is given.
     Disclosure(Box<DisclosureLetter>),
+    /// Something that was shared is no more.
+    Ending(Box<EndingLetter>),
 }
 
 /// The number of the next letter, behind all that wait.
@@ -216,6 +217,10 @@ impl Node {
             Ok(Letter::Disclosure(letter)) => {
                 let _work = self.work.lock().await;
                 self.disclosure_letter(from, *letter)
+            }
+            Ok(Letter::Ending(letter)) => {
+                let _work = self.work.lock().await;
+                self.ending_letter(from, *letter)
             }
             Err(_) => {
                 tracing::warn!(%from, "envelope with a letter that this version does not know");

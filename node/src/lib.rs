@@ -14,6 +14,7 @@
 //! | [`enrolment`], [`membership`], [`custodian`], [`custody`], [`oracle`] | invitation, roster, agreements, share of the key and its life, evaluations |
 //! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
 //! | `linkage` | keys and compared sets of a record, with the agency's own nicknames |
+//! | `sharing` | open or silent, and until when |
 //! | [`preview`] | what an import would share, before it does |
 //! | `urgent` | what does not wait its turn |
 //! | [`comparison`] | what keys leave open, compared field by field with the other node |
@@ -59,6 +60,7 @@ mod replacement;
 pub mod reports;
 mod roots;
 pub mod serve;
+mod sharing;
 pub mod tables;
 pub mod tokenise;
 mod urgent;

@@ -76,7 +76,10 @@ impl Node {
             since: self.clock.now(),
             counts: None,
             written_down: false,
+            silent: row.silent,
         });
+        found.silent = row.silent;
+        self.note_told(&key, row.silent)?;
         // The match before the index: after a crash in between, the evidence comes again and is
         // found to be there.
         let piece = (foreign.own_handle, foreign.handle, row.kind);
@@ -338,6 +341,7 @@ impl Node {
             since: rfc3339(found.since),
             missing: self.missing_words(&key.record_id)?,
             comparison: self.comparison_view(key, found)?,
+            silent: found.silent,
         })
     }
 
@@ -397,6 +401,7 @@ impl Node {
                 since: rfc3339(self.clock.now()),
                 missing: None,
                 comparison: None,
+                silent: false,
             });
         }
         views.sort_by(|a, b| b.bits.total_cmp(&a.bits).then_with(|| a.id.cmp(&b.id)));

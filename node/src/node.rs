@@ -204,6 +204,7 @@ impl Node {
         node.load_agreements()?;
         node.derive_anew()?;
         node.finish_interrupted_import()?;
+        node.finish_interrupted_erasures()?;
         Ok(Arc::new(node))
     }
 

@@ -84,6 +84,18 @@ const RULES: &[(&str, Rule)] = {
         ("case reopen", of(Judge, Reason)),
         // Oneself; the service wants more for another person.
         ("case assign", of(Judge, Nothing)),
+        // What ends.
+        ("ending level", of(KeepRecords, Reason)),
+        ("ending erase", of(KeepRecords, Reason)),
+        ("ending receipt", of(Consult, Nothing)),
+        ("ending verify", of(Consult, Nothing)),
+        ("ending received", of(Consult, Nothing)),
+        ("ending confirm", of(KeepRecords, Reason)),
+        ("ending retention", of(Consult, Nothing)),
+        ("ending class", of(KeepRecords, Reason)),
+        ("ending keep", of(KeepRecords, Reason)),
+        ("ending end", of(KeepRecords, Reason)),
+        ("ending hold", of(KeepRecords, Reason)),
         // What leaves and what comes.
         ("disclosure request", of(Judge, PurposeAndReason)),
         ("disclosure list", of(Consult, Nothing)),

@@ -70,7 +70,7 @@ impl Node {
                 query: true,
             };
             let payload = payload::seal(&payload, &lock, &epoch, &token, &handle)?;
-            let expiry = self.expiry(&served);
+            let expiry = self.last_month(&served.document);
             rows.push(Row {
                 agreement_epoch: epoch,
                 token,

@@ -8,6 +8,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use symbolon_casework::dossier::Level;
 use symbolon_core::agreement::Category;
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::Name;
@@ -15,13 +16,14 @@ use symbolon_core::linkage::derive::{Derived, LinkageKey, over_cap};
 use symbolon_core::linkage::record::Record;
 use symbolon_core::linkage::schema::KeyKindId;
 use symbolon_core::payload::RecordReference;
-use symbolon_core::row::{AgreementEpoch, Handle};
+use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle};
 
 use crate::casework::Part;
 use crate::error::NodeError;
 use crate::membership::same_schema;
 use crate::node::Node;
 use crate::reports::RecordView;
+use crate::sharing::Dated;
 use crate::tables::{KeyTag, Secret, StoredRecord, StoredRow};
 
 /// Keys whose frequency crossed the schema's cap, one way or the other: other records are affected.
@@ -57,6 +59,8 @@ pub(crate) struct Audience {
     pub shares: BTreeSet<Category>,
     /// For what: consent is asked for these.
     pub purposes: Vec<String>,
+    /// Last month of what is shared now.
+    pub last_month: ExpiryMonth,
 }
 
 impl Audience {
@@ -107,6 +111,7 @@ impl Node {
                     epoch: epoch.id,
                     shares: epoch.document.shared_by(&self.identity.agency),
                     purposes: epoch.document.purposes.clone(),
+                    last_month: self.last_month(&epoch.document),
                 })
                 .collect()
         })
@@ -167,6 +172,8 @@ impl Node {
             rows: old.map(|old| old.rows).unwrap_or_default(),
             imported_at: self.clock.now(),
             as_imported,
+            // What the agency says anew it shares anew.
+            shared_until: BTreeMap::new(),
         };
         self.tables.records.put(&id, &stored)?;
         if replaces {
@@ -175,40 +182,7 @@ impl Node {
         Ok(())
     }
 
-    /// Deletes a record: its rows wait to be withdrawn, its matches end. Gives the matches ended.
-    pub(crate) fn delete_record(
-        &self,
-        id: &str,
-        crossed: &mut Crossed,
-    ) -> Result<Option<u64>, NodeError> {
-        let id = id.to_owned();
-        let Some(mut stored) = self.tables.records.get(&id)? else {
-            return Ok(None);
-        };
-        // Withdrawals first: a crash in between withdraws a record that is still listed, which the
-        // next call completes; the other way round would leave rows at the hub that nobody knows.
-        for handle in &stored.rows {
-            self.drop_row(handle)?;
-        }
-        let ended = self.end_matches_of(&id)?;
-        self.count_keys(&stored.keys, &[], crossed)?;
-        self.forget_disclosures_of(&id)?;
-        self.forget_parcels_of(&id)?;
-        self.forget_cases_of(&id)?;
-        for reference in stored.references.values() {
-            self.tables.reference_owners.remove(reference)?;
-        }
-        // Without its ledger it must not be shared again, should a kill come in between.
-        stored.agreements.clear();
-        self.tables.records.put(&id, &stored)?;
-        self.forget_beside(&id)?;
-        self.tables.missing.remove(&id)?;
-        self.tables.records.remove(&id)?;
-        self.compare_anew(&id)?;
-        Ok(Some(ended))
-    }
-
-    fn count_keys(
+    pub(crate) fn count_keys(
         &self,
         old: &[(u16, KeyTag)],
         new: &[(u16, KeyTag)],
@@ -268,13 +242,19 @@ impl Node {
         let Some(mut stored) = self.tables.records.get(&id)? else {
             return Ok(());
         };
-        let part = self.part(&stored)?;
+        let (dossier, part) = (self.dossier(&id)?, self.part(&stored)?);
+        let silent = dossier.level == Level::Silent;
+        let dated = self.date_sharing((&dossier, &part), &mut stored, audiences);
         let mut wanted = self.wanted_rows(&stored, &part, audiences)?;
-        let (mut kept, unwanted) = self.sort_rows(&stored, &part, audiences, &mut wanted)?;
-        if wanted.is_empty() && unwanted.is_empty() && kept.len() == stored.rows.len() {
+        let as_it_is = (silent, &dated);
+        let (mut kept, unwanted) =
+            self.sort_rows(&stored, (&part, as_it_is), audiences, &mut wanted)?;
+        let kept_all = wanted.is_empty() && unwanted.is_empty() && kept.len() == stored.rows.len();
+        if kept_all && dated.is_empty() {
             return Ok(());
         }
-        let new = self.new_rows(&mut stored, &part, wanted, audiences)?;
+        self.note_level(&id, silent, &unwanted, &mut stored)?;
+        let new = self.new_rows(&mut stored, &part, (wanted, silent), audiences)?;
         kept.extend(new.iter().map(|(handle, _)| *handle));
         stored.rows = kept;
         // Rows, then the waiting list, then the record that names them: a crash in between leaves rows
@@ -304,7 +284,8 @@ impl Node {
         let dossier = self.dossier(&stored.record.record_id)?;
         for audience in audiences {
             let takes_part = part.agreements.contains(&audience.id) && audience.takes(part);
-            if !takes_part || !dossier.may_be_shared_for(&audience.purposes) {
+            let may = dossier.may_be_shared_for(&audience.purposes);
+            if !takes_part || !may || self.is_over(stored, &audience.agreement) {
                 continue;
             }
             for (kind, tag) in &stored.keys {
@@ -321,7 +302,7 @@ impl Node {
     fn sort_rows(
         &self,
         stored: &StoredRecord,
-        part: &Part,
+        (part, (silent, renewed)): (&Part, (bool, &Dated)),
         audiences: &[Audience],
         wanted: &mut BTreeSet<WantedRow>,
     ) -> Result<(Vec<Handle>, Vec<Handle>), NodeError> {
@@ -332,11 +313,14 @@ impl Node {
                 continue;
             };
             let place = (row.epoch, row.kind, row.tag, row.custody);
-            let still = row.urgency == part.urgency && wanted.remove(&place);
+            // A row is open or silent for good, and one whose time was over is no more at the hub.
+            let of_now = row.silent == silent && !renewed.again.contains(&row.agreement);
+            let still = row.urgency == part.urgency && of_now && wanted.remove(&place);
             // Rows of epochs that cannot be used just now (before the hub's first answer) stay; those
             // of closed ones go.
             let usable = known.contains(&row.epoch);
-            if still || !usable && !self.is_closed(&row.epoch) {
+            let waits = !usable && of_now && !self.is_over(stored, &row.agreement);
+            if still || (waits && !self.is_closed(&row.epoch)) {
                 kept.push(*handle);
             } else {
                 unwanted.push(*handle);
@@ -350,7 +334,7 @@ impl Node {
         &self,
         stored: &mut StoredRecord,
         part: &Part,
-        wanted: BTreeSet<WantedRow>,
+        (wanted, silent): (BTreeSet<WantedRow>, bool),
         audiences: &[Audience],
     ) -> Result<Vec<(Handle, StoredRow)>, NodeError> {
         let inputs: BTreeMap<KeyTag, LinkageKey> = self
@@ -387,6 +371,7 @@ impl Node {
                 input,
                 token: None,
                 registered: false,
+                silent,
             };
             new.push((Handle::random()?, row));
         }

@@ -185,6 +185,9 @@ pub struct MatchView {
     /// The private comparison with the other node; none where keys decide, and for queries.
     #[serde(default)]
     pub comparison: Option<ComparisonView>,
+    /// The own record is silent: somebody else holds or asked for this person and knows nothing of this.
+    #[serde(default)]
+    pub silent: bool,
 }
 
 /// How the comparison of one match stands.
@@ -262,6 +265,9 @@ pub struct WithdrawReport {
     pub records: Vec<String>,
     /// Ids that this node does not hold.
     pub unknown: Vec<String>,
+    /// Ids that stay because they are under legal hold.
+    #[serde(default)]
+    pub held: Vec<String>,
     /// Rows deleted at the hub.
     pub rows_withdrawn: u64,
     /// Notices cancelled at other agencies.

@@ -38,6 +38,20 @@ impl Node {
     /// Serves until the token is cancelled.
     pub async fn serve(self: Arc<Self>, shutdown: CancellationToken) {
         self.serving.store(true, Ordering::Relaxed);
+        // What is over ends, whether the hub can be reached or not.
+        tokio::join!(
+            self.stay_connected(&shutdown),
+            self.keep_retention(&shutdown)
+        );
+        // Whoever works now finishes its step; then everything is on the disk.
+        let _work = self.work.lock().await;
+        if let Err(error) = self.vault.flush() {
+            tracing::error!(%error, "the vault could not be flushed");
+        }
+        self.serving.store(false, Ordering::Relaxed);
+    }
+
+    async fn stay_connected(self: &Arc<Self>, shutdown: &CancellationToken) {
         let mut backoff = Backoff::new();
         while !shutdown.is_cancelled() {
             let held = tokio::select! {
@@ -54,12 +68,6 @@ impl Node {
                 () = tokio::time::sleep(backoff.next_wait()) => {}
             }
         }
-        // Whoever works now finishes its step; then everything is on the disk.
-        let _work = self.work.lock().await;
-        if let Err(error) = self.vault.flush() {
-            tracing::error!(%error, "the vault could not be flushed");
-        }
-        self.serving.store(false, Ordering::Relaxed);
     }
 
     async fn hold_line(self: &Arc<Self>, backoff: &mut Backoff) -> Result<(), NodeError> {

@@ -13,6 +13,7 @@ use symbolon_casework::dossier::Dossier;
 use symbolon_casework::lifecycle::CaseId;
 use symbolon_casework::missing::MissingFile;
 use symbolon_casework::parcel::ParcelId;
+use symbolon_casework::tombstone::{ReasonClass, Signed};
 use symbolon_core::agreement::Papers;
 use symbolon_core::encoding::{self, Digest};
 use symbolon_core::identity::{AgencyName, Name};
@@ -145,6 +146,9 @@ pub struct StoredRecord {
     /// As the last file had it, where it was edited since.
     #[serde(default)]
     pub as_imported: Option<Record>,
+    /// The last month in which it is shared under each agreement, by line; see [`crate::sharing`].
+    #[serde(default)]
+    pub shared_until: BTreeMap<Digest, u32>,
 }
 
 /// A row that is, or shall be, at the hub.
@@ -167,6 +171,9 @@ pub struct StoredRow {
     pub token: Option<Token>,
     /// The hub has acknowledged it.
     pub registered: bool,
+    /// Only its owner is told of what it meets.
+    #[serde(default)]
+    pub silent: bool,
 }
 
 /// The custody epoch of rows from before rows named one.
@@ -183,6 +190,48 @@ pub struct MatchKey {
     pub reference: RecordReference,
 }
 
+/// Who knows of a record, and by what names.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredTold {
+    /// The own record's references that the other side has seen.
+    pub ours: BTreeSet<RecordReference>,
+    /// References of the other side's records that met it.
+    pub theirs: BTreeSet<RecordReference>,
+}
+
+/// Why and when something ends; what is signed of it follows from this, before and after a kill.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub struct StoredEnd {
+    /// Why, as far as others are told.
+    pub reason: ReasonClass,
+    /// Unix seconds.
+    pub at: i64,
+    /// Length of the roster then.
+    pub roster: u64,
+}
+
+/// What this agency has ended.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct StoredTombstone {
+    /// As it was signed.
+    pub signed: Signed,
+    /// Whom it went to, with each one's confirmation.
+    pub recipients: BTreeMap<AgencyName, Option<Signed>>,
+}
+
+/// What another agency has ended.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ReceivedTombstone {
+    /// As it was signed.
+    pub signed: Signed,
+    /// Unix seconds.
+    pub received_at: i64,
+    /// Own records that had met it.
+    pub records: BTreeSet<String>,
+    /// What this agency has confirmed.
+    pub confirmation: Option<Signed>,
+}
+
 /// The evidence of a match.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct StoredMatch {
@@ -197,6 +246,9 @@ pub struct StoredMatch {
     /// That it is shown stands in the audit log.
     #[serde(default)]
     pub written_down: bool,
+    /// The other side knows nothing of it: the own record is silent.
+    #[serde(default)]
+    pub silent: bool,
 }
 
 impl StoredMatch {
@@ -321,6 +373,14 @@ pub struct Tables {
     pub accounts: Table<Name, Account>,
     /// Who is signed in, by the digest of the session's token.
     pub sessions: Table<Digest, Session>,
+    /// What this agency has ended, by digest.
+    pub tombstones: Table<Digest, StoredTombstone>,
+    /// What other agencies have ended of what they had told us.
+    pub received_tombstones: Table<(AgencyName, Digest), ReceivedTombstone>,
+    /// Who was told of which own record under which line, and as what.
+    pub told: Table<(String, AgencyName, Digest), StoredTold>,
+    /// Records whose erasure has begun, and why.
+    pub erasing: Table<String, StoredEnd>,
 }
 
 impl Tables {
@@ -377,6 +437,10 @@ impl Tables {
             audit_head: vault.table("audit-head")?,
             accounts: vault.table("accounts")?,
             sessions: vault.table("sessions")?,
+            tombstones: vault.table("tombstones")?,
+            received_tombstones: vault.table("received-tombstones")?,
+            told: vault.table("told")?,
+            erasing: vault.table("erasing")?,
         })
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use symbolon_core::crypto::{self, SecretKey};
 use symbolon_core::payload::{self, Payload, Urgency};
-use symbolon_core::row::{ExpiryMonth, Handle, PAYLOAD_BYTES, Row, SealedPayload, Token};
+use symbolon_core::row::{Handle, PAYLOAD_BYTES, Row, SealedPayload, Token};
 use symbolon_core::token::Root;
 use tokio::sync::MutexGuard;
 
@@ -274,7 +274,8 @@ impl Node {
                 Some(id) => self.tables.records.get(id)?,
                 None => None,
             };
-            let reference = record.and_then(|r| r.references.get(&stored.agreement).copied());
+            let reference = record.as_ref();
+            let reference = reference.and_then(|r| r.references.get(&stored.agreement).copied());
             let payload = Payload {
                 agency: self.identity.agency.clone(),
                 reference: reference.ok_or(NodeError::Internal("a row without a reference"))?,
@@ -289,16 +290,12 @@ impl Node {
                 agreement_epoch: stored.epoch,
                 token,
                 handle: *handle,
-                silent: false,
-                expiry: self.expiry(&served),
+                silent: stored.silent,
+                expiry: self.row_expiry(record.as_ref(), stored, &served),
                 payload,
             });
         }
         Ok(rows)
-    }
-
-    pub(crate) fn expiry(&self, served: &ServedEpoch) -> ExpiryMonth {
-        ExpiryMonth::of(self.clock.now()).plus(served.document.retention_months)
     }
 
     /// Pads, submits, and writes down that the rows are there.
@@ -381,6 +378,7 @@ impl Node {
             input: None,
             token: Some(dummy.token),
             registered: false,
+            silent: dummy.silent,
         }
     }
 

@@ -9,6 +9,7 @@
 
 mod table;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -125,6 +126,27 @@ impl Vault {
             Ok(_) => Ok(()),
             Err(error) => Err(vault_error(&self.directory, &error)),
         }
+    }
+
+    /// Names of the tables in which bytes stand, in clear once opened: in a key or a value. Reads all.
+    pub fn tables_with(&self, needle: &[u8]) -> Result<BTreeSet<String>, NodeError> {
+        let mut found = BTreeSet::new();
+        for name in self.db.tree_names() {
+            let name = String::from_utf8_lossy(&name).into_owned();
+            let tree = self.db.open_tree(&name);
+            let tree = tree.map_err(|error| vault_error(&self.directory, &error))?;
+            for entry in &tree {
+                let (place, sealed) =
+                    entry.map_err(|error| vault_error(&self.directory, &error))?;
+                let opened =
+                    crypto::open(&self.keys.seal, &table::context(&name, &place), &sealed)?;
+                if !needle.is_empty() && opened.windows(needle.len()).any(|part| part == needle) {
+                    found.insert(name);
+                    break;
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// A name for secret bytes that means nothing without the vault's key.

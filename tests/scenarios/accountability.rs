@@ -165,6 +165,8 @@ fn exported(scene: &Scene, filter: &AuditFilter) -> String {
     lines.collect()
 }
 
+// One story, told in its order.
+#[allow(clippy::too_many_lines)]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_verifies_elsewhere_and_whatever_is_done_to_it_is_found() {
     let scene = scene(&["police", "refuge"], 2).await;

@@ -98,6 +98,8 @@ pub async fn take_over(scene: &mut Scene, liar: &str, victim: &str, pairs: usize
             known += scene.consortium.node(agency)?.compared()?.len();
         }
         let asked = scene.consortium.node(victim)?;
+        // The log is written before the letters.
+        asked.at_rest().await;
         let asked =
             !asks_come || asked.comparison_log()?.len() == pairs && asked.letters_waiting() == 0;
         let taken = scene.consortium.hub()?.waiting_deliveries().await? == 0;

@@ -146,6 +146,8 @@ fn words(view: &DisclosureView) -> Vec<(&str, &str)> {
         .collect()
 }
 
+// One story, told in its order.
+#[allow(clippy::too_many_lines)]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_looked_at_leaves_field_by_field_and_nothing_else() {
     let mut scene = scene(&["police", "refuge"], 2).await;
@@ -462,6 +464,8 @@ fn hex_to_base64(hex: &str) -> Value {
     serde_json::to_value(Blob(bytes.collect())).unwrap()
 }
 
+// One story, told in its order.
+#[allow(clippy::too_many_lines)]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_immigration_service_gets_nothing_unless_it_is_admitted_and_two_people_agree() {
     let directory = tempfile::tempdir().unwrap();

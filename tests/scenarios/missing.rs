@@ -240,6 +240,8 @@ fn hub_knows_nothing_of(scene: &Scene) {
     assert!(found("refuge"));
 }
 
+// One story, told in its order.
+#[allow(clippy::too_many_lines)]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_interview_is_due_for_72_hours_and_overdue_after_them() {
     let scene = scene(&["police", "refuge"], 2).await;

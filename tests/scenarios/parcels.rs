@@ -374,6 +374,8 @@ pub async fn forge(scene: &Scene, from: &str, to: &str, letter: &Value) {
     hub.send(envelope).await.unwrap();
 }
 
+// One story, told in its order.
+#[allow(clippy::too_many_lines)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sender_that_lies_is_refused_and_an_honest_one_beside_it_is_not() {
     let scene = scene(&["police", "refuge"], 2).await;

@@ -45,6 +45,8 @@ fn missing(ids: std::ops::Range<usize>) -> String {
         .collect()
 }
 
+// One story, told in its order.
+#[allow(clippy::too_many_lines)]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_it_says_is_what_an_import_registers() {
     let mut scene = scene(&["police", "refuge"], 2).await;

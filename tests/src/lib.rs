@@ -5,9 +5,11 @@
 //! - [`logs`]: where the parties of one process log to.
 //! - [`relay`]: what a malicious hub would look like to one node.
 //! - [`sample`]: synthetic casework with the truth of who is who.
+//! - [`statistics`]: whether two sets of measurements can be told apart.
 
 pub mod consortium;
 pub mod demo;
 pub mod logs;
 pub mod relay;
 pub mod sample;
+pub mod statistics;

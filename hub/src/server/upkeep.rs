@@ -13,7 +13,8 @@ use crate::certificates::Certificates;
 use crate::config::HubConfig;
 use crate::matching::Matching;
 
-/// What goes on beside serving: lists, connections that end, rows that expire or are departed.
+/// What goes on beside serving: lists, connections that end, rows that expire or are departed, owners of
+/// silent rows who are told.
 pub(super) fn keep_up(
     services: &Services,
     config: &HubConfig,
@@ -25,6 +26,7 @@ pub(super) fn keep_up(
     vec![
         tokio::spawn(looking_after),
         tokio::spawn(expire_regularly(matching(), sweep, shutdown.clone())),
+        tokio::spawn(tell_regularly(matching(), shutdown.clone())),
         tokio::spawn(drop_departed(matching(), shutdown.clone())),
     ]
 }
@@ -45,6 +47,27 @@ async fn expire_regularly(
             Ok(0) => {}
             Ok(removed) => info!(removed, "expired rows were removed"),
             Err(error) => error!(%error, "expired rows could not be removed"),
+        }
+    }
+}
+
+/// Owners of silent rows are told at these times, whatever comes in between: nothing that another member
+/// sees follows from it.
+const TELL: Duration = Duration::from_millis(250);
+
+async fn tell_regularly(
+    matching: Arc<Matching>,
+    shutdown: CancellationToken,
+) -> Result<(), String> {
+    let mut interval = tokio::time::interval(TELL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            _ = interval.tick() => {}
+        }
+        if let Err(error) = matching.tell().await {
+            error!(%error, "owners of silent rows could not be told; it is tried again");
         }
     }
 }

@@ -7,6 +7,7 @@
 mod certificates;
 mod mail;
 mod registry;
+mod silence;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -34,13 +35,16 @@ const LIMIT: u32 = 3;
 
 /// Runs every check, each on a store of its own.
 pub fn run_all(make: impl Fn(&Path) -> Arc<dyn Store>) {
-    let checks: [(&str, Check); 22] = [
+    let checks: [(&str, Check); 25] = [
         ("submitting is idempotent", submitting_is_idempotent),
         ("joins tell both sides", joins_tell_both_sides),
         ("no member joins itself", no_member_joins_itself),
         ("epochs never join", epochs_never_join),
-        ("a silent row tells its owner only", silent_rows),
-        ("a silent stored row looks like a miss", silent_queries),
+        ("a silent row tells its owner only", silence::rows),
+        ("a silent stored row looks like a miss", silence::queries),
+        ("a silent hit is the same work as a miss", silence::work),
+        ("silent rows count for nobody's limit", silence::limits),
+        ("what is told later survives", silence::survives),
         ("common tokens fall quiet", common_tokens_fall_quiet),
         ("queries store nothing", queries_store_nothing),
         ("withdrawal cancels", withdrawal_cancels),
@@ -203,31 +207,6 @@ fn epochs_never_join(make: Make<'_>, dir: &Path) {
     submit(&store, "b", vec![other.clone()]);
     let hits = store.query(&batch("b", vec![other])).unwrap().hits;
     assert!(hits.is_empty() && mail(&store, "a").is_empty() && mail(&store, "b").is_empty());
-}
-
-fn silent_rows(make: Make<'_>, dir: &Path) {
-    let store = make(dir);
-    submit(&store, "a", vec![silent(row(1, 1))]);
-    submit(&store, "b", vec![row(1, 2)]);
-    assert_eq!(mail(&store, "a"), [notice(1, 2, "b", false)]);
-    assert!(mail(&store, "b").is_empty());
-    submit(&store, "c", vec![silent(row(1, 3))]);
-    assert_eq!(mail(&store, "c"), [notice(3, 2, "b", false)]);
-    assert_eq!(mail(&store, "a").len(), 1);
-    assert!(mail(&store, "b").is_empty());
-    let done = store.withdraw(&agency("a"), &[Handle([1; 16])], 7).unwrap();
-    assert_eq!(done.cancelled, 0, "b never knew");
-    let done = store.withdraw(&agency("b"), &[Handle([2; 16])], 7).unwrap();
-    assert_eq!(done.cancelled, 1, "c knew, a's row is gone");
-    assert!(mail(&store, "b").is_empty());
-}
-
-fn silent_queries(make: Make<'_>, dir: &Path) {
-    let store = make(dir);
-    submit(&store, "a", vec![silent(row(1, 1))]);
-    let done = store.query(&batch("b", vec![row(1, 9)])).unwrap();
-    assert!(done.hits.is_empty());
-    assert_eq!(mail(&store, "a"), [notice(1, 9, "b", true)]);
 }
 
 fn common_tokens_fall_quiet(make: Make<'_>, dir: &Path) {

@@ -4,6 +4,9 @@
 //! |---|---|---|
 //! | `rows` | epoch, token, handle, member | silent, expiry, payload |
 //! | `tokens` | epoch, token | live rows |
+//! | `silent` | as `rows`, of silent ones | the same |
+//! | `watched` | epoch, token; the same and member | silent rows |
+//! | `untold` | number | what owners of silent rows may have to be told |
 //! | `handles` | member 0 handle | epoch, token, expiry |
 //! | `links` | member 0 handle, handle, member | who was notified |
 //! | `expiries` | expiry, member 0 handle | |
@@ -47,7 +50,7 @@ use self::fault::{Fault, name};
 use self::mail::MailboxState;
 use super::{
     Batch, Dropped, Expired, IssuedCertificate, Item, Queried, Registry, Revocation, Statement,
-    Store, StoreError, Submitted, Withdrawn,
+    Store, StoreError, Submitted, Told, Withdrawn, Work,
 };
 use crate::certificates::RevocationList;
 use crate::log::LogEntry;
@@ -64,6 +67,9 @@ pub struct FjallStore {
 struct Spaces {
     rows: SingleWriterTxKeyspace,
     tokens: SingleWriterTxKeyspace,
+    silent: SingleWriterTxKeyspace,
+    watched: SingleWriterTxKeyspace,
+    untold: SingleWriterTxKeyspace,
     handles: SingleWriterTxKeyspace,
     links: SingleWriterTxKeyspace,
     expiries: SingleWriterTxKeyspace,
@@ -90,6 +96,9 @@ impl Spaces {
         Ok(Self {
             rows: space("rows")?,
             tokens: space("tokens")?,
+            silent: space("silent")?,
+            watched: space("watched")?,
+            untold: space("untold")?,
             handles: space("handles")?,
             links: space("links")?,
             expiries: space("expiries")?,
@@ -119,6 +128,7 @@ struct Write<'a> {
     mailboxes: BTreeMap<AgencyName, MailboxState>,
     woken: BTreeSet<AgencyName>,
     notices: usize,
+    work: Work,
 }
 
 impl FjallStore {
@@ -171,6 +181,7 @@ impl FjallStore {
             mailboxes: BTreeMap::new(),
             woken: BTreeSet::new(),
             notices: 0,
+            work: Work::default(),
         };
         let done = work(&mut write).map_err(|fault| name(&self.dir, fault))?;
         write.keep_mailboxes();
@@ -311,6 +322,13 @@ impl Store for FjallStore {
 
     fn query(&self, batch: &Batch) -> Result<Queried, StoreError> {
         self.write(|write| write.query(batch))
+    }
+
+    fn tell(&self, limit: usize, mailbox_max_items: u64) -> Result<Told, StoreError> {
+        if self.read(|read, spaces| Ok(read.is_empty(&spaces.untold)?))? {
+            return Ok(Told::default());
+        }
+        self.write(|write| write.tell(limit, mailbox_max_items))
     }
 
     fn withdraw(

@@ -14,4 +14,5 @@ mod revocation;
 mod roles;
 mod services;
 mod sessions;
+mod silence;
 mod transport;

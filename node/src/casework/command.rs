@@ -14,6 +14,7 @@ use symbolon_core::identity::Name;
 
 use super::cases::CaseCommand;
 pub use super::disclosure::DisclosureCommand;
+pub use super::ending::EndingCommand;
 pub use super::parcels::AttachmentCommand;
 pub use super::records::{ConsentLine, HtcdsOptions, NewLink, RecordCommand};
 pub use missing::MissingCommand;
@@ -50,6 +51,8 @@ pub enum CaseworkCommand {
     Missing(MissingCommand),
     /// What joins records.
     Network(NetworkCommand),
+    /// What ends, and what is silent.
+    Ending(EndingCommand),
 }
 
 /// About accounts and sessions. Passwords are UTF-8.

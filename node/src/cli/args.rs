@@ -7,6 +7,8 @@ use symbolon_casework::text::Text;
 
 use super::agreement::AgreementTask;
 use super::audit::AuditTask;
+use super::casework::RecordTask;
+use super::casework::ending::EndingTask;
 use super::casework::{
     AttachmentTask, CaseTask, DisclosureTask, MissingTask, NetworkTask, QueueArgs, RecordTask,
 };
@@ -175,6 +177,8 @@ Examples:
         after_help = "Example:\n  symbolon-node network show R-0041 --format svg > network.svg"
     )]
     Network(NetworkTask),
+    #[command(flatten)]
+    Ending(EndingTask),
     /// List the matches: which agency to telephone about which of your records, and why
     ///
     /// A match is a reason to talk, not a proof: a person decides.

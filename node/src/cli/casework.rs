@@ -3,6 +3,7 @@
 mod attachment;
 mod cases;
 mod disclosure;
+pub(super) mod ending;
 mod missing;
 mod network;
 mod records;

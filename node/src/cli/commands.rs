@@ -34,6 +34,7 @@ pub(super) async fn carry_out(
         Task::Disclosure(task) => casework::request(task.command()),
         Task::Missing(task) => casework::request(task.command()),
         Task::Network(task) => casework::request(task.command()),
+        Task::Ending(task) => task.command(global, console)?,
         task => command(task, console)?,
     };
     let kind = output::Kind::of(&command, typed);
@@ -145,6 +146,7 @@ fn command(task: Task, console: &mut Console) -> Result<Command, Failure> {
         | Task::Logout
         | Task::Whoami
         | Task::Audit(_)
+        | Task::Ending(_)
         | Task::Enrol(_)
         | Task::Serve
         | Task::Schema(_)
@@ -187,7 +189,12 @@ fn agreement(task: AgreementTask, console: &mut Console) -> Result<Command, Fail
 }
 
 /// Asks whether it is meant, unless that was said.
-fn confirmed(console: &mut Console, yes: bool, why: &str, question: &str) -> Result<(), Failure> {
+pub(super) fn confirmed(
+    console: &mut Console,
+    yes: bool,
+    why: &str,
+    question: &str,
+) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }

@@ -94,6 +94,9 @@ pub(super) fn report(
     if as_json {
         print_json(console, &value)?;
     }
+    if let Kind::Casework(room) = &kind {
+        casework::judge(room, &value)?;
+    }
     match kind {
         Kind::Import { file } => import::import(console, as_json, &file, &parsed(value)?),
         Kind::Preview { file } => preview::preview(console, as_json, &file, &parsed(value)?),

@@ -72,6 +72,10 @@ impl Node {
             return self.refuse_ask(from, letter, ask, "it compares by another schema, though the agreement names one; compare `symbolon-node schema` on both sides");
         }
         let found = self.tables.matches.get(&key)?;
+        // An ask about a silent record waits like one about a record that is not here, and is forgotten.
+        if self.is_silent(&key.record_id)? {
+            return Ok(Asked::Keep);
+        }
         if !found.is_some_and(|found| !found.query && self.wants_comparison(&found)) {
             return Ok(Asked::Keep);
         }

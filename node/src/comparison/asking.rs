@@ -30,9 +30,12 @@ impl Node {
     /// Does what a pair needs now. What it writes is to be flushed before its letter goes.
     pub(super) fn look_at(&self, key: &MatchKey) -> Result<Next, NodeError> {
         let record = self.tables.records.get(&key.record_id)?;
+        let silent = self.is_silent(&key.record_id)?;
         let own = record
             .as_ref()
             .and_then(|record| Some((record, *record.references.get(&key.agreement)?)));
+        // Of a silent record nothing is asked or said, whatever was compared while it was open.
+        let own = own.filter(|_| !silent);
         let Some((record, own)) = own else {
             self.forget_comparison(key)?;
             return Ok(Next::Rest);

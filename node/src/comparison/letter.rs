@@ -106,6 +106,9 @@ impl Node {
             return Ok(());
         };
         let own = letter.other;
+        if self.is_silent(&key.record_id)? {
+            return Ok(());
+        }
         let Some(mut state) = self.stored_comparison(&key, own)? else {
             return Ok(());
         };

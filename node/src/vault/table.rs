@@ -119,20 +119,12 @@ where
         Ok(self.keys.tag(self.name, &key))
     }
 
-    fn context(&self, place: &[u8]) -> Vec<u8> {
-        let mut context = b"symbolon vault\0".to_vec();
-        context.extend_from_slice(self.name.as_bytes());
-        context.push(0);
-        context.extend_from_slice(place);
-        context
-    }
-
     fn seal(&self, place: &[u8], key: &K, value: &V) -> Result<Vec<u8>, NodeError> {
         let plaintext =
             Zeroizing::new(serde_json::to_vec(&(key, value)).map_err(|_| unserialisable())?);
         Ok(crypto::seal(
             &self.keys.seal,
-            &self.context(place),
+            &context(self.name, place),
             &plaintext,
         )?)
     }
@@ -142,7 +134,7 @@ where
             path: self.directory.clone(),
             reason: format!("table {}: {reason}", self.name),
         };
-        let plaintext = crypto::open(&self.keys.seal, &self.context(place), sealed)
+        let plaintext = crypto::open(&self.keys.seal, &context(self.name, place), sealed)
             .map_err(|_| damaged("a value does not open"))?;
         serde_json::from_slice(&plaintext)
             .map_err(|_| damaged("a value was written by another version"))
@@ -155,4 +147,13 @@ where
 
 fn unserialisable() -> NodeError {
     NodeError::Internal("a value of the vault cannot be serialised")
+}
+
+/// What a value is bound to: its table and its place in it.
+pub(super) fn context(name: &str, place: &[u8]) -> Vec<u8> {
+    let mut context = b"symbolon vault\0".to_vec();
+    context.extend_from_slice(name.as_bytes());
+    context.push(0);
+    context.extend_from_slice(place);
+    context
 }

@@ -281,6 +281,7 @@ pub fn found(record_id: &str, tier: &str) -> MatchView {
             state: "done".to_owned(),
             fields: vec!["name agrees".to_owned()],
         }),
+        silent: false,
     }
 }
 

@@ -61,7 +61,6 @@ pub fn row_key(place: &Place, handle: &Handle, member: &AgencyName) -> Vec<u8> {
 pub struct StoredRow {
     pub member: AgencyName,
     pub handle: Handle,
-    pub silent: bool,
     pub payload: SealedPayload,
 }
 
@@ -75,12 +74,11 @@ pub fn row_value(row: &Row) -> Vec<u8> {
 pub fn parse_row(key: &[u8], value: &[u8]) -> Option<StoredRow> {
     let (_, rest) = key.split_first_chunk::<{ 16 + TOKEN_BYTES }>()?;
     let (handle, member) = rest.split_first_chunk::<HANDLE_BYTES>()?;
-    let (silent, rest) = value.split_first()?;
-    let (_, payload) = rest.split_first_chunk::<4>()?;
+    // Before the payload: whether it is silent, and the last month.
+    let (_, payload) = value.split_first_chunk::<5>()?;
     Some(StoredRow {
         member: parse_name(member)?,
         handle: Handle(*handle),
-        silent: *silent == 1,
         payload: SealedPayload::try_from(payload).ok()?,
     })
 }

@@ -82,6 +82,7 @@ impl Write<'_> {
         state.last += 1;
         state.kept += 1;
         let sequence = state.last;
+        self.work.items_posted += 1;
         self.woken.insert(member.clone());
         let mail = &self.spaces.mail;
         self.tx

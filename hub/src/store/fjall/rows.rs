@@ -1,23 +1,29 @@
-//! Rows: the join, withdrawal and expiry.
+//! Rows: the join. Withdrawal and expiry are in `removal`, silent rows in `silent`.
 //!
 //! The number of live rows of each token is kept beside them, so that a token that nobody else has,
 //! the usual case, costs one look-up that a filter answers, and a common one is never read through.
+//!
+//! Nothing here looks at a silent row while somebody waits for an answer: they lie in keyspaces of
+//! their own, count for no limit that others meet, and their owners are told later. So a silent hit
+//! costs what a miss costs because it is the same work.
 
-use std::collections::BTreeMap;
+mod removal;
+mod silent;
 
 use fjall::Readable;
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::AgencyName;
-use symbolon_core::row::{self, AgreementEpoch, ExpiryMonth, Handle, Holdings, Row};
+use symbolon_core::row::{self, Handle, Holdings, Row};
 
 use super::codec::{
-    self, HandlePlace, Link, Place, StoredRow, expiry_key, handle_value, link_key, link_value,
-    member_handle, member_prefix, parse_handle_value, parse_link, parse_member_handle, parse_row,
-    row_key, row_value, split_place,
+    self, HandlePlace, Place, StoredRow, expiry_key, handle_value, link_key, link_value,
+    member_handle, member_prefix, parse_handle_value, parse_member_handle, parse_row, row_key,
+    row_value, split_place,
 };
 use super::{Fault, Spaces, Write};
 use crate::log::{Event, LogEntry};
-use crate::store::{Batch, Dropped, Expired, Hit, Item, Queried, StoreError, Submitted, Withdrawn};
+use crate::store::{Batch, Hit, Item, Queried, StoreError, Submitted};
+use silent::Untold;
 
 /// Most notices of one batch: at about 250 bytes each and two for a pair, 50 MB in memory.
 const MAX_NOTICES: usize = 200_000;
@@ -78,24 +84,30 @@ fn fingerprint(place: &Place, handle: &Handle) -> Result<[u8; 32], Fault> {
     Ok(row::fingerprint(&epoch, &token, handle))
 }
 
-/// What the removal of one row did.
-struct Removed {
-    fingerprint: [u8; 32],
-    cancelled: u64,
-}
-
 impl Write<'_> {
     pub fn submit(&mut self, batch: &Batch) -> Result<Submitted, Fault> {
         let mut holdings = holdings(&self.tx, self.spaces, &batch.member)?;
         let before = holdings.count;
+        let mut open = Vec::new();
         for row in &batch.rows {
             let key = member_handle(&batch.member, &row.handle);
             if self.tx.contains_key(&self.spaces.handles, &key)? {
                 continue;
             }
-            self.join(batch, row)?;
+            let limit = batch.common_limits.get(&row.agreement_epoch).copied();
+            let limit = limit.ok_or(DAMAGED)?;
+            if row.silent {
+                self.join_silently(batch, row, limit)?;
+            } else if self.join(batch, row, limit)? {
+                open.push(row.handle);
+            }
+            self.keep_handle(&batch.member, row);
             holdings.add(&row.fingerprint());
         }
+        self.tell_later(&Untold::Stored {
+            member: batch.member.clone(),
+            handles: open,
+        })?;
         let count = holdings.count - before;
         if count > 0 {
             self.keep_holdings(&batch.member, &holdings);
@@ -113,12 +125,10 @@ impl Write<'_> {
         })
     }
 
-    /// Stores one row and tells whom its token concerns.
-    fn join(&mut self, batch: &Batch, row: &Row) -> Result<(), Fault> {
+    /// Stores one row and tells whom its token concerns; gives whether the token is not common.
+    fn join(&mut self, batch: &Batch, row: &Row, limit: u32) -> Result<bool, Fault> {
         let member = &batch.member;
         let place = codec::place(&row.agreement_epoch, &row.token);
-        let limit = batch.common_limits.get(&row.agreement_epoch).copied();
-        let limit = limit.ok_or(DAMAGED)?;
         let before = self.live_rows(&place)?;
         if before > 0 && before < limit {
             for stored in self.rows_at(&place)? {
@@ -140,56 +150,51 @@ impl Write<'_> {
                 self.post(&owner, &Item::Common { own_handle })?;
             }
         }
-        let spaces = self.spaces;
         let key = row_key(&place, &row.handle, member);
-        self.tx.insert(&spaces.rows, key, row_value(row));
+        self.tx.insert(&self.spaces.rows, key, row_value(row));
         self.keep_live_rows(&place, before + 1);
-        let key = member_handle(member, &row.handle);
-        let value = handle_value(&place, row.expiry);
-        self.tx.insert(&spaces.handles, key, value);
-        let key = expiry_key(row.expiry, member, &row.handle);
-        self.tx.insert(&spaces.expiries, key, []);
-        Ok(())
+        Ok(before < limit)
     }
 
-    /// Notifies both owners, except of a silent row, and remembers whom.
+    fn keep_handle(&mut self, member: &AgencyName, row: &Row) {
+        let place = codec::place(&row.agreement_epoch, &row.token);
+        let key = member_handle(member, &row.handle);
+        let value = handle_value(&place, row.expiry);
+        self.tx.insert(&self.spaces.handles, key, value);
+        let key = expiry_key(row.expiry, member, &row.handle);
+        self.tx.insert(&self.spaces.expiries, key, []);
+    }
+
+    /// Notifies both owners, and remembers it.
     fn pair(&mut self, batch: &Batch, row: &Row, stored: &StoredRow) -> Result<(), Fault> {
         let member = &batch.member;
-        let own_notified = !stored.silent;
-        let other_notified = !row.silent;
-        if own_notified {
-            let notice = Item::Notice {
-                own_handle: row.handle,
-                handle: stored.handle,
-                payload: stored.payload,
-                agency: stored.member.clone(),
-                query: false,
-            };
-            self.notify(batch, member, &notice)?;
-        }
-        if other_notified {
-            let notice = Item::Notice {
-                own_handle: stored.handle,
-                handle: row.handle,
-                payload: row.payload,
-                agency: member.clone(),
-                query: false,
-            };
-            self.notify(batch, &stored.member, &notice)?;
-        }
-        if own_notified || other_notified {
-            let links = &self.spaces.links;
-            self.tx.insert(
-                links,
-                link_key(member, &row.handle, &stored.member, &stored.handle),
-                link_value(own_notified, other_notified),
-            );
-            self.tx.insert(
-                links,
-                link_key(&stored.member, &stored.handle, member, &row.handle),
-                link_value(other_notified, own_notified),
-            );
-        }
+        let notice = Item::Notice {
+            own_handle: row.handle,
+            handle: stored.handle,
+            payload: stored.payload,
+            agency: stored.member.clone(),
+            query: false,
+        };
+        self.notify(batch, member, &notice)?;
+        let notice = Item::Notice {
+            own_handle: stored.handle,
+            handle: row.handle,
+            payload: row.payload,
+            agency: member.clone(),
+            query: false,
+        };
+        self.notify(batch, &stored.member, &notice)?;
+        let links = &self.spaces.links;
+        self.tx.insert(
+            links,
+            link_key(member, &row.handle, &stored.member, &stored.handle),
+            link_value(true, true),
+        );
+        self.tx.insert(
+            links,
+            link_key(&stored.member, &stored.handle, member, &row.handle),
+            link_value(true, true),
+        );
         Ok(())
     }
 
@@ -206,11 +211,15 @@ impl Write<'_> {
 
     pub fn query(&mut self, batch: &Batch) -> Result<Queried, Fault> {
         let mut hits = Vec::new();
+        let mut asked = Vec::new();
         for row in &batch.rows {
             let place = codec::place(&row.agreement_epoch, &row.token);
             let limit = batch.common_limits.get(&row.agreement_epoch).copied();
             if self.live_rows(&place)? > limit.ok_or(DAMAGED)? {
                 continue;
+            }
+            if !row.silent {
+                asked.push((place, row.handle, row.payload));
             }
             for stored in self.rows_at(&place)? {
                 let own = stored.member == batch.member;
@@ -228,16 +237,18 @@ impl Write<'_> {
                     };
                     self.post(&stored.member, &notice)?;
                 }
-                if !stored.silent {
-                    hits.push(Hit {
-                        query_handle: row.handle,
-                        handle: stored.handle,
-                        payload: stored.payload,
-                        agency: stored.member,
-                    });
-                }
+                hits.push(Hit {
+                    query_handle: row.handle,
+                    handle: stored.handle,
+                    payload: stored.payload,
+                    agency: stored.member,
+                });
             }
         }
+        self.tell_later(&Untold::Asked {
+            member: batch.member.clone(),
+            rows: asked,
+        })?;
         self.log(&LogEntry {
             at: batch.at,
             event: Event::Query,
@@ -248,193 +259,26 @@ impl Write<'_> {
         Ok(Queried {
             hits,
             woken: std::mem::take(&mut self.woken),
+            work: std::mem::take(&mut self.work),
         })
     }
 
-    pub fn withdraw(
-        &mut self,
-        member: &AgencyName,
-        handles: &[Handle],
-        at: i64,
-    ) -> Result<Withdrawn, Fault> {
-        let mut holdings = holdings(&self.tx, self.spaces, member)?;
-        let (mut withdrawn, mut cancelled) = (0, 0);
-        for handle in handles {
-            if let Some(removed) = self.remove(member, handle, false)? {
-                holdings.remove(&removed.fingerprint);
-                withdrawn += 1;
-                cancelled += removed.cancelled;
-            }
-        }
-        if withdrawn > 0 {
-            self.keep_holdings(member, &holdings);
-            self.log(&LogEntry {
-                at,
-                event: Event::Withdrawal,
-                member: Some(member.clone()),
-                count: withdrawn,
-                digest: Some(Digest(holdings.digest)),
-            })?;
-        }
-        Ok(Withdrawn {
-            holdings,
-            withdrawn,
-            cancelled,
-            woken: std::mem::take(&mut self.woken),
-        })
-    }
-
-    pub fn expire(&mut self, month: ExpiryMonth, limit: usize, at: i64) -> Result<Expired, Fault> {
-        let due = self
+    fn rows_at(&mut self, place: &Place) -> Result<Vec<StoredRow>, Fault> {
+        let found = self
             .tx
-            .range(&self.spaces.expiries, ..month.0.to_be_bytes())
-            .take(limit)
-            .map(|guard| {
-                let key = guard.key()?;
-                let (_, rest) = key.split_first_chunk::<4>().ok_or(DAMAGED)?;
-                parse_member_handle(rest).ok_or(DAMAGED)
-            })
-            .collect::<Result<Vec<_>, Fault>>()?;
-        let removed = due.len() as u64;
-        let mut members: BTreeMap<AgencyName, (Holdings, u64)> = BTreeMap::new();
-        for (member, handle) in due {
-            let gone = self.remove(&member, &handle, true)?.ok_or(DAMAGED)?;
-            if !members.contains_key(&member) {
-                let held = holdings(&self.tx, self.spaces, &member)?;
-                members.insert(member.clone(), (held, 0));
-            }
-            let (held, count) = members.get_mut(&member).ok_or(DAMAGED)?;
-            held.remove(&gone.fingerprint);
-            *count += 1;
-        }
-        for (member, (holdings, count)) in members {
-            self.keep_holdings(&member, &holdings);
-            self.log(&LogEntry {
-                at,
-                event: Event::Expiry,
-                member: Some(member),
-                count,
-                digest: Some(Digest(holdings.digest)),
-            })?;
-        }
-        Ok(Expired {
-            removed,
-            woken: std::mem::take(&mut self.woken),
-        })
-    }
-
-    pub fn drop_epoch(
-        &mut self,
-        member: &AgencyName,
-        epoch: &AgreementEpoch,
-        after: Option<Handle>,
-        limit: usize,
-        at: i64,
-    ) -> Result<Dropped, Fault> {
-        let seen = handles(&self.tx, self.spaces, member, after, limit)?;
-        let mut holdings = holdings(&self.tx, self.spaces, member)?;
-        let mut removed = 0;
-        for handle in &seen {
-            let value = self
-                .tx
-                .get(&self.spaces.handles, member_handle(member, handle))?;
-            let HandlePlace { place, .. } =
-                parse_handle_value(&value.ok_or(DAMAGED)?).ok_or(DAMAGED)?;
-            let (of, _) = split_place(&place).ok_or(DAMAGED)?;
-            if of == *epoch
-                && let Some(gone) = self.remove(member, handle, false)?
-            {
-                holdings.remove(&gone.fingerprint);
-                removed += 1;
-            }
-        }
-        if removed > 0 {
-            self.keep_holdings(member, &holdings);
-            self.log(&LogEntry {
-                at,
-                event: Event::Departure,
-                member: Some(member.clone()),
-                count: removed,
-                digest: Some(Digest(holdings.digest)),
-            })?;
-        }
-        Ok(Dropped {
-            removed,
-            after: seen.last().copied().filter(|_| seen.len() == limit),
-            woken: std::mem::take(&mut self.woken),
-        })
-    }
-
-    /// Deletes a row with its links; tells the other side, and the owner too if `both`.
-    fn remove(
-        &mut self,
-        member: &AgencyName,
-        handle: &Handle,
-        both: bool,
-    ) -> Result<Option<Removed>, Fault> {
-        let spaces = self.spaces;
-        let key = member_handle(member, handle);
-        let Some(value) = self.tx.get(&spaces.handles, &key)? else {
-            return Ok(None);
-        };
-        let HandlePlace { place, expiry } = parse_handle_value(&value).ok_or(DAMAGED)?;
-        self.tx
-            .remove(&spaces.rows, row_key(&place, handle, member));
-        self.tx
-            .remove(&spaces.expiries, expiry_key(expiry, member, handle));
-        let live = self.live_rows(&place)?;
-        self.keep_live_rows(&place, live.saturating_sub(1));
-        let mut cancelled = 0;
-        for link in self.links_of(&key)? {
-            let other = &link.other;
-            self.tx
-                .remove(&spaces.links, link_key(member, handle, other, &link.handle));
-            self.tx
-                .remove(&spaces.links, link_key(other, &link.handle, member, handle));
-            if link.other_notified {
-                let cancellation = Item::Cancellation {
-                    own_handle: link.handle,
-                    handle: *handle,
-                };
-                self.post(other, &cancellation)?;
-                cancelled += 1;
-            }
-            if both && link.own_notified {
-                let cancellation = Item::Cancellation {
-                    own_handle: *handle,
-                    handle: link.handle,
-                };
-                self.post(member, &cancellation)?;
-            }
-        }
-        self.tx.remove(&spaces.handles, key);
-        Ok(Some(Removed {
-            fingerprint: fingerprint(&place, handle)?,
-            cancelled,
-        }))
-    }
-
-    fn links_of(&self, prefix: &[u8]) -> Result<Vec<Link>, Fault> {
-        self.tx
-            .prefix(&self.spaces.links, prefix)
-            .map(|guard| {
-                let (key, value) = guard.into_inner()?;
-                parse_link(&key, prefix.len(), &value).ok_or(DAMAGED)
-            })
-            .collect()
-    }
-
-    fn rows_at(&self, place: &Place) -> Result<Vec<StoredRow>, Fault> {
-        self.tx
             .prefix(&self.spaces.rows, place)
             .map(|guard| {
                 let (key, value) = guard.into_inner()?;
                 parse_row(&key, &value).ok_or(DAMAGED)
             })
-            .collect()
+            .collect::<Result<Vec<_>, Fault>>()?;
+        self.work.lookups += 1;
+        self.work.rows_read += found.len() as u64;
+        Ok(found)
     }
 
-    fn live_rows(&self, place: &Place) -> Result<u32, Fault> {
+    fn live_rows(&mut self, place: &Place) -> Result<u32, Fault> {
+        self.work.lookups += 1;
         match self.tx.get(&self.spaces.tokens, place)? {
             None => Ok(0),
             Some(bytes) => {

@@ -51,14 +51,4 @@ impl Node {
             ..report
         })
     }
-
-    /// What follows from a new line of the ledger. Rows under agreements that nobody consents to any more
-    /// are withdrawn, and matches that they brought end with them. Telling those who were told already is
-    /// not done here. Gives the agreements that the record leaves: none, it only has no rows there.
-    pub(crate) fn consent_changed(&self, record_id: &str) -> Result<Vec<Name>, NodeError> {
-        self.reconcile(record_id, &self.audiences())?;
-        self.vault.flush()?;
-        self.work_waits.notify_one();
-        Ok(Vec::new())
-    }
 }

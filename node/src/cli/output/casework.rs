@@ -7,6 +7,8 @@ mod missing;
 mod network;
 mod records;
 
+mod ending;
+
 use serde_json::Value;
 
 use super::super::console::Console;
@@ -34,6 +36,7 @@ pub(in crate::cli) enum Room {
     MissingList,
     MissingShow,
     Network(GraphFormat),
+    Ending(ending::Ending),
 }
 
 impl Room {
@@ -69,7 +72,16 @@ impl Room {
             CaseworkCommand::Missing(MissingCommand::Show { .. }) => Self::MissingShow,
             CaseworkCommand::Missing(_) => Self::MissingAct,
             CaseworkCommand::Network(NetworkCommand::Show { format, .. }) => Self::Network(*format),
+            CaseworkCommand::Ending(command) => Self::Ending(ending::Ending::of(command)),
         }
+    }
+}
+
+/// What the exit code needs to know even where only JSON is printed.
+pub(super) fn judge(room: &Room, value: &Value) -> Result<(), Failure> {
+    match room {
+        Room::Ending(which) => ending::judge(which, value),
+        _ => Ok(()),
     }
 }
 
@@ -89,5 +101,6 @@ pub(super) fn report(console: &mut Console, room: Room, value: Value) -> Result<
         Room::MissingList => missing::list(console, &parsed::<Vec<_>>(value)?),
         Room::MissingShow => missing::show(console, &parsed(value)?),
         Room::Network(format) => network::show(console, format, &parsed(value)?),
+        Room::Ending(which) => ending::report(console, &which, value),
     }
 }

@@ -185,6 +185,7 @@ pub(super) fn withdraw(
     let WithdrawReport {
         records,
         unknown,
+        held,
         rows_withdrawn,
         notices_cancelled,
         matches_ended,
@@ -194,6 +195,12 @@ pub(super) fn withdraw(
         console.note(&format!(
             "not held here, so not withdrawn: {}; see: symbolon-node records",
             unknown.join(", ")
+        ));
+    }
+    if !held.is_empty() {
+        console.note(&format!(
+            "under legal hold, so kept: {}; see: symbolon-node retention list",
+            held.join(", ")
         ));
     }
     if records.is_empty() {

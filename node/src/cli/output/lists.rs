@@ -74,10 +74,11 @@ fn match_table(console: &mut Console, own: &str, matches: &[MatchView]) -> Resul
     ];
     let rows = matches.iter().map(|found| {
         let asked = if found.from_query { " (asked)" } else { "" };
+        let silent = if found.silent { " (silent)" } else { "" };
         vec![
             match &found.missing {
-                Some(missing) => format!("{} ({missing})", found.record_id),
-                None => found.record_id.clone(),
+                Some(missing) => format!("{}{silent} ({missing})", found.record_id),
+                None => format!("{}{silent}", found.record_id),
             },
             format!("{}{asked}", found.agency),
             found.agreed.join(", "),

@@ -1,0 +1,233 @@
+//! Rows that go: withdrawn, expired, of an epoch that is over.
+
+use std::collections::BTreeMap;
+
+use fjall::Readable as _;
+use symbolon_core::encoding::Digest;
+use symbolon_core::identity::AgencyName;
+use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle, Holdings};
+
+use super::silent::Untold;
+use super::{DAMAGED, Fault, fingerprint, handles, holdings};
+use crate::log::{Event, LogEntry};
+use crate::store::fjall::Write;
+use crate::store::fjall::codec::{
+    HandlePlace, Link, Place, expiry_key, link_key, member_handle, parse_handle_value, parse_link,
+    parse_member_handle, row_key, split_place,
+};
+use crate::store::{Dropped, Expired, Item, Withdrawn};
+
+/// What the removal of one row did.
+struct Removed {
+    fingerprint: [u8; 32],
+    cancelled: u64,
+    /// Where it lay, if it was an open one: owners of silent rows there may know of it.
+    open: Option<Place>,
+}
+
+/// Open rows that went, by their owner.
+type Gone = BTreeMap<AgencyName, Vec<(Place, Handle)>>;
+
+impl Write<'_> {
+    pub fn withdraw(
+        &mut self,
+        member: &AgencyName,
+        handles: &[Handle],
+        at: i64,
+    ) -> Result<Withdrawn, Fault> {
+        let mut holdings = holdings(&self.tx, self.spaces, member)?;
+        let (mut withdrawn, mut cancelled) = (0, 0);
+        let mut gone = Gone::new();
+        for handle in handles {
+            if let Some(removed) = self.remove(member, handle, false)? {
+                removed.note(member, handle, &mut gone);
+                holdings.remove(&removed.fingerprint);
+                withdrawn += 1;
+                cancelled += removed.cancelled;
+            }
+        }
+        self.tell_gone(gone)?;
+        if withdrawn > 0 {
+            self.keep_holdings(member, &holdings);
+            self.log(&LogEntry {
+                at,
+                event: Event::Withdrawal,
+                member: Some(member.clone()),
+                count: withdrawn,
+                digest: Some(Digest(holdings.digest)),
+            })?;
+        }
+        Ok(Withdrawn {
+            holdings,
+            withdrawn,
+            cancelled,
+            woken: std::mem::take(&mut self.woken),
+        })
+    }
+
+    pub fn expire(&mut self, month: ExpiryMonth, limit: usize, at: i64) -> Result<Expired, Fault> {
+        let due = self
+            .tx
+            .range(&self.spaces.expiries, ..month.0.to_be_bytes())
+            .take(limit)
+            .map(|guard| {
+                let key = guard.key()?;
+                let (_, rest) = key.split_first_chunk::<4>().ok_or(DAMAGED)?;
+                parse_member_handle(rest).ok_or(DAMAGED)
+            })
+            .collect::<Result<Vec<_>, Fault>>()?;
+        let removed = due.len() as u64;
+        let mut members: BTreeMap<AgencyName, (Holdings, u64)> = BTreeMap::new();
+        let mut gone_rows = Gone::new();
+        for (member, handle) in due {
+            let gone = self.remove(&member, &handle, true)?.ok_or(DAMAGED)?;
+            gone.note(&member, &handle, &mut gone_rows);
+            if !members.contains_key(&member) {
+                let held = holdings(&self.tx, self.spaces, &member)?;
+                members.insert(member.clone(), (held, 0));
+            }
+            let (held, count) = members.get_mut(&member).ok_or(DAMAGED)?;
+            held.remove(&gone.fingerprint);
+            *count += 1;
+        }
+        self.tell_gone(gone_rows)?;
+        for (member, (holdings, count)) in members {
+            self.keep_holdings(&member, &holdings);
+            self.log(&LogEntry {
+                at,
+                event: Event::Expiry,
+                member: Some(member),
+                count,
+                digest: Some(Digest(holdings.digest)),
+            })?;
+        }
+        Ok(Expired {
+            removed,
+            woken: std::mem::take(&mut self.woken),
+        })
+    }
+
+    pub fn drop_epoch(
+        &mut self,
+        member: &AgencyName,
+        epoch: &AgreementEpoch,
+        after: Option<Handle>,
+        limit: usize,
+        at: i64,
+    ) -> Result<Dropped, Fault> {
+        let seen = handles(&self.tx, self.spaces, member, after, limit)?;
+        let mut holdings = holdings(&self.tx, self.spaces, member)?;
+        let mut removed = 0;
+        let mut gone_rows = Gone::new();
+        for handle in &seen {
+            let value = self
+                .tx
+                .get(&self.spaces.handles, member_handle(member, handle))?;
+            let HandlePlace { place, .. } =
+                parse_handle_value(&value.ok_or(DAMAGED)?).ok_or(DAMAGED)?;
+            let (of, _) = split_place(&place).ok_or(DAMAGED)?;
+            if of == *epoch
+                && let Some(gone) = self.remove(member, handle, false)?
+            {
+                gone.note(member, handle, &mut gone_rows);
+                holdings.remove(&gone.fingerprint);
+                removed += 1;
+            }
+        }
+        self.tell_gone(gone_rows)?;
+        if removed > 0 {
+            self.keep_holdings(member, &holdings);
+            self.log(&LogEntry {
+                at,
+                event: Event::Departure,
+                member: Some(member.clone()),
+                count: removed,
+                digest: Some(Digest(holdings.digest)),
+            })?;
+        }
+        Ok(Dropped {
+            removed,
+            after: seen.last().copied().filter(|_| seen.len() == limit),
+            woken: std::mem::take(&mut self.woken),
+        })
+    }
+
+    /// Deletes a row with its links; tells the other side, and the owner too if `both`.
+    fn remove(
+        &mut self,
+        member: &AgencyName,
+        handle: &Handle,
+        both: bool,
+    ) -> Result<Option<Removed>, Fault> {
+        let spaces = self.spaces;
+        let key = member_handle(member, handle);
+        let Some(value) = self.tx.get(&spaces.handles, &key)? else {
+            return Ok(None);
+        };
+        let HandlePlace { place, expiry } = parse_handle_value(&value).ok_or(DAMAGED)?;
+        self.tx
+            .remove(&spaces.expiries, expiry_key(expiry, member, handle));
+        let row = row_key(&place, handle, member);
+        let open = self.tx.contains_key(&spaces.rows, &row)?;
+        if open {
+            self.tx.remove(&spaces.rows, row);
+            let live = self.live_rows(&place)?;
+            self.keep_live_rows(&place, live.saturating_sub(1));
+        } else {
+            self.remove_silent(&place, handle, member)?;
+        }
+        let mut cancelled = 0;
+        for link in self.links_of(&key)? {
+            let other = &link.other;
+            self.tx
+                .remove(&spaces.links, link_key(member, handle, other, &link.handle));
+            self.tx
+                .remove(&spaces.links, link_key(other, &link.handle, member, handle));
+            if link.other_notified {
+                let cancellation = Item::Cancellation {
+                    own_handle: link.handle,
+                    handle: *handle,
+                };
+                self.post(other, &cancellation)?;
+                cancelled += 1;
+            }
+            if both && link.own_notified {
+                let cancellation = Item::Cancellation {
+                    own_handle: *handle,
+                    handle: link.handle,
+                };
+                self.post(member, &cancellation)?;
+            }
+        }
+        self.tx.remove(&spaces.handles, key);
+        Ok(Some(Removed {
+            fingerprint: fingerprint(&place, handle)?,
+            cancelled,
+            open: open.then_some(place),
+        }))
+    }
+
+    fn tell_gone(&mut self, gone: Gone) -> Result<(), Fault> {
+        gone.into_iter()
+            .try_for_each(|(member, rows)| self.tell_later(&Untold::Gone { member, rows }))
+    }
+
+    fn links_of(&self, prefix: &[u8]) -> Result<Vec<Link>, Fault> {
+        self.tx
+            .prefix(&self.spaces.links, prefix)
+            .map(|guard| {
+                let (key, value) = guard.into_inner()?;
+                parse_link(&key, prefix.len(), &value).ok_or(DAMAGED)
+            })
+            .collect()
+    }
+}
+
+impl Removed {
+    fn note(&self, member: &AgencyName, handle: &Handle, gone: &mut Gone) {
+        if let Some(place) = self.open {
+            let rows = gone.entry(member.clone()).or_default();
+            rows.push((place, *handle));
+        }
+    }
+}

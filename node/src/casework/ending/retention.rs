@@ -1,0 +1,284 @@
+//! Retention: what is due for review, what ends when, what is held; and the keeper that ends what is over.
+//!
+//! A class in `node.toml` gives a record its dates once, from the day on which it was put into the class (or
+//! first seen in it). The keeper of a serving node looks at least every hour of its clock, and when the next
+//! record is over. It ends a few records at a time and lets others work in between; what it did not get
+//! to, it finds again. A record under legal hold is not ended, whatever its dates say. It also ends what is
+//! over under an agreement ([`crate::sharing`]).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use symbolon_casework::acting::{Acting, Permission};
+use symbolon_casework::audit::{AuditEvent, AuditKind};
+use symbolon_casework::dossier::{Dossier, Retention};
+use symbolon_casework::retention::{State, state};
+use symbolon_casework::tombstone::ReasonClass;
+use symbolon_core::identity::Name;
+use symbolon_core::row::ExpiryMonth;
+use tokio_util::sync::CancellationToken;
+
+use super::reason;
+use crate::clock::rfc3339;
+use crate::error::NodeError;
+use crate::node::Node;
+use crate::records::Crossed;
+
+/// How often the clock is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often everything is looked through, by the clock.
+const LOOK_THROUGH_S: i64 = 3600;
+/// Records in one turn; then others may work.
+const AT_ONCE: usize = 16;
+
+/// How long one record is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RetentionLine {
+    /// The record.
+    pub record_id: String,
+    /// What a match tells of it.
+    pub level: String,
+    /// Its class, if it has one.
+    pub class: Option<String>,
+    /// When somebody looks at it, RFC 3339.
+    pub review: Option<String>,
+    /// When it ends, RFC 3339.
+    pub ends: Option<String>,
+    /// Why it must not end, if it is held.
+    pub legal_hold: Option<String>,
+    /// Where it stands.
+    pub state: State,
+    /// Agreements under which its time is over: its rows are gone there.
+    pub over_under: Vec<String>,
+}
+
+impl Node {
+    /// How long records are kept: those of which anything is said, what needs somebody first.
+    pub(super) fn retention_lines(&self, acting: &Acting) -> Result<Vec<RetentionLine>, NodeError> {
+        acting.may(Permission::Consult)?;
+        let mut lines = Vec::new();
+        for entry in self.tables.records.iter() {
+            let (id, _) = entry?;
+            let dossier = self.dossier(&id)?;
+            let line = self.retention_line(&id, &dossier)?;
+            if dossier.retention != Retention::default() || !line.over_under.is_empty() {
+                lines.push(line);
+            }
+        }
+        lines.sort_by(|a, b| {
+            let place =
+                |line: &RetentionLine| (line.state, line.ends.clone(), line.record_id.clone());
+            place(a).cmp(&place(b))
+        });
+        Ok(lines)
+    }
+
+    pub(super) fn retention_line(
+        &self,
+        id: &str,
+        dossier: &Dossier,
+    ) -> Result<RetentionLine, NodeError> {
+        let retention = &dossier.retention;
+        let stored = self.tables.records.get(&id.to_owned())?;
+        let over_under = stored.map_or_else(Vec::new, |stored| {
+            self.membership(|m| {
+                let documents = m.agreements.values().map(|a| &a.standing.document);
+                let over = documents.filter(|d| self.is_over(&stored, &d.line()));
+                over.map(|document| document.id.to_string()).collect()
+            })
+        });
+        Ok(RetentionLine {
+            record_id: id.to_owned(),
+            level: dossier.level.to_string(),
+            class: retention.class.as_ref().map(Name::to_string),
+            review: retention.review_at.map(rfc3339),
+            ends: retention.expires_at.map(rfc3339),
+            legal_hold: retention.legal_hold.as_ref().map(ToString::to_string),
+            state: state(retention, self.clock.now()),
+            over_under,
+        })
+    }
+
+    pub(super) fn set_retention_class(
+        &self,
+        acting: &Acting,
+        id: &str,
+        class: &Name,
+    ) -> Result<RetentionLine, NodeError> {
+        acting.may(Permission::KeepRecords)?;
+        self.must_be_held_here(id)?;
+        let Some(known) = self.config.retention.get(class) else {
+            let known: Vec<&str> = self.config.retention.keys().map(Name::as_str).collect();
+            return Err(NodeError::Request(format!(
+                "there is no retention class {class} in node.toml; there are: {}",
+                if known.is_empty() {
+                    "none".to_owned()
+                } else {
+                    known.join(", ")
+                }
+            )));
+        };
+        let mut dossier = self.dossier(id)?;
+        dossier.retention.class = Some(class.clone());
+        (dossier.retention.review_at, dossier.retention.expires_at) = (None, None);
+        known.date(self.clock.now(), &mut dossier.retention);
+        self.keep_retention_of(acting, id, &dossier, "retention class set")
+    }
+
+    /// Keeps a record until a day, after somebody has looked at it.
+    pub(super) fn keep_until(
+        &self,
+        acting: &Acting,
+        id: &str,
+        until: i64,
+    ) -> Result<RetentionLine, NodeError> {
+        acting.may(Permission::KeepRecords)?;
+        reason(acting)?;
+        self.must_be_held_here(id)?;
+        let now = self.clock.now();
+        if until <= now {
+            return Err(NodeError::Request(format!(
+                "{} is not ahead; name a later day, or end the record with --end",
+                rfc3339(until)
+            )));
+        }
+        let mut dossier = self.dossier(id)?;
+        let class = dossier.retention.class.as_ref();
+        let class = class.and_then(|class| self.config.retention.get(class));
+        dossier.retention.expires_at = Some(until);
+        dossier.retention.review_at = None;
+        if let Some(class) = class {
+            class.date(now, &mut dossier.retention);
+        }
+        // A review after the end would never be held.
+        dossier.retention.review_at = dossier.retention.review_at.filter(|at| *at < until);
+        self.keep_retention_of(acting, id, &dossier, "record reviewed and kept")
+    }
+
+    pub(super) fn set_legal_hold(
+        &self,
+        acting: &Acting,
+        id: &str,
+        held: bool,
+    ) -> Result<RetentionLine, NodeError> {
+        acting.may(Permission::KeepRecords)?;
+        let why = reason(acting)?;
+        self.must_be_held_here(id)?;
+        let mut dossier = self.dossier(id)?;
+        dossier.retention.legal_hold = held.then(|| why.clone());
+        let what = if held {
+            "legal hold set"
+        } else {
+            "legal hold lifted"
+        };
+        self.keep_retention_of(acting, id, &dossier, what)
+    }
+
+    fn keep_retention_of(
+        &self,
+        acting: &Acting,
+        id: &str,
+        dossier: &Dossier,
+        what: &str,
+    ) -> Result<RetentionLine, NodeError> {
+        self.keep_dossier(id, dossier)?;
+        self.write_down(AuditEvent::by(acting, AuditKind::Alteration, what).record(id))?;
+        self.retention_line(id, dossier)
+    }
+
+    /// Ends what is over, until the node stops serving.
+    pub(crate) async fn keep_retention(self: &Arc<Self>, shutdown: &CancellationToken) {
+        let (mut look_at, mut month) = (i64::MIN, None);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let now = self.clock.now();
+            // A clock that was set back does not put the next look off.
+            look_at = look_at.min(now.saturating_add(LOOK_THROUGH_S));
+            if now < look_at {
+                continue;
+            }
+            match self.end_what_is_over(&mut month).await {
+                Ok(next) => look_at = next,
+                Err(error) => {
+                    tracing::error!(%error, "what is over could not be ended; it is tried again");
+                    look_at = now.saturating_add(60);
+                }
+            }
+        }
+    }
+
+    /// Ends what is over now; gives when to look again.
+    async fn end_what_is_over(
+        self: &Arc<Self>,
+        month: &mut Option<ExpiryMonth>,
+    ) -> Result<i64, NodeError> {
+        let now = self.clock.now();
+        let mut next = now.saturating_add(LOOK_THROUGH_S);
+        let mut over = Vec::new();
+        for entry in self.tables.dossiers.iter() {
+            let (id, dossier) = entry?;
+            let undated = dossier.retention.class.is_some()
+                && dossier.retention.expires_at.is_none()
+                && dossier.retention.review_at.is_none();
+            if undated || state(&dossier.retention, now) == State::Over {
+                over.push(id);
+            } else if let Some(at) = dossier.retention.expires_at.filter(|at| *at > now) {
+                next = next.min(at);
+            }
+        }
+        if *month != Some(self.present_month()) {
+            for entry in self.tables.records.iter() {
+                let (id, stored) = entry?;
+                let mut lines = stored.shared_until.keys();
+                if lines.any(|line| self.is_over(&stored, line)) {
+                    over.push(id);
+                }
+            }
+            *month = Some(self.present_month());
+        }
+        for part in over.chunks(AT_ONCE) {
+            let _work = self.work.lock().await;
+            let mut crossed = Crossed::new();
+            for id in part {
+                self.end_if_over(id, &mut crossed)?;
+            }
+            self.reconcile_crossed(&crossed, &self.audiences())?;
+            self.vault.flush()?;
+            self.work_waits.notify_one();
+        }
+        Ok(next)
+    }
+
+    /// Somebody may have kept or held it meanwhile: it is looked at once more.
+    fn end_if_over(&self, id: &str, crossed: &mut Crossed) -> Result<(), NodeError> {
+        let Some(stored) = self.tables.records.get(&id.to_owned())? else {
+            return Ok(());
+        };
+        let mut dossier = self.dossier(id)?;
+        let before = dossier.retention.clone();
+        let class = before.class.as_ref();
+        if let Some(class) = class.and_then(|class| self.config.retention.get(class))
+            && before.expires_at.is_none()
+            && before.review_at.is_none()
+        {
+            class.date(stored.imported_at, &mut dossier.retention);
+            self.tables.dossiers.put(&id.to_owned(), &dossier)?;
+        }
+        if state(&dossier.retention, self.clock.now()) != State::Over {
+            return self.reconcile(id, &self.audiences());
+        }
+        let mark = self.mark_of(id).to_string();
+        if self
+            .erase_record(id, ReasonClass::Retention, crossed)?
+            .is_some()
+        {
+            let event = AuditEvent::of_the_node(AuditKind::Erasure, "record ended by retention");
+            self.write_down(event.record(&mark))?;
+        }
+        Ok(())
+    }
+}
