@@ -133,10 +133,6 @@ impl Node {
         hub: &HubClient,
     ) -> Result<impl Stream<Item = Vec<Result<Delivered, HubError>>> + use<>, NodeError> {
         let cursor = self.tables.numbers.get(&CURSOR.to_owned())?.unwrap_or(0);
-        if cursor > 0 {
-            // A stop between writing the cursor and acknowledging leaves at the hub what is taken.
-            hub.acknowledge(cursor).await?;
-        }
         let stream = hub.receive(cursor).await?;
         Ok(stream.ready_chunks(DELIVERIES_AT_ONCE))
     }
