@@ -93,6 +93,8 @@ async fn girl(names: &[&str]) -> Scene {
     import(&scene, "police", &text).await;
     let text = format!("{HEADER}R1,Ana,Popescu,2009-03-04,Leeds,07700 900123,\n");
     import(&scene, "refuge", &text).await;
+    // A word holds for the evidence that it was given on: all of it shall be there.
+    scene.consortium.settle().await.unwrap();
     scene
 }
 
