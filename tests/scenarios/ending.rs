@@ -40,8 +40,9 @@ pub async fn asked(scene: &Scene, agency: &str, command: EndingCommand) -> Resul
         },
         command: Command::Casework(CaseworkCommand::Ending(command)),
     };
-    let answer = Commands(node).handle(request, silent());
-    answer.await.map_err(|error| error.to_string())
+    let commands = Commands(node);
+    let answer = commands.handle(request, silent()).await;
+    answer.map_err(|error| error.to_string())
 }
 
 pub async fn done<T: DeserializeOwned>(scene: &Scene, agency: &str, command: EndingCommand) -> T {

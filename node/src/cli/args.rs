@@ -7,7 +7,6 @@ use symbolon_casework::text::Text;
 
 use super::agreement::AgreementTask;
 use super::audit::AuditTask;
-use super::casework::RecordTask;
 use super::casework::ending::EndingTask;
 use super::casework::{
     AttachmentTask, CaseTask, DisclosureTask, MissingTask, NetworkTask, QueueArgs, RecordTask,

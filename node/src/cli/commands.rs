@@ -34,7 +34,7 @@ pub(super) async fn carry_out(
         Task::Disclosure(task) => casework::request(task.command()),
         Task::Missing(task) => casework::request(task.command()),
         Task::Network(task) => casework::request(task.command()),
-        Task::Ending(task) => task.command(global, console)?,
+        Task::Ending(task) => task.command(console)?,
         task => command(task, console)?,
     };
     let kind = output::Kind::of(&command, typed);

@@ -226,13 +226,13 @@ impl Node {
         let mut views = Vec::new();
         for entry in self.tables.received_tombstones.iter() {
             let (place, received) = entry?;
-            views.push(self.received_view(&place, &received)?);
+            views.push(self.received_tombstone_view(&place, &received)?);
         }
         views.sort_by(|a, b| (a.confirmed, &a.received).cmp(&(b.confirmed, &b.received)));
         Ok(views)
     }
 
-    pub(super) fn received_view(
+    pub(super) fn received_tombstone_view(
         &self,
         (agency, digest): &(AgencyName, Digest),
         received: &ReceivedTombstone,

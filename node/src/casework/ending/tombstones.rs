@@ -315,7 +315,7 @@ impl Node {
             self.write_down(event.agency(&place.0))?;
             self.vault.flush()?;
         }
-        self.received_view(&place, &received)
+        self.received_tombstone_view(&place, &received)
     }
 }
 

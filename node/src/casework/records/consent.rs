@@ -2,7 +2,6 @@
 
 use symbolon_casework::acting::{Acting, Permission};
 use symbolon_casework::dossier::Consent;
-use symbolon_core::identity::Name;
 
 use super::change::ChangeReport;
 use super::command::ConsentLine;

@@ -8,7 +8,6 @@ use symbolon_casework::tombstone::ReasonClass;
 use symbolon_core::identity::Name;
 use time::macros::format_description;
 
-use super::super::args::Global;
 use super::super::commands::confirmed;
 use super::super::console::Console;
 use super::super::failure::Failure;
@@ -51,16 +50,12 @@ pub(in crate::cli) enum EndingTask {
 }
 
 impl EndingTask {
-    pub(in crate::cli) fn command(
-        self,
-        global: &Global,
-        console: &mut Console,
-    ) -> Result<Command, Failure> {
+    pub(in crate::cli) fn command(self, console: &mut Console) -> Result<Command, Failure> {
         match self {
-            Self::Level(args) => Ok(args.command(global)),
-            Self::Retention(task) => task.command(global, console),
-            Self::Erase(args) => args.command(global, console),
-            Self::Erasure(task) => task.command(global),
+            Self::Level(args) => Ok(args.command()),
+            Self::Retention(task) => task.command(console),
+            Self::Erase(args) => args.command(console),
+            Self::Erasure(task) => task.command(),
         }
     }
 }
@@ -226,11 +221,7 @@ impl From<LevelWord> for Level {
 }
 
 impl RetentionTask {
-    pub(in crate::cli) fn command(
-        self,
-        global: &Global,
-        console: &mut Console,
-    ) -> Result<Command, Failure> {
+    pub(in crate::cli) fn command(self, console: &mut Console) -> Result<Command, Failure> {
         let command = match self {
             Self::List => EndingCommand::Retention,
             Self::Class { record_id, class } => EndingCommand::Class { record_id, class },
@@ -261,11 +252,7 @@ impl RetentionTask {
 }
 
 impl EraseArgs {
-    pub(in crate::cli) fn command(
-        self,
-        global: &Global,
-        console: &mut Console,
-    ) -> Result<Command, Failure> {
+    pub(in crate::cli) fn command(self, console: &mut Console) -> Result<Command, Failure> {
         sure(console, self.yes, &self.record_ids)?;
         let command = EndingCommand::Erase {
             record_ids: self.record_ids,
@@ -276,7 +263,7 @@ impl EraseArgs {
 }
 
 impl ErasureTask {
-    fn command(self, global: &Global) -> Result<Command, Failure> {
+    fn command(self) -> Result<Command, Failure> {
         let command = match self {
             Self::Receipt { record_id } => EndingCommand::Receipt { record_id },
             Self::Verify { file } => EndingCommand::Verify { text: read(&file)? },
@@ -288,7 +275,7 @@ impl ErasureTask {
 }
 
 impl LevelArgs {
-    pub(in crate::cli) fn command(self, global: &Global) -> Command {
+    pub(in crate::cli) fn command(self) -> Command {
         let command = EndingCommand::Level {
             record_id: self.record_id,
             level: self.level.into(),
