@@ -98,6 +98,8 @@ pub async fn import(scene: &Scene, agency: &str, text: &str) {
     scene.import(agency, &file).await;
 }
 
+// One story, told in its order.
+#[allow(clippy::too_many_lines)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_record_sees_and_is_not_seen() {
     let scene = scene(&["police", "refuge"], 2).await;

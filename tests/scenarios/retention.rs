@@ -11,6 +11,8 @@ use crate::support::{Scene, scene, set_up, silent};
 const DAY_S: i64 = 86_400;
 const MEMBERS: [&str; 2] = ["police", "refuge"];
 
+// One story, told in its order.
+#[allow(clippy::too_many_lines)]
 #[tokio::test(flavor = "multi_thread")]
 async fn retention_runs_by_itself_and_never_under_a_legal_hold() {
     let mut scene = scene(&["police", "refuge"], 2).await;

@@ -147,7 +147,7 @@ impl Node {
                 "nothing was signed about a record {record_id}; a receipt is there once it was erased or withdrawn"
             )));
         }
-        found.sort_by(|(a, _), (b, _)| (a.at, a.shared_as).cmp(&(b.at, b.shared_as)));
+        found.sort_by_key(|(a, _)| (a.at, a.shared_as));
         let mut rows_waiting = 0;
         let named = Some(mark.to_string());
         for entry in self.tables.withdrawals.iter() {
