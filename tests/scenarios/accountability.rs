@@ -126,7 +126,13 @@ async fn every_act_on_a_record_is_written_down_with_who_and_why_and_no_value() {
             found[0].reason.as_ref().unwrap().as_str(),
             "a call from the school"
         );
-        assert_eq!(found[0].record.as_deref(), record.then_some(id), "{what}");
+        let of_record = found[0].record.as_deref();
+        if kind == Erasure {
+            // A mark that means nothing without the vault's key: the id may tell who it was.
+            assert!(of_record.is_some_and(|mark| mark != id), "{what}");
+        } else {
+            assert_eq!(of_record, record.then_some(id), "{what}");
+        }
     }
     assert_eq!(
         of(Alteration, "record changed by an import")[0].fields,

@@ -157,9 +157,13 @@ async fn a_record_that_rests_on_consent_is_shared_only_while_somebody_consents()
     matches(&scene, "police", 0).await;
     let detail = show(&scene, "refuge", "R1").await;
     assert_eq!(detail["dossier"]["consents"].as_array().unwrap().len(), 3);
-    assert_eq!(detail["without_consent"], json!([AGREEMENT]));
+    // Consent that is taken back takes the record out of the agreement: only a person brings it back.
+    assert_eq!(detail["agreements"], json!([]));
+    consent(&scene, "safeguarding", true).await;
+    matches(&scene, "police", 0).await;
     // A child at risk is shared on another basis, and the ledger is not asked.
     edit(&scene, "R1", basis("vital interests")).await;
+    edit(&scene, "R1", json!({"agreements": [AGREEMENT]})).await;
     matches(&scene, "police", 1).await;
     // Out of the audience, out of the hub.
     edit(&scene, "R1", json!({"agreements": []})).await;

@@ -148,7 +148,7 @@ async fn months_go_by(scene: &mut Scene) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_ended_by_agreement_come_back_only_within_an_own_retention() {
-    let mut scene = scene(&MEMBERS, 1).await;
+    let mut scene = scene(&MEMBERS, 2).await;
     scene.consortium.stop_node("refuge").await.unwrap();
     let file = scene
         .consortium
