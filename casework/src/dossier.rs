@@ -247,11 +247,15 @@ impl Dossier {
     }
 
     /// Whether the record may be shared for any of these purposes. One that rests on consent may only
-    /// if the ledger has consent for one of them; another basis, as for a child at risk, needs no
+    /// if the ledger has consent for one of them and none was taken back; another basis, as for a child at risk, needs no
     /// ledger.
     #[must_use]
     pub fn may_be_shared_for(&self, purposes: &[String]) -> bool {
-        !self.rests_on_consent() || purposes.iter().any(|purpose| self.consents_to(purpose))
+        !self.rests_on_consent()
+            || (purposes.iter().any(|purpose| self.consents_to(purpose))
+                && !purposes
+                    .iter()
+                    .any(|purpose| self.withdrew_consent_to(purpose)))
     }
 }
 

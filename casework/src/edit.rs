@@ -185,7 +185,13 @@ impl RecordEdit {
         change(&self.kept_for, &mut dossier.purpose);
         change(&self.lawful_basis, &mut dossier.lawful_basis);
         change(&self.contact, &mut dossier.contact);
+        let class = dossier.retention.class.clone();
         change(&self.retention_class, &mut dossier.retention.class);
+        if dossier.retention.class != class {
+            // Another class counts anew.
+            dossier.retention.review_at = None;
+            dossier.retention.expires_at = None;
+        }
         change(&self.legal_hold, &mut dossier.retention.legal_hold);
         if let Some(review) = self.review.clone() {
             let at = match review {

@@ -369,6 +369,10 @@ impl Node {
         let ids = self.recount_keys()?;
         let audiences = self.audiences();
         for id in &ids {
+            // A kill may have come between a word on consent and what follows from it.
+            if !self.dossier(id)?.consents.is_empty() {
+                self.consent_changed(id)?;
+            }
             self.reconcile(id, &audiences)?;
         }
         self.tables.numbers.remove(&IMPORTING.to_owned())?;

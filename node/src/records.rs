@@ -265,11 +265,12 @@ impl Node {
         self.tables
             .pending
             .put_many(new.iter().map(|(handle, _)| (handle, &())))?;
-        self.tables.records.put(&id, &stored)?;
+        // Withdrawals before the record that no longer names their rows: a crash in between leaves rows
+        // that are named and on their way out, and `sort_rows` knows those.
         for handle in &unwanted {
             self.drop_row(handle)?;
         }
-        Ok(())
+        self.tables.records.put(&id, &stored)
     }
 
     /// The rows that a record should have: its keys, but for suppressed ones, for each audience.
@@ -312,6 +313,10 @@ impl Node {
             let Some(row) = self.tables.rows.get(handle)? else {
                 continue;
             };
+            if self.tables.withdrawals.contains(handle)? {
+                unwanted.push(*handle);
+                continue;
+            }
             let place = (row.epoch, row.kind, row.tag, row.custody);
             // A row is open or silent for good, and one whose time was over is no more at the hub.
             let of_now = row.silent == silent && !renewed.again.contains(&row.agreement);

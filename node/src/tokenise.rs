@@ -243,10 +243,9 @@ impl Node {
                         batch.push((handle, row));
                     }
                 }
-                _ => {
-                    self.tables.rows.remove(&handle)?;
-                    self.tables.pending.remove(&handle)?;
-                }
+                // It may have been submitted without the answer reaching us.
+                Some(_) => self.drop_row(&handle)?,
+                None => self.tables.pending.remove(&handle)?,
             }
         }
         Ok(batch)

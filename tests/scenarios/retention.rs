@@ -127,14 +127,15 @@ async fn agree_for_a_month(scene: &Scene) {
 
 /// Lets months go by, with certificates that are renewed on the way.
 async fn months_go_by(scene: &mut Scene) {
-    for _ in 0..5 {
-        scene.consortium.clock.advance(15 * DAY_S);
+    // A certificate lasts 30 days and is renewed from the 20th on.
+    for _ in 0..6 {
+        scene.consortium.clock.advance(12 * DAY_S);
         // The hub sweeps at its start.
         scene.consortium.stop_hub().await.unwrap();
         scene.consortium.start_hub().await.unwrap();
         wait("certificates that last", async || {
             let now = Clock::now(scene.consortium.clock.as_ref());
-            let lasting = clock::rfc3339(now + 16 * DAY_S);
+            let lasting = clock::rfc3339(now + 13 * DAY_S);
             let mut ready = true;
             for member in MEMBERS {
                 let status = scene.consortium.node(member)?.status()?;

@@ -60,6 +60,9 @@ pub struct StoredCase {
     pub round_began: (u32, i64),
     /// Whether a match of this node stood behind it, now or before: the other side may write first.
     pub found: bool,
+    /// It came from a query: what people say in it stays here, whatever becomes of the match.
+    #[serde(default)]
+    pub kept_here: bool,
     /// Who works on it.
     pub assigned: Option<Name>,
     /// The own contact point as last sent.
@@ -81,6 +84,7 @@ impl StoredCase {
             heard_at: BTreeMap::new(),
             round_began: (1, now),
             found: false,
+            kept_here: false,
             assigned: None,
             contact_sent: None,
             their_contact: None,
@@ -113,6 +117,13 @@ impl Node {
         }
         let found = self.tables.matches.get(key)?;
         Ok(found.is_some_and(|found| found.query))
+    }
+
+    /// Whether nothing of a case may go over now: it is quiet, or was only a query, or runs under a
+    /// reference that the record no longer has and so is over for the other side.
+    pub(crate) fn is_mute(&self, stored: &StoredCase) -> Result<bool, NodeError> {
+        let same = self.own_reference(&stored.key)? == Some(stored.own);
+        Ok(stored.kept_here || !same || self.is_quiet(&stored.key)?)
     }
 
     /// The case of a match, if it has begun.

@@ -126,17 +126,18 @@ impl Node {
             let ((from, parcel), stored) = entry?;
             if stored.case.record_id == record_id {
                 let chunks = stored.state.manifest().chunks;
-                self.tables.parcels_in.remove(&(from.clone(), parcel))?;
+                // Chunks before what names them: a kill must leave none that nobody knows.
                 self.drop_chunks(Some(&from), (parcel, chunks))?;
+                self.tables.parcels_in.remove(&(from.clone(), parcel))?;
             }
         }
         for entry in self.tables.parcels_out.iter() {
             let (parcel, stored) = entry?;
             if stored.case.record_id == record_id {
                 let chunks = stored.state.manifest().chunks;
-                self.tables.parcels_out.remove(&parcel)?;
                 self.tables.parcels_to_go.remove(&parcel)?;
                 self.drop_chunks(None, (parcel, chunks))?;
+                self.tables.parcels_out.remove(&parcel)?;
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What goes to the other side of a case, and what comes from it.
 
 use serde::{Deserialize, Serialize};
-use symbolon_casework::lifecycle::{Act, CaseId, HearError, Said};
+use symbolon_casework::lifecycle::{Act, AskedFor, CaseId, HearError, Said};
 use symbolon_casework::text::Text;
 use symbolon_core::crypto;
 use symbolon_core::encoding::Digest;
@@ -55,7 +55,7 @@ impl Node {
 
     /// Posts what was said and is not in the outbox yet. The case has been stored before.
     pub(super) fn post_sayings(&self, stored: &mut StoredCase) -> Result<(), NodeError> {
-        if self.is_quiet(&stored.key)? {
+        if self.is_mute(stored)? {
             return Ok(());
         }
         let side = self.side_in(stored);
@@ -80,7 +80,7 @@ impl Node {
         let Some(contact) = own.or_else(|| self.config.casework.contact.clone()) else {
             return Ok(());
         };
-        if stored.contact_sent.as_ref() == Some(&contact) || self.is_quiet(&stored.key)? {
+        if stored.contact_sent.as_ref() == Some(&contact) || self.is_mute(stored)? {
             return Ok(());
         }
         let letter = self.write_to(stored, CaseWhat::Contact(contact.clone()));
@@ -100,7 +100,7 @@ impl Node {
             return Ok(());
         };
         // A record that became silent: the other side gets nothing more, and nothing of it is taken.
-        if self.is_quiet(&stored.key)? {
+        if self.is_mute(&stored)? {
             return Ok(());
         }
         match letter.what {
@@ -171,7 +171,16 @@ impl Node {
                     // One that waited may be the next now.
                     arrived.append(&mut early);
                 }
-                Err(HearError::Repeated) => {}
+                Err(HearError::Repeated) => {
+                    // A kill may have come between the saying and the request that it makes.
+                    let view = stored.case.view();
+                    let asks = view.request_to(side.other(), said.number);
+                    if let (true, Act::Ask(follow_up)) =
+                        (asks.is_some_and(AskedFor::is_open), said.act)
+                    {
+                        asked.push((said.number, follow_up));
+                    }
+                }
                 Err(HearError::Early { .. }) => {
                     if early.len() < MAX_EARLY && !early.contains(&said) {
                         early.push(said);

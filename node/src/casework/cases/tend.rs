@@ -69,6 +69,7 @@ impl Node {
         };
         if !stored.found {
             stored.found = true;
+            stored.kept_here = found.query;
             self.tables.cases.put(&stored.id(), &stored)?;
         }
         self.post_contact(&mut stored)?;

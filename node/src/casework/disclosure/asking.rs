@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use symbolon_casework::acting::{Acting, Permission};
 use symbolon_casework::audit::{AuditEvent, AuditKind};
-use symbolon_casework::disclosure::{Answer, Field, Heard, Request, RequestId};
+use symbolon_casework::disclosure::{Answer, Field, Heard, MAX_FIELDS, Request, RequestId};
 use symbolon_casework::lifecycle::{Act, CaseId, FollowUp};
 use symbolon_casework::text::Text;
 use symbolon_core::crypto;
@@ -103,7 +103,9 @@ impl Node {
                 *known = (*known).max(heard);
             }
         }
-        stored.reasons.extend(answer.reason.clone());
+        if stored.reasons.len() < MAX_FIELDS {
+            stored.reasons.extend(answer.reason.clone());
+        }
         self.keep_received((from, id, case), answer, &before)?;
         self.tables.disclosures_asked.put(&id, &stored)
     }

@@ -12,7 +12,7 @@ use symbolon_casework::disclosure::{
     Answer, Field, LONGEST_KEPT_S, MAX_VALUE_BYTES, Request, Terms, Values,
 };
 use symbolon_casework::dossier::{Dossier, Level};
-use symbolon_casework::lifecycle::{Act, Answer as CaseAnswer, FollowUp, Side, Verdict};
+use symbolon_casework::lifecycle::{Act, Answer as CaseAnswer, FollowUp, MAX_SAID, Side, Verdict};
 use symbolon_casework::text::Text;
 use symbolon_core::identity::AgencyName;
 
@@ -91,6 +91,10 @@ impl Node {
 
     /// What cannot be decided on here is refused at once, so that nobody waits for it.
     fn turn_down(&self, case: &mut StoredCase, number: u32) -> Result<(), NodeError> {
+        // A peer must not fill our own list with refusals.
+        if case.case.count(self.side_in(case)) as usize >= MAX_SAID / 2 {
+            return Ok(());
+        }
         tracing::warn!(from = %case.key.agency, "a request was not taken: malformed, or too many");
         let reason: Text = NOT_TAKEN
             .parse()
@@ -426,7 +430,12 @@ impl Node {
         if both != [Some(Verdict::Confirmed); 2] || dossier.level != Level::Open {
             return Ok(());
         }
-        if self.tables.open_fields_given.get(&id)? >= Some(view.round) || self.is_quiet(key)? {
+        if self.tables.open_fields_given.get(&id)? >= Some(view.round) || self.is_mute(case)? {
+            return Ok(());
+        }
+        // A late word about a match that has ended opens nothing.
+        let found = self.tables.matches.get(key)?;
+        if !found.is_some_and(|found| !found.query) {
             return Ok(());
         }
         let (Some(record), Some(purpose)) = (

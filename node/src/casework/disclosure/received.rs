@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 
 use symbolon_casework::acting::{Acting, Permission};
 use symbolon_casework::audit::{AuditEvent, AuditKind};
-use symbolon_casework::disclosure::{Answer, Field, Heard, LONGEST_KEPT_S, RequestId, Terms};
+use symbolon_casework::disclosure::{
+    Answer, Field, Heard, LONGEST_KEPT_S, MAX_FIELDS, RequestId, Terms,
+};
 use symbolon_core::identity::AgencyName;
 
 use super::{MAX_UNASKED_A_CASE, ReceivedKey, ReceivedView, StoredReceived};
@@ -45,7 +47,9 @@ impl Node {
         }
         // It is no answer to a request of ours, whatever it calls itself.
         let asked = self.tables.disclosures_asked.contains(&id)?;
-        if asked || others.len() >= MAX_UNASKED_A_CASE {
+        let new = answer.released.0.keys();
+        let new = new.filter(|field| !before.contains_key(*field)).count();
+        if asked || before.len() + new > MAX_FIELDS || others.len() >= MAX_UNASKED_A_CASE {
             tracing::warn!(%from, "more was given about a case than is taken; dropped");
             return Ok(());
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use symbolon_casework::acting::{Acting, Permission};
 use symbolon_casework::audit::{AuditEvent, AuditKind};
-use symbolon_casework::tombstone::{ReasonClass, RecordMark};
+use symbolon_casework::tombstone::{ReasonClass, RecordMark, SharedAs};
 
 use super::reason;
 use crate::error::NodeError;
@@ -65,9 +65,13 @@ impl Node {
                 report.held.push(id.clone());
                 continue;
             }
+            if !self.tables.records.contains(id)? {
+                report.unknown.push(id.clone());
+                continue;
+            }
+            self.write_down(event(&self.mark_of(id)))?;
             match self.erase_record(id, class, &mut crossed)? {
                 Some(ended) => {
-                    self.write_down(event(&self.mark_of(id)))?;
                     report.records.push(id.clone());
                     report.matches_ended += ended;
                 }
@@ -87,6 +91,18 @@ impl Node {
         report.notices_cancelled = done.cancelled;
         report.waiting = self.tables.withdrawals.len() as u64;
         Ok(report)
+    }
+
+    /// Names a record in one tombstone. Another one for each place where it was shared: whoever holds two
+    /// must not see that they are of one record.
+    pub(crate) fn mark_in(&self, id: &str, shared_as: Option<&SharedAs>) -> RecordMark {
+        let mut named = vec![u8::from(shared_as.is_some())];
+        if let Some(place) = shared_as {
+            named.extend_from_slice(&place.agreement.0);
+            named.extend_from_slice(&place.reference.0);
+        }
+        named.extend_from_slice(id.as_bytes());
+        RecordMark(self.vault.tag("tombstone record", &named))
     }
 
     /// Names a record to this agency alone.

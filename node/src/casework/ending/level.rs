@@ -56,9 +56,16 @@ impl Node {
         };
         let dossier = self.dossier(&id)?;
         let silent = dossier.level == Level::Silent;
+        // While a person is missing the watch stands: it rests on another duty.
+        let file = self.tables.missing.get(&id)?;
+        let watch = file.as_ref().and_then(|file| file.watch());
+        let watched: Vec<Name> = watch
+            .map(|watch| watch.agreements.iter().cloned().collect())
+            .unwrap_or_default();
         let left: Vec<Name> = self.membership(|m| {
             let documents = m.agreements.values().map(|a| &a.standing.document);
-            let theirs = documents.filter(|d| stored.agreements.contains(&d.id));
+            let theirs =
+                documents.filter(|d| stored.agreements.contains(&d.id) && !watched.contains(&d.id));
             let over = theirs.filter(|document| {
                 let mut purposes = document.purposes.iter().map(String::as_str);
                 dossier.withdrew_consent_to(document.id.as_str())
@@ -75,7 +82,9 @@ impl Node {
             if !silent {
                 self.tell_end_under(&id, self.end_now(ReasonClass::Consent), &line)?;
             }
-            stored.references.remove(&line);
+            if let Some(reference) = stored.references.remove(&line) {
+                self.tables.reference_owners.remove(&reference)?;
+            }
             stored.shared_until.remove(&line);
         }
         if left.is_empty() {

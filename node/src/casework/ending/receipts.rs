@@ -120,7 +120,7 @@ impl Node {
         for entry in self.tables.tombstones.iter() {
             let (digest, stone) = entry?;
             let tombstone = stone.signed.read_tombstone().map_err(refused)?;
-            if tombstone.record != mark {
+            if tombstone.record != self.mark_in(record_id, tombstone.shared_as.as_ref()) {
                 continue;
             }
             let recipients = stone.recipients.into_iter();

@@ -255,9 +255,9 @@ impl Node {
 
     /// Somebody may have kept or held it meanwhile: it is looked at once more.
     fn end_if_over(&self, id: &str, crossed: &mut Crossed) -> Result<(), NodeError> {
-        let Some(stored) = self.tables.records.get(&id.to_owned())? else {
+        if !self.tables.records.contains(&id.to_owned())? {
             return Ok(());
-        };
+        }
         let mut dossier = self.dossier(id)?;
         let before = dossier.retention.clone();
         let class = before.class.as_ref();
@@ -265,20 +265,16 @@ impl Node {
             && before.expires_at.is_none()
             && before.review_at.is_none()
         {
-            class.date(stored.imported_at, &mut dossier.retention);
+            class.date(self.clock.now(), &mut dossier.retention);
             self.tables.dossiers.put(&id.to_owned(), &dossier)?;
         }
         if state(&dossier.retention, self.clock.now()) != State::Over {
             return self.reconcile(id, &self.audiences());
         }
         let mark = self.mark_of(id).to_string();
-        if self
-            .erase_record(id, ReasonClass::Retention, crossed)?
-            .is_some()
-        {
-            let event = AuditEvent::of_the_node(AuditKind::Erasure, "record ended by retention");
-            self.write_down(event.record(&mark))?;
-        }
+        let event = AuditEvent::of_the_node(AuditKind::Erasure, "record ended by retention");
+        self.write_down(event.record(&mark))?;
+        self.erase_record(id, ReasonClass::Retention, crossed)?;
         Ok(())
     }
 }

@@ -116,14 +116,13 @@ impl Node {
     }
 
     fn lay(&self, id: &str, end: StoredEnd, ended: &Recipients) -> Result<(), NodeError> {
-        let record = self.mark_of(id);
         let keys = self.keys();
         for (shared_as, recipients) in ended {
             let tombstone = Tombstone {
                 consortium: self.identity.genesis,
                 agency: self.identity.agency.clone(),
                 shared_as: *shared_as,
-                record,
+                record: self.mark_in(id, shared_as.as_ref()),
                 reason: end.reason,
                 at: end.at,
                 roster: end.roster,

@@ -50,8 +50,9 @@ impl Node {
             return self.again(from, &known, &manifest);
         }
         let refuse = |why| self.post_parcel(from, manifest.parcel, Step::Refused { why });
+        // No answer for a case that is not here: it would tell what was erased from what became silent.
         let Some(case) = self.case_of_letter(from, case)? else {
-            return refuse(Refusal::NoCase);
+            return Ok(());
         };
         let case = case.key;
         // Of a record that became silent the other side hears nothing, not even this.

@@ -383,10 +383,10 @@ impl Node {
         };
         // What stays is that it was here: it does not come again.
         stored.end = Some(Received::Removed);
+        self.drop_chunks(Some(&from), (parcel, chunks))?;
         self.tables
             .parcels_in
             .put(&(from.clone(), parcel), &stored)?;
-        self.drop_chunks(Some(&from), (parcel, chunks))?;
         self.vault.flush()?;
         self.received_view(&from, &stored)
     }

@@ -94,11 +94,13 @@ impl Node {
             old.is_some_and(|old| old.record == after.record && old.agreements == after.agreements);
         if same {
             self.keep_as_imported(&id, as_imported)?;
-            // Consent and level change rows too.
-            self.reconcile(&id, &self.audiences())?;
-            return Ok(fields);
+        } else {
+            self.put_record(after.record, as_imported, after.agreements, crossed)?;
         }
-        self.put_record(after.record, as_imported, after.agreements, crossed)?;
+        // Consent and level change rows too.
+        if old.is_some_and(|old| old.dossier.consents != after.dossier.consents) {
+            self.consent_changed(&id)?;
+        }
         self.reconcile(&id, &self.audiences())?;
         Ok(fields)
     }
@@ -217,7 +219,8 @@ impl Node {
     /// links of other records that name it.
     pub(crate) fn forget_beside(&self, record_id: &str) -> Result<(), NodeError> {
         let id = record_id.to_owned();
-        for number in 1..=self.latest_version(record_id)? {
+        // From the last: the latest is found by walking up from the first.
+        for number in (1..=self.latest_version(record_id)?).rev() {
             self.tables.versions.remove(&(id.clone(), number))?;
         }
         for source in self.tables.links_to.get(&id)?.unwrap_or_default() {

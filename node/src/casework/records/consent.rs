@@ -44,7 +44,6 @@ impl Node {
             "consent withdrawn"
         };
         let report = self.change_by_hand(acting, act, &stored, (before, after))?;
-        self.consent_changed(record_id)?;
         Ok(ChangeReport {
             waiting: self.waiting_rows(),
             ..report
