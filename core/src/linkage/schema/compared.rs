@@ -23,8 +23,9 @@ pub struct ComparedSet {
 /// What counts must be: at least so many of some sets, fewer than so many of others.
 #[derive(Clone, Debug, Serialize)]
 pub(in crate::linkage) struct Condition {
-    at_least: BTreeMap<usize, u16>,
-    below: BTreeMap<usize, u16>,
+    // Looked at for every pair: lists are walked faster than trees.
+    at_least: Vec<(usize, u16)>,
+    below: Vec<(usize, u16)>,
 }
 
 impl Condition {
@@ -38,7 +39,7 @@ impl Condition {
 }
 
 /// What agreeing keys prove: fields, and how closely each agrees.
-pub(in crate::linkage) type Proved = BTreeSet<(FieldName, Level)>;
+pub(in crate::linkage) type Proved = Vec<(FieldName, Level)>;
 
 /// One level of a compared field. The first whose condition holds counts.
 #[derive(Clone, Debug, Serialize)]
@@ -260,10 +261,10 @@ fn condition(
                 .map(|index| (index, *count))
                 .ok_or_else(|| SchemaError::UnknownSet(label.clone()))
         };
-        named
-            .iter()
-            .map(index)
-            .collect::<Result<BTreeMap<_, _>, _>>()
+        let indexed = named.iter().map(index);
+        let mut indexed = indexed.collect::<Result<Vec<_>, SchemaError>>()?;
+        indexed.sort_unstable();
+        Ok::<_, SchemaError>(indexed)
     };
     Ok(Condition {
         at_least: indexed(at_least)?,

@@ -6,7 +6,7 @@ use super::*;
 const PAGE: &str = include_str!("../../../../docs/linkage.md");
 
 fn condition_text(schema: &Schema, when: &Condition, by_key: bool) -> String {
-    let named = |counts: &BTreeMap<usize, u16>, sign: &str| -> Vec<String> {
+    let named = |counts: &[(usize, u16)], sign: &str| -> Vec<String> {
         let label = |set: &usize| &schema.sets()[*set].label;
         let counts = counts.iter();
         counts
