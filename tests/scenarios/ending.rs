@@ -208,6 +208,8 @@ async fn of_two_silent_records_neither_side_is_told() {
     scene.consortium.stop().await.unwrap();
 }
 
+// One story, told in its order.
+#[allow(clippy::too_many_lines)]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erasure_is_signed_told_confirmed_and_leaves_no_value() {
     let scene = scene(&["council", "police", "refuge"], 2).await;

@@ -435,7 +435,7 @@ impl Node {
         }
         // A late word about a match that has ended opens nothing.
         let found = self.tables.matches.get(key)?;
-        if !found.is_some_and(|found| !found.query) {
+        if found.is_none_or(|found| found.query) {
             return Ok(());
         }
         let (Some(record), Some(purpose)) = (

@@ -60,7 +60,7 @@ impl Node {
         let file = self.tables.missing.get(&id)?;
         let watch = file.as_ref().and_then(|file| file.watch());
         let watched: Vec<Name> = watch
-            .map(|watch| watch.agreements.iter().cloned().collect())
+            .map(|watch| watch.agreements.to_vec())
             .unwrap_or_default();
         let left: Vec<Name> = self.membership(|m| {
             let documents = m.agreements.values().map(|a| &a.standing.document);
