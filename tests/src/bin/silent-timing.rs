@@ -108,7 +108,7 @@ async fn main() -> ExitCode {
     for name in ["police", "refuge"] {
         consortium.enrol(name, AgencyKind::Ngo, name).await.unwrap();
     }
-    consortium.appoint(1).await.unwrap();
+    consortium.appoint(2).await.unwrap();
     consortium
         .agree("timing", &["police", "refuge"])
         .await
