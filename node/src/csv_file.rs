@@ -13,40 +13,11 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use symbolon_core::linkage::record::Record;
 use thiserror::Error;
 
 use crate::reports::FileProblem;
 use records::{Piece, RecordReader};
-
-/// Columns of the contract; a file may have any of them, in any order, and others besides.
-pub const COLUMNS: [&str; 26] = [
-    RECORD_ID,
-    "given_names",
-    "surname",
-    "alias",
-    "date_of_birth",
-    "sex",
-    "multiple_birth",
-    "nationality",
-    "address",
-    "town",
-    "postcode",
-    "uprn",
-    "phone",
-    "email",
-    "nhs_number",
-    "ni_number",
-    "upn",
-    "pnc_id",
-    "cro",
-    "passport",
-    "vehicle",
-    "account",
-    "category",
-    "risk",
-    "case_ref",
-    "notes",
-];
 
 /// The one column that every file must have.
 pub const RECORD_ID: &str = "record_id";
@@ -203,7 +174,7 @@ impl CsvFile {
     /// The columns that are kept with the record and never used.
     pub fn unused_columns(&self) -> impl Iterator<Item = &str> {
         let names = self.columns.iter().map(String::as_str);
-        names.filter(|name| !COLUMNS.contains(name))
+        names.filter(|name| !Record::knows(name))
     }
 
     fn entry(&mut self, line: u64, last_line: u64, cells: &[Vec<u8>]) -> Entry {

@@ -12,11 +12,11 @@ use serde_json::Value;
 use symbolon_casework::acting::Acting;
 use symbolon_casework::audit::{AuditEvent, AuditKind};
 use symbolon_core::identity::AgencyName;
+use symbolon_core::linkage::record::Record;
 
 use crate::casework::command::{AccountCommand, Claim};
 use crate::command::{Command, Request};
 use crate::control::{CommandError, CommandHandler};
-use crate::csv_file;
 use crate::custody::CustodyCommand;
 use crate::error::NodeError;
 use crate::node::Node;
@@ -214,7 +214,7 @@ impl Node {
     ) -> Result<QueryReport, NodeError> {
         // Only names of the contract: what else a program sends as a name may be a value.
         let known = columns.keys().map(String::as_str);
-        let known = known.filter(|name| csv_file::COLUMNS.contains(name));
+        let known = known.filter(|name| Record::knows(name));
         let event = AuditEvent::by(acting, AuditKind::Consultation, "query asked").fields(known);
         let named = agreement.and_then(|id| id.parse().ok());
         self.write_down(match &named {

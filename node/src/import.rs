@@ -13,8 +13,7 @@ use symbolon_casework::audit::{AuditEvent, AuditKind};
 use symbolon_casework::merge::{Merged, merge};
 use symbolon_casework::tombstone::ReasonClass;
 use symbolon_core::identity::Name;
-use symbolon_core::linkage::record::Record;
-use symbolon_core::linkage::record::{Issue, IssueReason};
+use symbolon_core::linkage::record::{COLUMNS, Issue, IssueReason, Record};
 
 use crate::command::ImportOptions;
 use crate::csv_file::{self, Entry};
@@ -424,7 +423,7 @@ fn changed_columns(
     let names = before.keys().chain(after.keys());
     let differ = names.filter(|name| before.get(*name) != after.get(*name));
     // What a file calls its other columns may be data.
-    let known = |column: &&str| csv_file::COLUMNS.into_iter().find(|name| name == column);
+    let known = |column: &&str| COLUMNS.into_iter().find(|name| name == column);
     let mut columns: BTreeSet<_> = differ.map(|name| known(name).unwrap_or("other")).collect();
     if old.agreements != agreements {
         columns.insert("agreements");

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use symbolon_core::linkage::record::Record;
+use symbolon_core::linkage::record::{COLUMNS, Record};
 
 use super::check::{CellProblem, check};
-use super::extension::{self, COLUMNS, EXTRA};
+use super::extension::{self, EXTRA};
 use super::mapping::{GROUPS, Group};
 use super::{Case, Cells, RECORD_ID};
 use crate::dossier::Dossier;

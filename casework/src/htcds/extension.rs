@@ -17,34 +17,6 @@ use crate::link::Link;
 /// Prefix of columns that the CSV contract does not know.
 pub(super) const EXTRA: &str = "sym_x_";
 
-/// Columns of the record with an extension of their name.
-pub(super) const COLUMNS: [&str; 24] = [
-    "given_names",
-    "surname",
-    "alias",
-    "date_of_birth",
-    "sex",
-    "nationality",
-    "address",
-    "town",
-    "postcode",
-    "uprn",
-    "phone",
-    "email",
-    "nhs_number",
-    "ni_number",
-    "upn",
-    "pnc_id",
-    "cro",
-    "passport",
-    "vehicle",
-    "account",
-    "category",
-    "risk",
-    "case_ref",
-    "notes",
-];
-
 pub(super) fn name(column: &str) -> String {
     format!("{EXTENSION}{column}")
 }

@@ -4,7 +4,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use symbolon_core::linkage::record::Record;
+use symbolon_core::linkage::record::{COLUMNS, Record};
 
 use super::cells::{export, import};
 use super::fields::{FIELDS, Kind};
@@ -108,29 +108,6 @@ fn case() -> impl Strategy<Value = Cells> {
     })
 }
 
-const LISTS: [&str; 20] = [
-    "given_names",
-    "surname",
-    "alias",
-    "date_of_birth",
-    "sex",
-    "nationality",
-    "address",
-    "town",
-    "postcode",
-    "uprn",
-    "phone",
-    "email",
-    "nhs_number",
-    "ni_number",
-    "upn",
-    "pnc_id",
-    "cro",
-    "passport",
-    "vehicle",
-    "account",
-];
-
 fn value(column: &'static str) -> BoxedStrategy<String> {
     let words: &'static [&'static str] = match column {
         "sex" => &["female", "F", "male", "x"],
@@ -140,6 +117,7 @@ fn value(column: &'static str) -> BoxedStrategy<String> {
             "2009-01-01",
             "2009",
         ],
+        "multiple_birth" => &["yes", "no", "2"],
         "nationality" => &["VN", "GB", "Vietnamese"],
         _ => return text().boxed(),
     };
@@ -147,9 +125,10 @@ fn value(column: &'static str) -> BoxedStrategy<String> {
 }
 
 fn record() -> impl Strategy<Value = Record> {
-    let lists: Vec<_> = LISTS
-        .iter()
-        .map(|column| vec(value(column), 0..4).prop_map(move |values| (*column, values)))
+    let lists: Vec<_> = COLUMNS
+        .into_iter()
+        .filter(|column| Record::has_several(column))
+        .map(|column| vec(value(column), 0..4).prop_map(move |values| (column, values)))
         .collect();
     let categories = ["victim", "missing", "suspect", "witness", "other"];
     let category = option::of(select(categories.to_vec()));

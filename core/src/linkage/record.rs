@@ -12,6 +12,7 @@ mod issue;
 mod validate;
 
 pub use crate::agreement::Category;
+pub use columns::COLUMNS;
 pub use issue::{Issue, IssueReason};
 
 use super::normalise::dates::{self, StatedDate};

@@ -168,7 +168,10 @@ mod tests {
             .unwrap();
         for id in details.get_args() {
             let column = id.as_str();
-            assert!(crate::csv_file::COLUMNS.contains(&column), "{column}");
+            assert!(
+                symbolon_core::linkage::record::COLUMNS.contains(&column),
+                "{column}"
+            );
         }
     }
 }

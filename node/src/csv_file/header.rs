@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{COLUMNS, CsvError, RECORD_ID};
+use symbolon_core::linkage::record::{COLUMNS, Record};
+
+use super::{CsvError, RECORD_ID};
 
 /// More columns than any case system exports; a row's memory is bounded elsewhere.
 const MAX_COLUMNS: usize = 1024;
@@ -42,9 +44,9 @@ pub(super) fn renamed(
             reason,
         };
         let target = to.trim().to_lowercase();
-        if !COLUMNS.contains(&target.as_str()) {
+        if !Record::knows(&target) {
             return Err(refuse(format!(
-                "{target} is not a column of the contract; it has {}",
+                "{target} is not a column of the contract; it has {RECORD_ID}, {}",
                 COLUMNS.join(", ")
             )));
         }
@@ -83,7 +85,7 @@ pub(super) fn check(columns: &[String], names: &[String]) -> Result<(), String> 
             "the columns are separated by {separator}; save the file with commas"
         ));
     }
-    if !columns.iter().any(|c| COLUMNS.contains(&c.as_str())) {
+    if !columns.iter().any(|column| Record::knows(column)) {
         return Err(format!(
             "there is no header row: none of \"{found}\" is a column of the contract; name the \
              columns in the first line, or say which is which with --map NAME={RECORD_ID}"

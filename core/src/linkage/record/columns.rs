@@ -2,6 +2,36 @@
 
 use super::{Category, Issue, IssueReason, Record, split_values};
 
+/// Every column of the CSV contract but `record_id`, which names the record. Others take the list from
+/// here, so that a new column is nowhere forgotten.
+pub const COLUMNS: [&str; 25] = [
+    "given_names",
+    "surname",
+    "alias",
+    "date_of_birth",
+    "sex",
+    "multiple_birth",
+    "nationality",
+    "address",
+    "town",
+    "postcode",
+    "uprn",
+    "phone",
+    "email",
+    "nhs_number",
+    "ni_number",
+    "upn",
+    "pnc_id",
+    "cro",
+    "passport",
+    "vehicle",
+    "account",
+    "category",
+    "risk",
+    "case_ref",
+    "notes",
+];
+
 /// Columns that hold one value, not a list.
 const SINGLE: [&str; 4] = ["category", "risk", "case_ref", "notes"];
 
@@ -15,7 +45,7 @@ impl Record {
     /// Whether the contract knows the column.
     #[must_use]
     pub fn knows(column: &str) -> bool {
-        column == "record_id" || SINGLE.contains(&column) || Self::has_several(column)
+        column == "record_id" || COLUMNS.contains(&column)
     }
 
     /// The values of a column, as they were written.
@@ -96,6 +126,23 @@ fn single(column: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_list_of_columns_has_every_one_and_no_other() {
+        let mut record = Record::default();
+        for column in COLUMNS {
+            let value = if column == "category" { "missing" } else { "x" };
+            record.replace(column, vec![value.to_owned()]).unwrap();
+        }
+        assert!(record.extra.is_empty(), "{:?}", record.extra);
+        let given: Vec<&str> = record.columns().map(|(name, _)| name).collect();
+        assert_eq!(given, COLUMNS);
+        let single: Vec<&str> = COLUMNS
+            .into_iter()
+            .filter(|column| !Record::has_several(column))
+            .collect();
+        assert_eq!(single, SINGLE);
+    }
 
     #[test]
     fn a_column_is_replaced_and_read_back() {
