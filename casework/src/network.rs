@@ -23,6 +23,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::steers;
+
 pub use identifiers::{agreed_kinds, identifiers};
 
 /// Nodes of a graph at most: more is no picture.
@@ -442,11 +444,7 @@ impl Edge {
 
 /// A line of text without what would steer a terminal, a drawing or a parser.
 fn plain(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-            // Not allowed in XML.
-            || matches!(c, '\u{fffe}' | '\u{ffff}')
-    };
+    // The last two are not allowed in XML.
+    let steers = |c: char| steers(c) || matches!(c, '\u{fffe}' | '\u{ffff}');
     text.replace(steers, "\u{fffd}")
 }

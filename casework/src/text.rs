@@ -6,6 +6,20 @@ use thiserror::Error;
 /// Longest text, in characters: a reason is a sentence or a few.
 pub const MAX_CHARS: usize = 1000;
 
+/// Whether a character can move a terminal's cursor, or turn the direction of writing and so disguise a
+/// text.
+#[must_use]
+pub fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text of somebody else with a mark in the place of each such character.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    text.replace(steers, "\u{fffd}")
+}
+
 /// Why a text is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TextError {
@@ -64,11 +78,7 @@ impl std::str::FromStr for Text {
         if text.chars().count() > MAX_CHARS {
             return Err(TextError::TooLong);
         }
-        let hides = |c: char| {
-            c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        };
-        if text.chars().any(hides) {
+        if text.chars().any(steers) {
             return Err(TextError::Control);
         }
         Ok(Self(text.to_owned()))

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::PathBuf;
 
+use symbolon_casework::text::steers;
 use zeroize::Zeroizing;
 
 /// Asks for a secret without showing it.
@@ -100,11 +101,7 @@ impl Console {
 
 /// Text without the characters that steer a terminal: some of it comes from other agencies.
 fn harmless(text: &str) -> String {
-    let steers = |c: char| {
-        (c.is_control() && c != '\n')
-            // Marks that turn the direction of writing can disguise a text.
-            || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-    };
+    let steers = |c: char| steers(c) && c != '\n';
     text.replace(steers, "\u{FFFD}")
 }
 

@@ -15,6 +15,7 @@ use comfy_table::{ContentArrangement, Table, TableComponent, presets};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use symbolon_casework::text::steers;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -220,9 +221,23 @@ pub(super) fn count(number: u64, noun: &str) -> String {
     }
 }
 
+/// JSON in which what could steer a terminal is escaped: some of it comes from other agencies. Outside
+/// of strings there is none of it but line ends.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if steers(c) && c != '\n' {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 pub(super) fn print_json(console: &mut Console, value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(unprintable)?;
-    Ok(writeln!(console.out, "{text}")?)
+    Ok(writeln!(console.out, "{}", escaped(&text))?)
 }
 
 pub(super) fn print_table(
@@ -302,6 +317,19 @@ mod tests {
     fn a_report_cannot_forge_lines() {
         let report: Vec<String> = parsed(json!(["a\r\nEnrolled b"])).unwrap();
         assert_eq!(report, ["a  Enrolled b"]);
+    }
+
+    #[test]
+    fn json_cannot_steer_a_terminal_and_says_the_same() {
+        let value = json!({ "a": "x\u{9b}2J\u{202e}y", "b": [1, "ă"] });
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        assert!(
+            text.contains('\u{9b}'),
+            "the control: it is there unescaped"
+        );
+        let shown = escaped(&text);
+        assert!(!shown.chars().any(|c| steers(c) && c != '\n'), "{shown}");
+        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);
     }
 
     #[test]

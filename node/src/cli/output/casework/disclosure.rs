@@ -1,6 +1,7 @@
 //! Reports of disclosures, for people.
 
 use serde_json::Value;
+use symbolon_casework::text::plain;
 
 use super::super::super::console::Console;
 use super::super::super::failure::Failure;
@@ -125,16 +126,6 @@ fn received(console: &mut Console, views: &[ReceivedView]) -> Result<(), Failure
         "until",
     ];
     print_table(console, &header, rows)
-}
-
-/// Another agency's value without what can move a cursor or turn the writing round.
-fn plain(text: &str) -> String {
-    let hides = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let shown = text.chars().map(|c| if hides(c) { '\u{fffd}' } else { c });
-    shown.collect()
 }
 
 #[cfg(test)]
