@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+/// A day in seconds.
+pub(crate) const DAY_S: i64 = 86_400;
+
 /// Seconds since the Unix epoch.
 pub trait Clock: Send + Sync {
     /// Now.

@@ -45,6 +45,7 @@ use symbolon_core::payload::RecordReference;
 use symbolon_core::row::AgreementEpoch;
 use tokio::sync::Notify;
 
+use crate::clock::DAY_S;
 use crate::error::NodeError;
 use crate::letters::Letter;
 use crate::node::Node;
@@ -57,7 +58,6 @@ pub use letter::ComparisonLetter;
 pub use state::{Spent, StoredAsk, StoredComparison, StoredRefusal};
 pub use views::Compared;
 
-const DAY_S: i64 = 86_400;
 /// Comparisons in one turn, each some ten milliseconds; then others may work.
 const AT_ONCE: usize = 8;
 /// Refusals that one agency is told of in a day: as many as it can have asks waiting here.

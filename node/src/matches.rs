@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use symbolon_casework::audit::{AuditEvent, AuditKind};
+use symbolon_casework::lifecycle::CaseId;
 use symbolon_core::agreement::ScoreThreshold;
 use symbolon_core::crypto;
 use symbolon_core::encoding::Digest;
@@ -420,10 +421,5 @@ pub(crate) fn urgency_word(urgency: Urgency) -> &'static str {
 /// The match's name: the same on both sides, since both know both references.
 fn match_id(agreement: &Digest, own: Option<RecordReference>, other: RecordReference) -> String {
     let own = own.unwrap_or(RecordReference([0; 16]));
-    let (low, high) = if own <= other {
-        (own, other)
-    } else {
-        (other, own)
-    };
-    crypto::digest("symbolon match v1", &[&agreement.0, &low.0, &high.0]).short()
+    CaseId::of(agreement, own, other).short()
 }

@@ -128,11 +128,10 @@ impl Node {
 
     /// The case of a match, if it has begun.
     pub(crate) fn case_of(&self, key: &MatchKey) -> Result<Option<StoredCase>, NodeError> {
-        let Some(own) = self.own_reference(key)? else {
-            return Ok(None);
-        };
-        let id = CaseId::of(&key.agreement, own, key.reference);
-        self.tables.cases.get(&id)
+        match self.case_id(key)? {
+            Some(id) => self.tables.cases.get(&id),
+            None => Ok(None),
+        }
     }
 
     pub(super) fn own_reference(

@@ -40,7 +40,7 @@ impl Node {
         if !self.tables.matches.contains(&stored.key)? {
             return refuse("the match has ended");
         }
-        if self.is_quiet(&stored.key)? {
+        if self.is_mute(&stored)? {
             return refuse(
                 "the other side must not hear of it: the own record is silent, or only a query was asked",
             );

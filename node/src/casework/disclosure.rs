@@ -31,13 +31,13 @@ use symbolon_casework::disclosure::{Field, Heard, Request, RequestId, Terms};
 use symbolon_casework::text::Text;
 use symbolon_core::identity::{AgencyName, Name};
 
+use crate::clock::DAY_S;
 use crate::error::NodeError;
 use crate::tables::MatchKey;
 
 pub use letter::DisclosureLetter;
 pub use service::{DisclosureCommand, DisclosureView, FieldView, ReceivedView};
 
-const DAY_S: i64 = 86_400;
 /// Requests of one agency that wait for a decision here.
 const MAX_OPEN: usize = 500;
 /// Requests of one agency about one case, decided or not.

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use symbolon_casework::parcel::{Incoming, Outgoing, ParcelId, Refusal};
 use symbolon_core::identity::{AgencyName, Name};
 
+use crate::clock::DAY_S;
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::tables::MatchKey;
@@ -31,7 +32,6 @@ pub use letter::ParcelLetter;
 pub use service::{AttachmentCommand, AttachmentView, SavedAttachment};
 
 /// A minute and its like, in seconds of the node's clock.
-const DAY_S: i64 = 86_400;
 /// Parcels of one agency that are half received at a time.
 const MAX_UNDER_WAY: usize = 16;
 /// Their bytes together: four of the largest that any setting allows.

@@ -208,12 +208,7 @@ impl Node {
 
     fn name_of(&self, record_id: &str) -> Result<String, NodeError> {
         let stored = self.tables.records.get(&record_id.to_owned())?;
-        let names = stored.map(|stored| {
-            let record = stored.record;
-            let all = record.given_names.into_iter().chain(record.surname);
-            all.collect::<Vec<_>>().join(" ")
-        });
-        Ok(names.unwrap_or_default())
+        Ok(stored.map_or_else(String::new, |stored| stored.record.full_name()))
     }
 
     pub(in crate::casework) fn case_view(
