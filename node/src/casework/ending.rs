@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use symbolon_casework::acting::Acting;
-use symbolon_casework::dossier::Level;
+use symbolon_casework::acting::{Acting, Permission};
+use symbolon_casework::dossier::{Dossier, Level};
 use symbolon_casework::text::Text;
 use symbolon_casework::tombstone::ReasonClass;
 use symbolon_core::identity::Name;
@@ -128,7 +128,7 @@ impl Node {
                 json(line)
             }
             EndingCommand::End { record_id } => {
-                self.must_be_held_here(&record_id)?;
+                self.kept_record(&record_id)?;
                 let ids = [record_id];
                 json(self.erase(acting, &ids, ReasonClass::Retention).await?)
             }
@@ -150,13 +150,23 @@ impl Node {
         self.work_waits.notify_one();
     }
 
-    fn must_be_held_here(&self, record_id: &str) -> Result<(), NodeError> {
-        if self.tables.records.contains(&record_id.to_owned())? {
-            return Ok(());
-        }
-        Err(NodeError::Request(format!(
-            "there is no record {record_id}; `symbolon-node records` lists those there are"
-        )))
+    /// Changes what lies beside a record, as an edit by hand does: the state before becomes a version,
+    /// rows follow, the act is written down.
+    fn change_dossier(
+        &self,
+        acting: &Acting,
+        record_id: &str,
+        act: &'static str,
+        change: impl FnOnce(&mut Dossier),
+    ) -> Result<RetentionLine, NodeError> {
+        acting.may(Permission::KeepRecords)?;
+        let stored = self.kept_record(record_id)?;
+        let before = self.state_of(&stored)?;
+        let mut after = before.clone();
+        change(&mut after.dossier);
+        let dossier = after.dossier.clone();
+        self.change_by_hand(acting, act, &stored, (before, after))?;
+        self.retention_line(record_id, &dossier)
     }
 }
 

@@ -130,7 +130,7 @@ impl Node {
         Ok(stored.unwrap_or_default())
     }
 
-    fn kept_record(&self, record_id: &str) -> Result<StoredRecord, NodeError> {
+    pub(super) fn kept_record(&self, record_id: &str) -> Result<StoredRecord, NodeError> {
         let stored = self.tables.records.get(&record_id.to_owned())?;
         stored.ok_or_else(|| {
             NodeError::Request(format!(

@@ -1,14 +1,13 @@
 //! What a match tells of a record, and consent that was taken back.
 
-use symbolon_casework::acting::{Acting, Permission};
+use symbolon_casework::acting::Acting;
 use symbolon_casework::audit::{AuditEvent, AuditKind};
-use symbolon_casework::dossier::{Dossier, Level};
+use symbolon_casework::dossier::Level;
 use symbolon_casework::tombstone::ReasonClass;
 use symbolon_core::identity::Name;
 
 use super::retention::RetentionLine;
 use crate::error::NodeError;
-use crate::import::IMPORTING;
 use crate::node::Node;
 
 impl Node {
@@ -19,29 +18,9 @@ impl Node {
         record_id: &str,
         level: Level,
     ) -> Result<RetentionLine, NodeError> {
-        acting.may(Permission::KeepRecords)?;
-        self.must_be_held_here(record_id)?;
-        let mut dossier = self.dossier(record_id)?;
-        dossier.level = level;
-        self.keep_dossier(record_id, &dossier)?;
-        let what = format!("level set to {level}");
-        self.write_down(AuditEvent::by(acting, AuditKind::Alteration, &what).record(record_id))?;
-        self.retention_line(record_id, &dossier)
-    }
-
-    /// Keeps what lies beside a record and brings its rows in line with it. Whoever changes the level or the
-    /// retention of a record does it here, and holds the work lock.
-    pub(crate) fn keep_dossier(&self, record_id: &str, dossier: &Dossier) -> Result<(), NodeError> {
-        let id = record_id.to_owned();
-        // A kill in between must not leave an open row of a record that is silent now.
-        self.tables.numbers.put(&IMPORTING.to_owned(), &1)?;
-        self.vault.flush()?;
-        self.tables.dossiers.put(&id, dossier)?;
-        self.reconcile(&id, &self.audiences())?;
-        self.tables.numbers.remove(&IMPORTING.to_owned())?;
-        self.vault.flush()?;
-        self.work_waits.notify_one();
-        Ok(())
+        self.change_dossier(acting, record_id, "level set", |dossier| {
+            dossier.level = level
+        })
     }
 
     /// Looks at the consent ledger of a record, once a line was added. An agreement one of whose purposes,

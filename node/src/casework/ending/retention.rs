@@ -106,8 +106,6 @@ impl Node {
         id: &str,
         class: &Name,
     ) -> Result<RetentionLine, NodeError> {
-        acting.may(Permission::KeepRecords)?;
-        self.must_be_held_here(id)?;
         let Some(known) = self.config.retention.get(class) else {
             let known: Vec<&str> = self.config.retention.keys().map(Name::as_str).collect();
             return Err(NodeError::Request(format!(
@@ -119,11 +117,13 @@ impl Node {
                 }
             )));
         };
-        let mut dossier = self.dossier(id)?;
-        dossier.retention.class = Some(class.clone());
-        (dossier.retention.review_at, dossier.retention.expires_at) = (None, None);
-        known.date(self.clock.now(), &mut dossier.retention);
-        self.keep_retention_of(acting, id, &dossier, "retention class set")
+        let now = self.clock.now();
+        self.change_dossier(acting, id, "put into a retention class", |dossier| {
+            let retention = &mut dossier.retention;
+            retention.class = Some(class.clone());
+            (retention.review_at, retention.expires_at) = (None, None);
+            known.date(now, retention);
+        })
     }
 
     /// Keeps a record until a day, after somebody has looked at it.
@@ -133,9 +133,7 @@ impl Node {
         id: &str,
         until: i64,
     ) -> Result<RetentionLine, NodeError> {
-        acting.may(Permission::KeepRecords)?;
         reason(acting)?;
-        self.must_be_held_here(id)?;
         let now = self.clock.now();
         if until <= now {
             return Err(NodeError::Request(format!(
@@ -143,17 +141,20 @@ impl Node {
                 rfc3339(until)
             )));
         }
-        let mut dossier = self.dossier(id)?;
-        let class = dossier.retention.class.as_ref();
-        let class = class.and_then(|class| self.config.retention.get(class));
-        dossier.retention.expires_at = Some(until);
-        dossier.retention.review_at = None;
-        if let Some(class) = class {
-            class.date(now, &mut dossier.retention);
-        }
-        // A review after the end would never be held.
-        dossier.retention.review_at = dossier.retention.review_at.filter(|at| *at < until);
-        self.keep_retention_of(acting, id, &dossier, "record reviewed and kept")
+        let classes = &self.config.retention;
+        self.change_dossier(acting, id, "reviewed and kept", |dossier| {
+            let retention = &mut dossier.retention;
+            let class = retention
+                .class
+                .as_ref()
+                .and_then(|class| classes.get(class));
+            (retention.review_at, retention.expires_at) = (None, Some(until));
+            if let Some(class) = class {
+                class.date(now, retention);
+            }
+            // A review after the end would never be held.
+            retention.review_at = retention.review_at.filter(|at| *at < until);
+        })
     }
 
     pub(super) fn set_legal_hold(
@@ -162,29 +163,15 @@ impl Node {
         id: &str,
         held: bool,
     ) -> Result<RetentionLine, NodeError> {
-        acting.may(Permission::KeepRecords)?;
-        let why = reason(acting)?;
-        self.must_be_held_here(id)?;
-        let mut dossier = self.dossier(id)?;
-        dossier.retention.legal_hold = held.then(|| why.clone());
-        let what = if held {
-            "legal hold set"
+        let why = reason(acting)?.clone();
+        let act = if held {
+            "put under legal hold"
         } else {
-            "legal hold lifted"
+            "let out of legal hold"
         };
-        self.keep_retention_of(acting, id, &dossier, what)
-    }
-
-    fn keep_retention_of(
-        &self,
-        acting: &Acting,
-        id: &str,
-        dossier: &Dossier,
-        what: &str,
-    ) -> Result<RetentionLine, NodeError> {
-        self.keep_dossier(id, dossier)?;
-        self.write_down(AuditEvent::by(acting, AuditKind::Alteration, what).record(id))?;
-        self.retention_line(id, dossier)
+        self.change_dossier(acting, id, act, |dossier| {
+            dossier.retention.legal_hold = held.then_some(why);
+        })
     }
 
     /// Ends what is over, until the node stops serving.

@@ -83,7 +83,7 @@ impl Node {
     }
 
     /// Stores what a person changed, if anything is different; writes it down.
-    pub(super) fn change_by_hand(
+    pub(in crate::casework) fn change_by_hand(
         &self,
         acting: &Acting,
         act: &'static str,
