@@ -8,22 +8,20 @@ use symbolon_casework::audit::AuditKind;
 use symbolon_casework::chain::Entry;
 use symbolon_casework::disclosure::Field;
 use symbolon_casework::dossier::{Consent, Dossier, Level};
-use symbolon_core::identity::AgencyKind;
 use symbolon_core::payload::Urgency;
 use symbolon_node::casework::command::{CaseworkCommand, DisclosureCommand};
 use symbolon_node::casework::{DisclosureView, ReceivedView};
-use symbolon_node::config::FILE_NAME;
 use symbolon_node::tables::{Blob, Tables};
 use symbolon_node::vault::Vault;
-use symbolon_tests::consortium::{Consortium, eventually};
+use symbolon_tests::consortium::eventually;
 
 use crate::canaries::{collect_files, holds};
 use crate::parcels::{acting, ask, case_digest, case_with, confirm, forge, quiet};
-use crate::support::{AGREEMENT, Scene, scene, set_up, silent, unlock};
+use crate::support::{Scene, scene, set_up, silent, unlock};
 
 const DAY_S: i64 = 86_400;
-const AT_POLICE: &str = "record_id,given_names,surname,date_of_birth,nhs_number\nP1,Linh,Nguyen,2008-03-14,943 476 5919\n";
-const AT_REFUGE: &str = "record_id,given_names,surname,date_of_birth,nhs_number,phone,address,notes\nR1,Linh,Nguyen,2008-03-14,943 476 5919,07700 900713,17 Snorkwhistle Crescent,seen near Flibberton docks\n";
+pub const AT_POLICE: &str = "record_id,given_names,surname,date_of_birth,nhs_number\nP1,Linh,Nguyen,2008-03-14,943 476 5919\n";
+pub const AT_REFUGE: &str = "record_id,given_names,surname,date_of_birth,nhs_number,phone,address,notes\nR1,Linh,Nguyen,2008-03-14,943 476 5919,07700 900713,17 Snorkwhistle Crescent,seen near Flibberton docks\n";
 
 /// The police ask, the refuge owns; gives the case.
 async fn story(scene: &Scene) -> String {
@@ -55,7 +53,7 @@ async fn set_dossier(scene: &mut Scene, dossier: &Dossier) {
     scene.consortium.everybody_attends().await.unwrap();
 }
 
-async fn audit(scene: &mut Scene, agency: &str) -> Vec<Entry> {
+pub async fn audit(scene: &mut Scene, agency: &str) -> Vec<Entry> {
     scene.consortium.stop_node(agency).await.unwrap();
     let mut lines = vault(scene, agency, |tables| {
         let lines = tables.audit.iter().map(Result::unwrap);
@@ -66,11 +64,11 @@ async fn audit(scene: &mut Scene, agency: &str) -> Vec<Entry> {
     lines.into_iter().map(|(_, line)| line).collect()
 }
 
-fn fields(names: &[&str]) -> BTreeSet<Field> {
+pub fn fields(names: &[&str]) -> BTreeSet<Field> {
     names.iter().map(|name| name.parse().unwrap()).collect()
 }
 
-async fn view(
+pub async fn view(
     scene: &Scene,
     agency: &str,
     who: &Acting,
@@ -80,7 +78,7 @@ async fn view(
     Ok(serde_json::from_value(value).unwrap())
 }
 
-async fn request(scene: &Scene, agency: &str, case: &str, names: &[&str]) -> String {
+pub async fn request(scene: &Scene, agency: &str, case: &str, names: &[&str]) -> String {
     let command = DisclosureCommand::Request {
         case: case.to_owned(),
         fields: fields(names),
@@ -98,21 +96,21 @@ async fn request(scene: &Scene, agency: &str, case: &str, names: &[&str]) -> Str
     id
 }
 
-async fn list(scene: &Scene, agency: &str) -> Vec<DisclosureView> {
+pub async fn list(scene: &Scene, agency: &str) -> Vec<DisclosureView> {
     let command = CaseworkCommand::Disclosure(DisclosureCommand::List { case: None });
     let who = acting("ana", &[Role::Analyst]);
     let views = ask(scene, agency, &who, command).await.unwrap();
     serde_json::from_value(views).unwrap()
 }
 
-async fn show(scene: &Scene, agency: &str, who: &Acting, id: &str) -> DisclosureView {
+pub async fn show(scene: &Scene, agency: &str, who: &Acting, id: &str) -> DisclosureView {
     let id = id.to_owned();
     view(scene, agency, who, DisclosureCommand::Show { id })
         .await
         .unwrap()
 }
 
-fn release(id: &str, names: &[&str]) -> DisclosureCommand {
+pub fn release(id: &str, names: &[&str]) -> DisclosureCommand {
     DisclosureCommand::Release {
         id: id.to_owned(),
         fields: fields(names),
@@ -122,7 +120,7 @@ fn release(id: &str, names: &[&str]) -> DisclosureCommand {
     }
 }
 
-async fn received(scene: &Scene, agency: &str) -> Vec<ReceivedView> {
+pub async fn received(scene: &Scene, agency: &str) -> Vec<ReceivedView> {
     let command = CaseworkCommand::Disclosure(DisclosureCommand::Received { case: None });
     let who = acting("pat", &[Role::Analyst]);
     let views = ask(scene, agency, &who, command).await.unwrap();
@@ -130,7 +128,7 @@ async fn received(scene: &Scene, agency: &str) -> Vec<ReceivedView> {
 }
 
 /// Waits until so many fields have come, and gives them.
-async fn come(scene: &Scene, agency: &str, number: usize) -> Vec<ReceivedView> {
+pub async fn come(scene: &Scene, agency: &str, number: usize) -> Vec<ReceivedView> {
     eventually("what was released", async || {
         let views = received(scene, agency).await;
         Ok((views.len() == number).then_some(views))
@@ -139,32 +137,26 @@ async fn come(scene: &Scene, agency: &str, number: usize) -> Vec<ReceivedView> {
     .unwrap()
 }
 
-fn words(view: &DisclosureView) -> Vec<(&str, &str)> {
+pub fn words(view: &DisclosureView) -> Vec<(&str, &str)> {
     let fields = view.fields.iter();
     fields
         .map(|f| (f.field.as_str(), f.word.as_str()))
         .collect()
 }
 
-// One story, told in its order.
-#[allow(clippy::too_many_lines)]
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_looked_at_leaves_field_by_field_and_nothing_else() {
-    let mut scene = scene(&["police", "refuge"], 2).await;
-    let case = story(&scene).await;
-    let id = request(&scene, "police", &case, &["phone", "address", "email"]).await;
-    let ana = acting("ana", &[Role::Caseworker]);
+/// Not without a look, a role, a reason, and never a field that was not asked for.
+async fn nothing_leaves_unseen(scene: &Scene, ana: &Acting, id: &str) {
     // Contact is the default: nothing leaves by itself.
-    quiet(&scene).await;
-    assert!(received(&scene, "police").await.is_empty());
+    quiet(scene).await;
+    assert!(received(scene, "police").await.is_empty());
     let refusal =
-        async |who: &Acting, command| view(&scene, "refuge", who, command).await.unwrap_err();
-    let unseen = refusal(&ana, release(&id, &["phone"])).await;
+        async |who: &Acting, command| view(scene, "refuge", who, command).await.unwrap_err();
+    let unseen = refusal(ana, release(id, &["phone"])).await;
     assert!(
         unseen.contains("look first at what would leave"),
         "{unseen}"
     );
-    let shown = show(&scene, "refuge", &ana, &id).await;
+    let shown = show(scene, "refuge", ana, id).await;
     let would: Vec<_> = shown
         .fields
         .iter()
@@ -174,18 +166,28 @@ async fn what_was_looked_at_leaves_field_by_field_and_nothing_else() {
     assert_eq!(would, expected);
     assert!(shown.takes_two.is_empty() && shown.denied.is_none());
     let analyst = acting("ian", &[Role::Analyst]);
-    show(&scene, "refuge", &analyst, &id).await;
-    let role = refusal(&analyst, release(&id, &["phone"])).await;
+    show(scene, "refuge", &analyst, id).await;
+    let role = refusal(&analyst, release(id, &["phone"])).await;
     assert!(role.contains("may not do this"), "{role}");
     let hasty = Acting {
         reason: None,
         ..ana.clone()
     };
-    let why = refusal(&hasty, release(&id, &["phone"])).await;
+    let why = refusal(&hasty, release(id, &["phone"])).await;
     assert!(why.contains("--reason"), "{why}");
-    let more = refusal(&ana, release(&id, &["phone", "notes"])).await;
+    let more = refusal(ana, release(id, &["phone", "notes"])).await;
     assert!(more.contains("only fields that were asked for"), "{more}");
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_looked_at_leaves_field_by_field_and_nothing_else() {
+    let mut scene = scene(&["police", "refuge"], 2).await;
+    let case = story(&scene).await;
+    let id = request(&scene, "police", &case, &["phone", "address", "email"]).await;
+    let ana = acting("ana", &[Role::Caseworker]);
+    nothing_leaves_unseen(&scene, &ana, &id).await;
+    let refusal =
+        async |who: &Acting, command| view(&scene, "refuge", who, command).await.unwrap_err();
     let done = view(&scene, "refuge", &ana, release(&id, &["phone"]))
         .await
         .unwrap();
@@ -462,96 +464,4 @@ fn hex_to_base64(hex: &str) -> Value {
     let pairs = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
     let bytes = pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap());
     serde_json::to_value(Blob(bytes.collect())).unwrap()
-}
-
-// One story, told in its order.
-#[allow(clippy::too_many_lines)]
-#[tokio::test(flavor = "multi_thread")]
-async fn an_immigration_service_gets_nothing_unless_it_is_admitted_and_two_people_agree() {
-    let directory = tempfile::tempdir().unwrap();
-    let place = directory.path().join("state");
-    let mut consortium = Consortium::found(&place, unlock).await.unwrap();
-    let (ngo, service) = (AgencyKind::Ngo, AgencyKind::ImmigrationService);
-    consortium.enrol("border", service, "Border").await.unwrap();
-    consortium.enrol("refuge", ngo, "Refuge").await.unwrap();
-    consortium.appoint(2).await.unwrap();
-    let members = ["border", "refuge"];
-    let document = consortium.document(AGREEMENT, &members).unwrap();
-    consortium.admin.propose_agreement(&document).await.unwrap();
-    let border = ["border".parse().unwrap()];
-    consortium
-        .node("border")
-        .unwrap()
-        .accept(AGREEMENT, &[])
-        .await
-        .unwrap();
-    let refuge = consortium.node("refuge").unwrap();
-    refuge.accept(AGREEMENT, &border).await.unwrap();
-    eventually("the agreement", async || {
-        let mut in_force = true;
-        for name in members {
-            let views = consortium.node(name)?.agreement_views();
-            in_force &= views.iter().any(|view| view.standing == "in force");
-        }
-        Ok(in_force.then_some(()))
-    })
-    .await
-    .unwrap();
-    let mut scene = Scene {
-        consortium,
-        directory,
-    };
-    let file = scene.file("border.csv", AT_POLICE);
-    scene.import("border", &file).await;
-    let file = scene.file("refuge.csv", AT_REFUGE);
-    scene.import("refuge", &file).await;
-    scene.consortium.settle().await.unwrap();
-    let case = case_with(&scene, "border", "refuge");
-    confirm(&scene, "border", &case, "the same number").await;
-    let id = request(&scene, "border", &case, &["phone"]).await;
-    let pat = acting("pat", &[Role::Analyst]);
-    eventually("the firewall's word", async || {
-        let asked = show(&scene, "border", &pat, &id).await;
-        Ok((asked.state == "answered").then_some(()))
-    })
-    .await
-    .unwrap();
-    let asked = show(&scene, "border", &pat, &id).await;
-    assert_eq!(words(&asked), [("phone", "refused")]);
-    // Nobody at the refuge can release it either.
-    let ana = acting("ana", &[Role::Supervisor, Role::Caseworker]);
-    let shown = show(&scene, "refuge", &ana, &id).await;
-    assert!(shown.denied.unwrap().contains("immigration"));
-    let refused = view(&scene, "refuge", &ana, release(&id, &["phone"]))
-        .await
-        .unwrap_err();
-    assert!(refused.contains("immigration_services"), "{refused}");
-    let lines = audit(&mut scene, "refuge").await;
-    let kept = lines
-        .iter()
-        .find(|line| line.event.kind == AuditKind::NotShared);
-    assert!(kept.unwrap().event.who.is_none());
-    // Control: named in the settings it can be given something, by two people.
-    scene.consortium.stop_node("refuge").await.unwrap();
-    let settings = scene.consortium.places.node("refuge").join(FILE_NAME);
-    let mut text = std::fs::read_to_string(&settings).unwrap();
-    text += "[disclosure]\nimmigration_services = [\"border\"]\n";
-    std::fs::write(&settings, text).unwrap();
-    scene.consortium.start_node("refuge").await.unwrap();
-    scene.consortium.everybody_attends().await.unwrap();
-    show(&scene, "refuge", &ana, &id).await;
-    let waits = view(&scene, "refuge", &ana, release(&id, &["phone"]))
-        .await
-        .unwrap();
-    assert_eq!(
-        waits.takes_two,
-        ["the other agency is an immigration service"]
-    );
-    assert!(received(&scene, "border").await.is_empty());
-    let ben = acting("ben", &[Role::Supervisor]);
-    show(&scene, "refuge", &ben, &id).await;
-    let countersign = DisclosureCommand::Countersign { id: id.clone() };
-    view(&scene, "refuge", &ben, countersign).await.unwrap();
-    come(&scene, "border", 1).await;
-    scene.consortium.stop().await.unwrap();
 }

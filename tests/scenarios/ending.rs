@@ -98,8 +98,40 @@ pub async fn import(scene: &Scene, agency: &str, text: &str) {
     scene.import(agency, &file).await;
 }
 
-// One story, told in its order.
-#[allow(clippy::too_many_lines)]
+async fn the_owner_alone_sees(scene: &Scene) {
+    // The inquirer: by a query, and by records of its own.
+    let police = scene.consortium.node("police").unwrap();
+    let columns = person("Linh", "Nguyen", "2008-03-14");
+    let hit = police.query(&columns, None).await.unwrap();
+    assert!(hit.matches.is_empty());
+    import(
+        scene,
+        "police",
+        &format!("{GIRL}{}", LITTLE_TOO.split_once('\n').unwrap().1),
+    )
+    .await;
+    let watched = wait("the owner seeing it", async || {
+        let queue = queue(scene, "refuge");
+        let of = |id: &str, asked: bool| {
+            let mut all = queue.iter();
+            all.any(|m| m.record_id == id && m.from_query == asked)
+        };
+        let all = of("A1", true) && of("A1", false) && of("B1", false);
+        Ok(all.then_some(queue.clone()))
+    })
+    .await;
+    assert!(watched.iter().all(|m| m.silent && m.agency == "police"));
+    assert!(watched.iter().all(|m| m.comparison.is_none()));
+    scene.consortium.settle().await.unwrap();
+    let refuge = scene.consortium.node("refuge").unwrap();
+    assert!(queue(scene, "police").is_empty());
+    for node in [police, refuge] {
+        assert!(node.comparison_log().unwrap().is_empty());
+        assert_eq!(node.letters_waiting(), 0);
+        assert!(node.compared().unwrap().is_empty());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_record_sees_and_is_not_seen() {
     let scene = scene(&["police", "refuge"], 2).await;
@@ -113,37 +145,8 @@ async fn a_silent_record_sees_and_is_not_seen() {
     set_level(&scene, "refuge", "B1", Level::Silent).await;
     scene.consortium.settle().await.unwrap();
 
-    // The inquirer: by a query, and by records of its own.
+    the_owner_alone_sees(&scene).await;
     let police = scene.consortium.node("police").unwrap();
-    let columns = person("Linh", "Nguyen", "2008-03-14");
-    let hit = police.query(&columns, None).await.unwrap();
-    assert!(hit.matches.is_empty());
-    import(
-        &scene,
-        "police",
-        &format!("{GIRL}{}", LITTLE_TOO.split_once('\n').unwrap().1),
-    )
-    .await;
-    let watched = wait("the owner seeing it", async || {
-        let queue = queue(&scene, "refuge");
-        let of = |id: &str, asked: bool| {
-            let mut all = queue.iter();
-            all.any(|m| m.record_id == id && m.from_query == asked)
-        };
-        let all = of("A1", true) && of("A1", false) && of("B1", false);
-        Ok(all.then_some(queue.clone()))
-    })
-    .await;
-    assert!(watched.iter().all(|m| m.silent && m.agency == "police"));
-    assert!(watched.iter().all(|m| m.comparison.is_none()));
-    scene.consortium.settle().await.unwrap();
-    let refuge = scene.consortium.node("refuge").unwrap();
-    assert!(queue(&scene, "police").is_empty());
-    for node in [police, refuge] {
-        assert!(node.comparison_log().unwrap().is_empty());
-        assert_eq!(node.letters_waiting(), 0);
-        assert!(node.compared().unwrap().is_empty());
-    }
 
     // The control: the same records, open, are seen and compared.
     set_level(&scene, "refuge", "A1", Level::Contact).await;
@@ -208,8 +211,6 @@ async fn of_two_silent_records_neither_side_is_told() {
     scene.consortium.stop().await.unwrap();
 }
 
-// One story, told in its order.
-#[allow(clippy::too_many_lines)]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erasure_is_signed_told_confirmed_and_leaves_no_value() {
     let scene = scene(&["council", "police", "refuge"], 2).await;
@@ -263,6 +264,16 @@ async fn an_erasure_is_signed_told_confirmed_and_leaves_no_value() {
     })
     .await;
     assert_eq!(receipt.rows_waiting, 0);
+    the_receipt_holds(&scene, &receipt).await;
+
+    scene.consortium.settle().await.unwrap();
+    let again = erase_refused(&scene, "refuge", "CANARY-7141").await;
+    assert_eq!(again.unknown, ["CANARY-7141"]);
+    scene.consortium.stop().await.unwrap();
+}
+
+/// One tombstone without a value, whose signatures a third party checks.
+async fn the_receipt_holds(scene: &Scene, receipt: &ErasureReceipt) {
     let [stone] = receipt.tombstones.as_slice() else {
         panic!("one tombstone, not {}", receipt.tombstones.len());
     };
@@ -273,11 +284,11 @@ async fn an_erasure_is_signed_told_confirmed_and_leaves_no_value() {
     }
 
     // A third party checks both signatures; a forged one, or one in another's name, is refused.
-    let mut text = serde_json::to_value(&receipt).unwrap();
+    let mut text = serde_json::to_value(receipt).unwrap();
     let verify = |text: &Value| EndingCommand::Verify {
         text: text.to_string(),
     };
-    let checked: Vec<Checked> = done(&scene, "council", verify(&text)).await;
+    let checked: Vec<Checked> = done(scene, "council", verify(&text)).await;
     let signers: Vec<&str> = checked.iter().map(|c| c.agency.as_str()).collect();
     assert_eq!(signers, ["refuge", "police"]);
     let other = Signed {
@@ -285,13 +296,8 @@ async fn an_erasure_is_signed_told_confirmed_and_leaves_no_value() {
         ..stone.tombstone.clone()
     };
     text["tombstones"][0]["tombstone"] = serde_json::to_value(other).unwrap();
-    let refused = asked(&scene, "council", verify(&text)).await.unwrap_err();
+    let refused = asked(scene, "council", verify(&text)).await.unwrap_err();
     assert!(refused.contains("its signature is by no key"), "{refused}");
-
-    scene.consortium.settle().await.unwrap();
-    let again = erase_refused(&scene, "refuge", "CANARY-7141").await;
-    assert_eq!(again.unknown, ["CANARY-7141"]);
-    scene.consortium.stop().await.unwrap();
 }
 
 pub async fn erase_refused(scene: &Scene, agency: &str, id: &str) -> WithdrawReport {

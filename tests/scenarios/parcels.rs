@@ -4,17 +4,16 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use symbolon_casework::acting::{Acting, Role};
 use symbolon_casework::lifecycle::{CaseId, Verdict};
 use symbolon_casework::parcel::CHUNK_BYTES;
-use symbolon_core::crypto::{random, sha256};
+use symbolon_core::crypto::random;
 use symbolon_core::envelope::Envelope;
 use symbolon_core::roster::Roster;
 use symbolon_hub::store::Item;
 use symbolon_node::casework::command::{AttachmentCommand, CaseworkCommand};
 use symbolon_node::casework::{AttachmentView, CaseCommand};
-use symbolon_node::tables::Blob;
 use symbolon_proto::mailbox::{Delivery, delivery};
 use symbolon_tests::consortium::eventually;
 use symbolon_tests::relay::Way;
@@ -109,7 +108,7 @@ pub fn case_with(scene: &Scene, agency: &str, other: &str) -> String {
 }
 
 /// A file with a needle in it that no compression and no chance makes.
-fn attachment(scene: &Scene, name: &str, bytes: usize) -> (PathBuf, Vec<u8>) {
+pub fn attachment(scene: &Scene, name: &str, bytes: usize) -> (PathBuf, Vec<u8>) {
     let mut content: Vec<u8> = random::<32>().unwrap().repeat(bytes / 32 + 1);
     let needle = b"Zebedeequill was seen at Flibberton docks";
     content[..needle.len()].copy_from_slice(needle);
@@ -122,7 +121,12 @@ fn attachment(scene: &Scene, name: &str, bytes: usize) -> (PathBuf, Vec<u8>) {
     (path, content)
 }
 
-async fn send(scene: &Scene, agency: &str, case: &str, file: PathBuf) -> Result<String, String> {
+pub async fn send(
+    scene: &Scene,
+    agency: &str,
+    case: &str,
+    file: PathBuf,
+) -> Result<String, String> {
     let command = AttachmentCommand::Send {
         case: case.to_owned(),
         file,
@@ -135,20 +139,20 @@ async fn send(scene: &Scene, agency: &str, case: &str, file: PathBuf) -> Result<
     Ok(view["id"].as_str().unwrap().to_owned())
 }
 
-async fn listed(scene: &Scene, agency: &str) -> Vec<AttachmentView> {
+pub async fn listed(scene: &Scene, agency: &str) -> Vec<AttachmentView> {
     let command = CaseworkCommand::Attachment(AttachmentCommand::List { case: None });
     let who = acting("ana", &[Role::Analyst]);
     let views = ask(scene, agency, &who, command).await.unwrap();
     serde_json::from_value(views).unwrap()
 }
 
-async fn state(scene: &Scene, agency: &str, id: &str) -> Option<String> {
+pub async fn state(scene: &Scene, agency: &str, id: &str) -> Option<String> {
     let views = listed(scene, agency).await;
     let found = views.into_iter().find(|view| view.id == id);
     found.map(|view| view.state)
 }
 
-async fn becomes(scene: &Scene, agency: &str, id: &str, expected: &str) {
+pub async fn becomes(scene: &Scene, agency: &str, id: &str, expected: &str) {
     let what = format!("an attachment becoming {expected:?} at {agency}");
     eventually(&what, async || {
         let now = state(scene, agency, id).await;
@@ -158,7 +162,7 @@ async fn becomes(scene: &Scene, agency: &str, id: &str, expected: &str) {
     .unwrap();
 }
 
-async fn saved(scene: &Scene, agency: &str, id: &str) -> Result<Vec<u8>, String> {
+pub async fn saved(scene: &Scene, agency: &str, id: &str) -> Result<Vec<u8>, String> {
     let to = scene.directory.path().join(format!("saved-{agency}"));
     std::fs::create_dir_all(&to).unwrap();
     let command = AttachmentCommand::Save {
@@ -372,120 +376,6 @@ pub async fn forge(scene: &Scene, from: &str, to: &str, letter: &Value) {
     let id = random().unwrap();
     let envelope = Envelope::seal(sender, (&to, &keys.encryption), id, &message).unwrap();
     hub.send(envelope).await.unwrap();
-}
-
-// One story, told in its order.
-#[allow(clippy::too_many_lines)]
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sender_that_lies_is_refused_and_an_honest_one_beside_it_is_not() {
-    let scene = scene(&["police", "refuge"], 2).await;
-    let case = one_case(&scene, "police", "refuge").await;
-    let whole_case = case_digest(&scene, "police", "refuge");
-    let base64 = |bytes: &[u8]| serde_json::to_value(Blob(bytes.to_vec())).unwrap();
-    let content = vec![7_u8; 1000];
-    let manifest = |id: [u8; 16]| {
-        json!({
-            "parcel": base64(&id), "name": "a.pdf", "media_type": "application/pdf", "bytes": 1000,
-            "sha256": sha256(&content), "chunks": 1, "onward": false,
-        })
-    };
-    let letter = |id: [u8; 16], step: Value| {
-        let message = json!({ "parcel": base64(&id), "step": step });
-        json!({ "topic": "parcel", "message": message })
-    };
-    let announced = |id: [u8; 16], change: &dyn Fn(&mut Value)| {
-        let mut manifest = manifest(id);
-        change(&mut manifest);
-        letter(
-            id,
-            json!({ "manifest": { "case": whole_case, "manifest": manifest } }),
-        )
-    };
-    let chunk = |id: [u8; 16], number: u32, bytes: &[u8]| {
-        let chunk = json!({ "number": number, "bytes": base64(bytes) });
-        letter(id, json!({ "chunk": chunk }))
-    };
-    let say = async |letter: Value| forge(&scene, "police", "refuge", &letter).await;
-    let hex = |id: [u8; 16]| id.map(|byte| format!("{byte:02x}")).concat();
-    // Never kept: what contradicts itself, names a path, belongs to no case, or is announced too often.
-    let changes: [&dyn Fn(&mut Value); 8] = [
-        &|m| m["bytes"] = json!(0),
-        &|m| m["chunks"] = json!(u32::MAX),
-        &|m| m["bytes"] = json!(1_u64 << 60),
-        &|m| m["bytes"] = json!(u64::MAX),
-        &|m| m["name"] = json!("../../.ssh/authorized_keys"),
-        &|m| m["name"] = json!("a\u{1b}[2J.pdf"),
-        &|m| m["media_type"] = json!("text/html; x"),
-        &|m| m["parcel"] = base64(&[99; 16]),
-    ];
-    for (number, change) in (1..).zip(changes) {
-        say(announced([number; 16], change)).await;
-        say(chunk([number; 16], 0, &content)).await;
-    }
-    let stranger = json!({ "case": sha256(b"x"), "manifest": manifest([20; 16]) });
-    say(letter([20; 16], json!({ "manifest": stranger }))).await;
-    // Kept as refused: a chunk out of range, of another size, of another content.
-    for (number, (place, bytes)) in
-        (30..).zip([(1, content.clone()), (0, vec![7; 999]), (0, vec![8; 1000])])
-    {
-        say(announced([number; 16], &|_| {})).await;
-        say(chunk([number; 16], place, &bytes)).await;
-    }
-    // Control, with everything twice and another manifest under the same name: it is the first that counts.
-    say(announced([40; 16], &|_| {})).await;
-    say(announced([40; 16], &|m| m["bytes"] = json!(500))).await;
-    say(chunk([40; 16], 0, &content)).await;
-    say(chunk([40; 16], 0, &content)).await;
-    becomes(&scene, "refuge", &hex([40; 16]), "whole").await;
-    let views = listed(&scene, "refuge").await;
-    let mut states: Vec<(String, String)> = views
-        .iter()
-        .map(|view| (view.id[..2].to_owned(), view.state.clone()))
-        .collect();
-    states.sort();
-    let expected = [
-        ("1e", "a chunk came that it does not have"),
-        ("1f", "a chunk came with another size than it must have"),
-        ("20", "the chunks are not the file that the manifest names"),
-        ("28", "whole"),
-    ];
-    let expected = expected.map(|(id, state)| (id.to_owned(), state.to_owned()));
-    assert_eq!(states, expected);
-    assert_eq!(
-        saved(&scene, "refuge", &hex([40; 16])).await.unwrap(),
-        content
-    );
-    // Half-received ones without end: sixteen, and no more; and they do not stay for ever.
-    for number in 100..120 {
-        say(announced([number; 16], &|_| {})).await;
-    }
-    let (file, _) = attachment(&scene, "honest.pdf", 400);
-    let honest = send(&scene, "police", &case, file).await.unwrap();
-    eventually("all of it being read", async || {
-        let police = scene.consortium.node("police")?;
-        let sent = police.letters_waiting() == 0;
-        let taken = scene.consortium.hub()?.waiting_deliveries().await? == 0;
-        Ok((sent && taken).then_some(()))
-    })
-    .await
-    .unwrap();
-    let count = listed(&scene, "refuge").await;
-    let under_way = count.iter().filter(|view| view.state == "under way");
-    assert_eq!(under_way.count(), 16);
-    assert_eq!(state(&scene, "refuge", &honest).await, None, "no room");
-    scene.consortium.clock.advance(15 * DAY_S);
-    eventually("the half-received ones expiring", async || {
-        let views = listed(&scene, "refuge").await;
-        let mut left = views.iter().filter(|view| view.state == "under way");
-        Ok(left.all(|view| view.id == honest).then_some(()))
-    })
-    .await
-    .unwrap();
-    // The honest sender tries again by itself.
-    scene.consortium.clock.advance(2 * DAY_S);
-    becomes(&scene, "refuge", &honest, "whole").await;
-    becomes(&scene, "police", &honest, "delivered").await;
-    scene.consortium.stop().await.unwrap();
 }
 
 /// The whole name of a case, of which people see eight digits.

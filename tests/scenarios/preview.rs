@@ -45,8 +45,37 @@ fn missing(ids: std::ops::Range<usize>) -> String {
         .collect()
 }
 
-// One story, told in its order.
-#[allow(clippy::too_many_lines)]
+fn says_what_would_be(report: &PreviewReport) {
+    assert_eq!(
+        (report.found.read, report.found.new, report.found.changed),
+        (11, 11, 0)
+    );
+    assert_eq!(report.unused_columns, ["shoe_size"]);
+    assert_eq!(
+        report.found.unused.placeholders,
+        [("surname".to_owned(), 1)].into()
+    );
+    assert_eq!(
+        report.found.unused.invalid,
+        [("nhs_number".to_owned(), 1)].into()
+    );
+    // Seven have nothing but the number, B and N nothing that counts, S may not be shared.
+    let shared = report.records.iter().filter(|record| is_shared(record));
+    assert_eq!(report.shared_with_nobody, 11 - shared.count() as u64);
+    let reason = |id: &str| under_roles(report, id);
+    assert_eq!(reason("M"), None);
+    let kept_out = "its terms do not let this agency share the category suspect";
+    assert_eq!(reason("S").as_deref(), Some(kept_out));
+    let keyless = "the record has no key to share";
+    assert_eq!(reason("N").as_deref(), Some(keyless));
+    assert_eq!(reason("R12").as_deref(), Some(keyless));
+
+    assert!(
+        report.found.left_out.is_empty(),
+        "control: no record has many keys"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_it_says_is_what_an_import_registers() {
     let mut scene = scene(&["police", "refuge"], 2).await;
@@ -74,34 +103,7 @@ async fn what_it_says_is_what_an_import_registers() {
         ..Default::default()
     };
     let report = refuge.preview(&ask).await.unwrap();
-    assert_eq!(
-        (report.found.read, report.found.new, report.found.changed),
-        (11, 11, 0)
-    );
-    assert_eq!(report.unused_columns, ["shoe_size"]);
-    assert_eq!(
-        report.found.unused.placeholders,
-        [("surname".to_owned(), 1)].into()
-    );
-    assert_eq!(
-        report.found.unused.invalid,
-        [("nhs_number".to_owned(), 1)].into()
-    );
-    // Seven have nothing but the number, B and N nothing that counts, S may not be shared.
-    let shared = report.records.iter().filter(|record| is_shared(record));
-    assert_eq!(report.shared_with_nobody, 11 - shared.count() as u64);
-    let reason = |id: &str| under_roles(&report, id);
-    assert_eq!(reason("M"), None);
-    let kept_out = "its terms do not let this agency share the category suspect";
-    assert_eq!(reason("S").as_deref(), Some(kept_out));
-    let keyless = "the record has no key to share";
-    assert_eq!(reason("N").as_deref(), Some(keyless));
-    assert_eq!(reason("R12").as_deref(), Some(keyless));
-
-    assert!(
-        report.found.left_out.is_empty(),
-        "control: no record has many keys"
-    );
+    says_what_would_be(&report);
 
     // The same options, given to the import.
     let imported = refuge

@@ -11,21 +11,24 @@ use crate::support::{Scene, scene, set_up, silent};
 const DAY_S: i64 = 86_400;
 const MEMBERS: [&str; 2] = ["police", "refuge"];
 
-// One story, told in its order.
-#[allow(clippy::too_many_lines)]
+/// Gives the refuge a class of retention.
+async fn set_class(scene: &mut Scene, class: &str) {
+    scene.consortium.stop_node("refuge").await.unwrap();
+    let place = scene.consortium.places.node("refuge");
+    let file = place.join(config::FILE_NAME);
+    let settings = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{settings}{class}")).unwrap();
+    scene.consortium.start_node("refuge").await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn retention_runs_by_itself_and_never_under_a_legal_hold() {
     let mut scene = scene(&["police", "refuge"], 2).await;
-    scene.consortium.stop_node("refuge").await.unwrap();
-    let file = scene
-        .consortium
-        .places
-        .node("refuge")
-        .join(config::FILE_NAME);
-    let settings = std::fs::read_to_string(&file).unwrap();
-    let class = "[retention.short]\nreview_after_days = 5\nexpires_after_days = 10\n";
-    std::fs::write(&file, format!("{settings}{class}")).unwrap();
-    scene.consortium.start_node("refuge").await.unwrap();
+    set_class(
+        &mut scene,
+        "[retention.short]\nreview_after_days = 5\nexpires_after_days = 10\n",
+    )
+    .await;
     import(&scene, "police", GIRL).await;
     let more = format!(
         "{GIRL}A2,Ada,Osei,1991-07-02,\nA3,Ana,Popescu,2001-02-03,\nA4,Eva,Ruiz,1999-01-09,\n"
@@ -150,16 +153,11 @@ async fn months_go_by(scene: &mut Scene) {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_ended_by_agreement_come_back_only_within_an_own_retention() {
     let mut scene = scene(&MEMBERS, 2).await;
-    scene.consortium.stop_node("refuge").await.unwrap();
-    let file = scene
-        .consortium
-        .places
-        .node("refuge")
-        .join(config::FILE_NAME);
-    let settings = std::fs::read_to_string(&file).unwrap();
-    let class = "[retention.long]\nreview_after_days = 300\nexpires_after_days = 400\n";
-    std::fs::write(&file, format!("{settings}{class}")).unwrap();
-    scene.consortium.start_node("refuge").await.unwrap();
+    set_class(
+        &mut scene,
+        "[retention.long]\nreview_after_days = 300\nexpires_after_days = 400\n",
+    )
+    .await;
     agree_for_a_month(&scene).await;
     let options = ImportOptions {
         file: scene.file("two.csv", &format!("{GIRL}A2,Ada,Osei,1991-07-02,\n")),
