@@ -35,7 +35,7 @@ const LIMIT: u32 = 3;
 
 /// Runs every check, each on a store of its own.
 pub fn run_all(make: impl Fn(&Path) -> Arc<dyn Store>) {
-    let checks: [(&str, Check); 25] = [
+    let checks: [(&str, Check); 26] = [
         ("submitting is idempotent", submitting_is_idempotent),
         ("joins tell both sides", joins_tell_both_sides),
         ("no member joins itself", no_member_joins_itself),
@@ -44,6 +44,7 @@ pub fn run_all(make: impl Fn(&Path) -> Arc<dyn Store>) {
         ("a silent stored row looks like a miss", silence::queries),
         ("a silent hit is the same work as a miss", silence::work),
         ("silent rows count for nobody's limit", silence::limits),
+        ("silent mail fills no mailbox", silence::full_mailboxes),
         ("what is told later survives", silence::survives),
         ("common tokens fall quiet", common_tokens_fall_quiet),
         ("queries store nothing", queries_store_nothing),

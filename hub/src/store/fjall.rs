@@ -12,7 +12,8 @@
 //! | `expiries` | expiry, member 0 handle | |
 //! | `holdings` | member | count and digest |
 //! | `mail` | member 0 sequence | item |
-//! | `mailboxes` | member | last sequence, items kept |
+//! | `silent_mail` | member 0 sequence, of items about silent rows | |
+//! | `mailboxes` | member | last sequence, open and silent items kept |
 //! | `envelopes` | to 0 from 0 id | sequence |
 //! | `waiting` | digest | roster entry that lacks approvals |
 //! | `proposals` | digest | a proposal that lacks approvals |
@@ -75,6 +76,7 @@ struct Spaces {
     expiries: SingleWriterTxKeyspace,
     holdings: SingleWriterTxKeyspace,
     mail: SingleWriterTxKeyspace,
+    silent_mail: SingleWriterTxKeyspace,
     mailboxes: SingleWriterTxKeyspace,
     envelopes: SingleWriterTxKeyspace,
     roster: SingleWriterTxKeyspace,
@@ -104,6 +106,7 @@ impl Spaces {
             expiries: space("expiries")?,
             holdings: space("holdings")?,
             mail: space("mail")?,
+            silent_mail: space("silent_mail")?,
             mailboxes: space("mailboxes")?,
             envelopes: space("envelopes")?,
             roster: space("roster")?,

@@ -116,17 +116,45 @@ pub fn limits(make: Make<'_>, dir: &Path) {
     submit(&store, "e", vec![row(1, 9)]);
     tell(&store);
     assert_eq!((told("a"), told("b")), (1 + 3 * 3, 3), "common is quiet");
-    // A full mailbox of a silent owner refuses nobody, and has a reserve.
+}
+
+/// A mailbox that is full of what silent rows met refuses nobody; the control is one that is full of what
+/// open rows met.
+pub fn full_mailboxes(make: Make<'_>, dir: &Path) {
+    let store = make(dir);
+    submit(&store, "a", vec![silent(row(1, 1)), row(2, 2)]);
+    let ask = |token| {
+        for handle in 50..55 {
+            store.query(&batch("b", vec![row(token, handle)])).unwrap();
+        }
+        while store.tell(10, 3).unwrap().done > 0 {}
+    };
+    ask(1);
+    assert_eq!(mail(&store, "a").len(), 3, "it has a limit of its own");
+    let send = |number| store.send(&envelope("b", "a", number), 3, 7);
     let full = |rows| Batch {
         mailbox_max_items: 3,
         ..batch("f", rows)
     };
-    submit(&store, "b", vec![silent(row(6, 11)), row(4, 13)]);
-    assert!(store.submit(&full(vec![row(6, 10)])).is_ok());
-    while store.tell(10, 3).unwrap().done > 0 {}
-    assert_eq!(told("b"), 4);
-    let refused = store.submit(&full(vec![row(4, 12)]));
-    assert!(refused.is_err(), "an open row does refuse");
+    assert!(send(1).is_ok());
+    assert_eq!(store.query(&full(vec![row(2, 60)])).unwrap().hits.len(), 1);
+    assert!(store.submit(&full(vec![row(2, 61)])).is_ok());
+    assert!(send(2).is_err(), "the open ones fill it");
+    // What is acknowledged makes room in the part that it filled.
+    store.acknowledge(&agency("a"), 3, 7).unwrap();
+    assert!(
+        send(2).is_err(),
+        "the silent three are gone, the open three are not"
+    );
+    ask(1);
+    assert_eq!(store.waiting().unwrap(), 6 + 1);
+    store.acknowledge(&agency("a"), 9, 7).unwrap();
+    assert!(send(2).is_ok());
+    assert_eq!(
+        store.waiting().unwrap(),
+        1 + 1,
+        "and f has the notice of its row"
+    );
 }
 
 pub fn survives(make: Make<'_>, dir: &Path) {

@@ -20,6 +20,7 @@ use super::codec::{
     member_handle, member_prefix, parse_handle_value, parse_member_handle, parse_row, row_key,
     row_value, split_place,
 };
+use super::mail::Counts;
 use super::{Fault, Spaces, Write};
 use crate::log::{Event, LogEntry};
 use crate::store::{Batch, Hit, Item, Queried, StoreError, Submitted};
@@ -147,7 +148,7 @@ impl Write<'_> {
                 );
             }
             for (owner, own_handle) in owners {
-                self.post(&owner, &Item::Common { own_handle })?;
+                self.post(&owner, Counts::Openly, &Item::Common { own_handle })?;
             }
         }
         let key = row_key(&place, &row.handle, member);
@@ -175,7 +176,7 @@ impl Write<'_> {
             agency: stored.member.clone(),
             query: false,
         };
-        self.notify(batch, member, &notice)?;
+        self.notify(batch, member, Counts::Openly, &notice)?;
         let notice = Item::Notice {
             own_handle: stored.handle,
             handle: row.handle,
@@ -183,7 +184,7 @@ impl Write<'_> {
             agency: member.clone(),
             query: false,
         };
-        self.notify(batch, &stored.member, &notice)?;
+        self.notify(batch, &stored.member, Counts::Openly, &notice)?;
         let links = &self.spaces.links;
         self.tx.insert(
             links,
@@ -198,15 +199,21 @@ impl Write<'_> {
         Ok(())
     }
 
-    fn notify(&mut self, batch: &Batch, to: &AgencyName, notice: &Item) -> Result<(), Fault> {
-        if self.is_full(to, batch.mailbox_max_items)? {
+    fn notify(
+        &mut self,
+        batch: &Batch,
+        to: &AgencyName,
+        counts: Counts,
+        notice: &Item,
+    ) -> Result<(), Fault> {
+        if self.is_full(to, counts, batch.mailbox_max_items)? {
             return Err(Fault::Refused(StoreError::MailboxFull(to.clone())));
         }
         self.notices += 1;
         if self.notices > MAX_NOTICES {
             return Err(Fault::Refused(StoreError::TooManyNotices(MAX_NOTICES)));
         }
-        self.post(to, notice).map(|_| ())
+        self.post(to, counts, notice).map(|_| ())
     }
 
     pub fn query(&mut self, batch: &Batch) -> Result<Queried, Fault> {
@@ -224,7 +231,8 @@ impl Write<'_> {
             for stored in self.rows_at(&place)? {
                 let own = stored.member == batch.member;
                 // Where the owner cannot be told, the asker is not told either.
-                if own || self.is_full(&stored.member, batch.mailbox_max_items)? {
+                let most = batch.mailbox_max_items;
+                if own || self.is_full(&stored.member, Counts::Openly, most)? {
                     continue;
                 }
                 if !row.silent {
@@ -235,7 +243,7 @@ impl Write<'_> {
                         agency: batch.member.clone(),
                         query: true,
                     };
-                    self.post(&stored.member, &notice)?;
+                    self.post(&stored.member, Counts::Openly, &notice)?;
                 }
                 hits.push(Hit {
                     query_handle: row.handle,

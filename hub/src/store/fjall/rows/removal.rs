@@ -8,7 +8,7 @@ use symbolon_core::identity::AgencyName;
 use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle, Holdings};
 
 use super::silent::Untold;
-use super::{DAMAGED, Fault, fingerprint, handles, holdings};
+use super::{Counts, DAMAGED, Fault, fingerprint, handles, holdings};
 use crate::log::{Event, LogEntry};
 use crate::store::fjall::Write;
 use crate::store::fjall::codec::{
@@ -188,7 +188,7 @@ impl Write<'_> {
                     own_handle: link.handle,
                     handle: *handle,
                 };
-                self.post(other, &cancellation)?;
+                self.post(other, Counts::Openly, &cancellation)?;
                 cancelled += 1;
             }
             if both && link.own_notified {
@@ -196,7 +196,12 @@ impl Write<'_> {
                     own_handle: *handle,
                     handle: link.handle,
                 };
-                self.post(member, &cancellation)?;
+                let counts = if open {
+                    Counts::Openly
+                } else {
+                    Counts::Silently
+                };
+                self.post(member, counts, &cancellation)?;
             }
         }
         self.tx.remove(&spaces.handles, key);

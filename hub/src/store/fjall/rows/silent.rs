@@ -15,7 +15,7 @@ use symbolon_core::encoding;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::row::{HANDLE_BYTES, Handle, PAYLOAD_BYTES, Row, SealedPayload};
 
-use super::{DAMAGED, Fault};
+use super::{Counts, DAMAGED, Fault};
 use crate::store::fjall::Write;
 use crate::store::fjall::codec::{
     self, Place, StoredRow, link_key, link_value, member_handle, parse_handle_value, parse_name,
@@ -24,10 +24,10 @@ use crate::store::fjall::codec::{
 use crate::store::{Batch, Item, Told};
 
 const PLACE_BYTES: usize = size_of::<Place>();
+/// Where in `untold` the next one goes, and where the first one lies. A scan would have to read through the
+/// marks of all that was told before.
 const NEXT: &str = "next untold";
-/// A mailbox that is full for others takes as many notices again of silent rows: nobody can be refused
-/// because of one.
-const RESERVE: u64 = 2;
+const FIRST: &str = "first untold";
 
 /// What owners of silent rows may have to be told.
 #[derive(Debug, PartialEq, Eq)]
@@ -152,16 +152,26 @@ impl Write<'_> {
             return Ok(());
         }
         let spaces = self.spaces;
-        let next = match self.tx.get(&spaces.meta, NEXT)? {
-            None => 0,
-            Some(bytes) => u64::from_be_bytes((*bytes).try_into().map_err(|_| DAMAGED)?),
-        };
+        let next = self.number(NEXT)?;
         let value = untold.to_bytes();
         self.work.left_bytes += value.len() as u64;
         self.tx.insert(&spaces.untold, next.to_be_bytes(), value);
-        let after = next.saturating_add(1);
-        self.tx.insert(&spaces.meta, NEXT, after.to_be_bytes());
+        self.keep_number(NEXT, next.saturating_add(1));
         Ok(())
+    }
+
+    fn number(&self, name: &str) -> Result<u64, Fault> {
+        match self.tx.get(&self.spaces.meta, name)? {
+            None => Ok(0),
+            Some(bytes) => Ok(u64::from_be_bytes(
+                (*bytes).try_into().map_err(|_| DAMAGED)?,
+            )),
+        }
+    }
+
+    fn keep_number(&mut self, name: &str, number: u64) {
+        let meta = &self.spaces.meta;
+        self.tx.insert(meta, name, number.to_be_bytes());
     }
 
     /// Stores a silent row and tells its owner whom it meets.
@@ -178,12 +188,12 @@ impl Write<'_> {
         let watching = self.watching(&own)?;
         if open > limit || watching >= limit {
             let own_handle = row.handle;
-            self.post(member, &Item::Common { own_handle })?;
+            self.post(member, Counts::Silently, &Item::Common { own_handle })?;
         } else if open > 0 {
             for met in self.rows_at(&place)? {
                 if met.member != *member {
                     let notice = notice_of(&row.handle, &met);
-                    self.notify(batch, member, &notice)?;
+                    self.notify(batch, member, Counts::Silently, &notice)?;
                     self.link_silently(member, &row.handle, &met);
                 }
             }
@@ -225,18 +235,25 @@ impl Write<'_> {
     /// Tells owners of silent rows about at most `limit` of what was left behind.
     pub fn tell(&mut self, limit: usize, mailbox_max_items: u64) -> Result<Told, Fault> {
         let spaces = self.spaces;
-        let first = self.tx.range::<Vec<u8>, _>(&spaces.untold, ..).next();
-        let Some(first) = first else {
+        let first = self.number(FIRST)?;
+        if first == self.number(NEXT)? {
             return Ok(Told::default());
+        }
+        let key = first.to_be_bytes();
+        let Some(value) = self.tx.get(&spaces.untold, key)? else {
+            // An older store did not keep where the first one lies.
+            self.keep_number(FIRST, first.saturating_add(1));
+            return Ok(Told {
+                done: 1,
+                ..Told::default()
+            });
         };
-        let (key, value) = first.into_inner()?;
         let mut rest = Untold::parse(&value).ok_or(DAMAGED)?;
         let part = rest.split(limit);
-        let most = mailbox_max_items.saturating_mul(RESERVE);
         match &part {
             Untold::Stored { member, handles } => {
                 for handle in handles {
-                    self.tell_stored(member, handle, most)?;
+                    self.tell_stored(member, handle, mailbox_max_items)?;
                 }
             }
             Untold::Asked { member, rows } => {
@@ -246,7 +263,7 @@ impl Write<'_> {
                         handle: *handle,
                         payload: *payload,
                     };
-                    self.tell_asked(place, &met, most)?;
+                    self.tell_asked(place, &met, mailbox_max_items)?;
                 }
             }
             Untold::Gone { member, rows } => {
@@ -256,9 +273,10 @@ impl Write<'_> {
             }
         }
         if rest.len() == 0 {
-            self.tx.remove(&spaces.untold, &*key);
+            self.tx.remove(&spaces.untold, key);
+            self.keep_number(FIRST, first.saturating_add(1));
         } else {
-            self.tx.insert(&spaces.untold, &*key, rest.to_bytes());
+            self.tx.insert(&spaces.untold, key, rest.to_bytes());
         }
         Ok(Told {
             done: part.len() as u64,
@@ -290,10 +308,12 @@ impl Write<'_> {
             let link = link_key(&silent.member, &silent.handle, member, handle);
             // A silent row that came in between has been told already.
             let known = self.tx.contains_key(&spaces.links, link)?;
-            if silent.member == *member || known || self.is_full(&silent.member, most)? {
+            let full = self.is_full(&silent.member, Counts::Silently, most)?;
+            if silent.member == *member || known || full {
                 continue;
             }
-            self.post(&silent.member, &notice_of(&silent.handle, &met))?;
+            let notice = notice_of(&silent.handle, &met);
+            self.post(&silent.member, Counts::Silently, &notice)?;
             self.link_silently(&silent.member, &silent.handle, &met);
         }
         Ok(())
@@ -301,7 +321,8 @@ impl Write<'_> {
 
     fn tell_asked(&mut self, place: &Place, met: &StoredRow, most: u64) -> Result<(), Fault> {
         for silent in self.silent_at(place)? {
-            if silent.member == met.member || self.is_full(&silent.member, most)? {
+            let full = self.is_full(&silent.member, Counts::Silently, most)?;
+            if silent.member == met.member || full {
                 continue;
             }
             let notice = Item::Notice {
@@ -311,7 +332,7 @@ impl Write<'_> {
                 agency: met.member.clone(),
                 query: true,
             };
-            self.post(&silent.member, &notice)?;
+            self.post(&silent.member, Counts::Silently, &notice)?;
         }
         Ok(())
     }
@@ -331,7 +352,7 @@ impl Write<'_> {
                     own_handle: silent.handle,
                     handle: *handle,
                 };
-                self.post(&silent.member, &cancellation)?;
+                self.post(&silent.member, Counts::Silently, &cancellation)?;
             }
         }
         Ok(())
