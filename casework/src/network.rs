@@ -2,14 +2,14 @@
 //!
 //! Nodes are own records, identifiers that several own records hold, and records of other agencies that
 //! match own ones. Of another agency's record there is its agency, its reference, the kinds of identifier
-//! that agree and with how many own records: never a value. Which of an own record's values agreed is not
-//! said either.
+//! that agree and with how many own records; a value only if that agency released it. Which of an own
+//! record's values agreed is not said either.
 //!
 //! Depth counts steps from record to record; the identifier between two is no step of its own. The graph
 //! is bounded, and says when it was cut. The same facts always give the same graph, in the same order.
 //!
-//! Sources of edges are added to [`Facts`], one method each: identifiers, matches, and links that people
-//! made between own records.
+//! Sources of edges are added to [`Facts`], one method each: identifiers, matches, what others released,
+//! and links that people made.
 
 pub mod dot;
 mod identifiers;
@@ -50,6 +50,14 @@ pub enum Kind {
     Address,
     /// Names, dates, numbers of the person: it may be one person.
     Person,
+    /// An organisation that links name.
+    Organisation,
+    /// Something that happened, that links name.
+    Event,
+    /// A place that links name.
+    Location,
+    /// A thing that links name.
+    Object,
 }
 
 impl fmt::Display for Kind {
@@ -61,6 +69,10 @@ impl fmt::Display for Kind {
             Self::Email => "email",
             Self::Address => "address",
             Self::Person => "person",
+            Self::Organisation => "organisation",
+            Self::Event => "event",
+            Self::Location => "location",
+            Self::Object => "object",
         })
     }
 }
@@ -107,6 +119,9 @@ pub struct Facts {
     common: BTreeMap<String, BTreeSet<Identifier>>,
     others: BTreeMap<Other, BTreeMap<String, BTreeSet<Kind>>>,
     matched: BTreeMap<String, BTreeSet<Other>>,
+    /// What other agencies released of their records, and of whose records each value is.
+    released: BTreeMap<Other, BTreeSet<Identifier>>,
+    released_by: BTreeMap<Identifier, BTreeSet<Other>>,
     links: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
 }
 
@@ -119,14 +134,26 @@ impl Facts {
         }
     }
 
-    /// Keeps of the identifiers those that join records: two or more hold them, and `telling` does not
-    /// say that too many do. To be called once every record is in.
+    /// What another agency released of a record. A value joins it to own records that hold it, and is
+    /// shown even if none does: it was given for that.
+    pub fn releases(&mut self, other: &Other, identifiers: impl IntoIterator<Item = Identifier>) {
+        for identifier in identifiers {
+            let by = self.released_by.entry(identifier.clone()).or_default();
+            by.insert(other.clone());
+            let of_other = self.released.entry(other.clone()).or_default();
+            of_other.insert(identifier);
+        }
+    }
+
+    /// Keeps of the identifiers those that join records: two or more hold them, or one does and another
+    /// agency released it; and `telling` does not say that too many do. To be called once everything is in
+    /// that holds or releases any.
     pub fn join<E>(
         &mut self,
         mut telling: impl FnMut(&Identifier, usize) -> Result<bool, E>,
     ) -> Result<(), E> {
         for (identifier, holders) in std::mem::take(&mut self.holders) {
-            if holders.len() < 2 {
+            if holders.len() < 2 && !self.released_by.contains_key(&identifier) {
                 continue;
             }
             let tells = telling(&identifier, holders.len())?;
@@ -196,10 +223,14 @@ impl Facts {
             Place::Identifier(identifier) => {
                 let holders = self.holders.get(identifier).into_iter().flatten();
                 near.extend(holders.cloned().map(Place::Record));
+                let others = self.released_by.get(identifier).into_iter().flatten();
+                near.extend(others.cloned().map(Place::Other));
             }
             Place::Other(other) => {
                 let own = self.others.get(other).into_iter().flatten();
                 near.extend(own.map(|(id, _)| Place::Record(id.clone())));
+                let released = self.released.get(other).into_iter().flatten();
+                near.extend(released.cloned().map(Place::Identifier));
             }
         }
         near
@@ -221,13 +252,12 @@ impl Facts {
         for place in &order {
             let distance = found.get(place).copied().unwrap_or_default();
             graph.nodes.push(self.node(place, distance));
-            // Each edge once: from the end that is a record, of two records from the lesser.
-            let Place::Record(id) = place else { continue };
-            common.extend(self.common.get(id).into_iter().flatten());
+            if let Place::Record(id) = place {
+                common.extend(self.common.get(id).into_iter().flatten());
+            }
             for near in self.neighbours(place) {
-                let again = matches!(&near, Place::Record(other) if other <= id);
-                if found.contains_key(&near) && !again {
-                    graph.edges.push(self.edge(id, &near));
+                if found.contains_key(&near) && place.is_drawn_from(&near) {
+                    graph.edges.push(self.edge(place, &near));
                 }
             }
         }
@@ -266,23 +296,24 @@ impl Facts {
         own.flat_map(|(_, kinds)| kinds.iter().copied()).collect()
     }
 
-    fn edge(&self, id: &str, near: &Place) -> Edge {
+    fn edge(&self, place: &Place, near: &Place) -> Edge {
         let (mut kinds, mut links) = (BTreeSet::new(), BTreeSet::new());
-        match near {
-            Place::Identifier(identifier) => {
+        match (place, near) {
+            (_, Place::Identifier(identifier)) => {
                 kinds.insert(identifier.kind);
             }
-            Place::Other(other) => {
+            (Place::Record(id), Place::Other(other)) => {
                 let own = self.others.get(other).and_then(|own| own.get(id));
                 kinds.extend(own.into_iter().flatten().copied());
             }
-            Place::Record(other) => {
+            (Place::Record(id), Place::Record(other)) => {
                 let said = self.links.get(id).and_then(|links| links.get(other));
                 links.extend(said.into_iter().flatten().cloned());
             }
+            _ => {}
         }
         Edge {
-            from: Place::Record(id.to_owned()).id(),
+            from: place.id(),
             to: near.id(),
             kinds,
             links,
@@ -342,6 +373,16 @@ enum Place {
 }
 
 impl Place {
+    /// Whether the edge between two places is drawn from this one: each once, from the end that is a
+    /// record, own ones first, and of two own records from the lesser.
+    fn is_drawn_from(&self, near: &Self) -> bool {
+        match (self, near) {
+            (Self::Record(id), Self::Record(other)) => id < other,
+            (Self::Record(_), _) | (Self::Other(_), Self::Identifier(_)) => true,
+            _ => false,
+        }
+    }
+
     fn id(&self) -> String {
         match self {
             Self::Record(id) => format!("record:{id}"),
@@ -400,7 +441,7 @@ pub enum What {
         /// Others get no word of it.
         silent: bool,
     },
-    /// What several own records hold.
+    /// What several own records hold, or another agency released.
     Identifier {
         /// What it is.
         kind: Kind,
@@ -420,7 +461,7 @@ pub enum What {
 /// What joins two nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edge {
-    /// An own record.
+    /// An own record, or another agency's that something was released of.
     pub from: String,
     /// What it is joined to.
     pub to: String,

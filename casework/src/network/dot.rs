@@ -50,7 +50,7 @@ fn label(node: &Node) -> String {
         What::Other { other, .. } => vec![
             format!("record of {}", other.agency),
             format!("reference {}", other.reference),
-            format!("matches {} of ours", node.degree),
+            format!("joined to {}", node.degree),
         ],
     };
     let lines: Vec<String> = lines.iter().map(|line| escaped(line)).collect();

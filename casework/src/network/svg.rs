@@ -103,7 +103,7 @@ fn lines(graph: &Graph, node: &Node) -> Vec<String> {
             lines
         }
         What::Identifier { kind, value } => vec![
-            format!("{kind}, {} own records", node.degree).to_uppercase(),
+            format!("{kind}, {} records", node.degree).to_uppercase(),
             value.clone(),
         ],
         What::Other { other, .. } => vec![
@@ -111,8 +111,8 @@ fn lines(graph: &Graph, node: &Node) -> Vec<String> {
             other.agency.clone(),
             format!("reference {}", other.reference),
             match node.degree {
-                1 => "matches 1 own record".to_owned(),
-                degree => format!("matches {degree} own records"),
+                1 => "joined to 1 more".to_owned(),
+                degree => format!("joined to {degree} more"),
             },
         ],
     }

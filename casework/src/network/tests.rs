@@ -112,6 +112,35 @@ fn links_that_people_made_join_records_once() {
 }
 
 #[test]
+fn what_another_agency_released_joins_its_record_and_is_shown() {
+    let mut facts = chain();
+    // E's own number, which nobody else of this agency holds, and one that nobody holds.
+    facts.releases(&other("refuge", "r1"), [phone("+8"), phone("+7")]);
+    facts.releases(&other("council", "c1"), [phone("+7")]);
+    let graph = joined(facts).around("A", 2, MAX_NODES);
+    let found = ids(&graph);
+    assert!(found.contains(&"record:E"), "{found:?}");
+    assert!(found.contains(&"other:council:north:c1"), "{found:?}");
+    let ends: Vec<(&str, &str)> = (graph.edges.iter())
+        .map(|edge| (edge.from.as_str(), edge.to.as_str()))
+        .filter(|(_, to)| ["phone:+7", "phone:+8"].contains(to))
+        .collect();
+    let refuge = "other:refuge:north:r1";
+    assert_eq!(
+        ends,
+        [
+            (refuge, "phone:+7"),
+            (refuge, "phone:+8"),
+            ("other:council:north:c1", "phone:+7"),
+            ("record:E", "phone:+8"),
+        ]
+    );
+    // Without a release E is joined to nothing.
+    let alone = joined(chain()).around("A", 2, MAX_NODES);
+    assert!(!ids(&alone).contains(&"record:E"));
+}
+
+#[test]
 fn a_graph_that_is_cut_says_so() {
     let mut facts = Facts::default();
     for number in 0..50 {

@@ -3,7 +3,8 @@
 //! The walk is [`symbolon_casework::network`]; here the facts are gathered: identifiers of every own
 //! record, and matches by the kinds of key that agree. A match counts if its keys alone show it: that two
 //! nodes compared and found two persons takes nothing from the phone that both records hold. Of the other
-//! record nothing is read but the agency, the reference and the kinds.
+//! record nothing is read but the agency, the reference and the kinds, and what that agency released, for
+//! as long as it may be kept.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +12,14 @@ use serde_json::Value;
 use symbolon_casework::acting::{Acting, Permission};
 use symbolon_casework::audit::{AuditEvent, AuditKind};
 use symbolon_casework::dossier::Level;
+use symbolon_casework::link::{LinkEnd, LinkKind};
 use symbolon_casework::network::{
-    Facts, Graph, Identifier, Kind, MAX_NODES, Other, What, agreed_kinds, identifiers,
+    Facts, Graph, Identifier, Kind, MAX_NODES, Other, OwnLink, What, agreed_kinds, identifiers,
 };
+use symbolon_casework::text::Text;
 use symbolon_core::agreement::ScoreThreshold;
 use symbolon_core::linkage::derive::{LinkageKey, over_cap};
+use symbolon_core::linkage::record::Record;
 use zeroize::Zeroizing;
 
 use super::command::NetworkCommand;
@@ -24,6 +28,9 @@ use crate::comparison;
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::tables::{MatchKey, StoredMatch};
+
+/// Records that may name the same thing in their links before it joins nothing any more.
+const MAX_LINKED: usize = 64;
 
 impl Node {
     pub(super) fn network_command(
@@ -79,6 +86,8 @@ impl Node {
             let (id, stored) = entry?;
             facts.holds(&id, identifiers(&stored.record));
         }
+        self.add_links(&mut facts)?;
+        self.add_released(&mut facts)?;
         facts.join(|identifier, holders| self.tells(identifier, holders))?;
         let thresholds = self.thresholds();
         let mut agreements = BTreeMap::new();
@@ -94,6 +103,57 @@ impl Node {
             facts.matches(&key.record_id, other(&key, agreement), kinds);
         }
         Ok(facts)
+    }
+
+    /// What people said joins records: links from record to record, and organisations, events, places and
+    /// things that links of several records name with the same words.
+    fn add_links(&self, facts: &mut Facts) -> Result<(), NodeError> {
+        for entry in self.tables.dossiers.iter() {
+            let (id, dossier) = entry?;
+            for link in dossier.links {
+                match &link.to {
+                    LinkEnd::Record(other) if self.tables.records.contains(other)? => {
+                        facts.linked([OwnLink {
+                            from: id.clone(),
+                            to: other.clone(),
+                            what: link.role.to_string(),
+                        }]);
+                    }
+                    LinkEnd::Record(_) => {}
+                    LinkEnd::Words(words) => facts.holds(&id, named(link.kind, words)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What others released and may still be kept.
+    fn add_released(&self, facts: &mut Facts) -> Result<(), NodeError> {
+        let now = self.clock.now();
+        let mut released: BTreeMap<MatchKey, Record> = BTreeMap::new();
+        for entry in self.tables.received.iter() {
+            let ((_, _, field), stored) = entry?;
+            if stored.ended_at.is_some() || stored.terms.keep_until <= now {
+                continue;
+            }
+            let record = released.entry(stored.case).or_default();
+            let column = match field.as_str() {
+                "phone" => &mut record.phone,
+                "vehicle" => &mut record.vehicle,
+                "account" => &mut record.account,
+                "email" => &mut record.email,
+                "uprn" => &mut record.uprn,
+                "address" => &mut record.address,
+                "postcode" => &mut record.postcode,
+                _ => continue,
+            };
+            column.extend(stored.values);
+        }
+        for (key, record) in released {
+            let agreement = self.agreement_name(&key.agreement);
+            facts.releases(&other(&key, &agreement), identifiers(&record));
+        }
+        Ok(())
     }
 
     /// Whether a match is one that the agreement lets people see, by its keys or after a comparison. Who
@@ -114,6 +174,10 @@ impl Node {
             // No key is an address alone; the nearest has its cap.
             Kind::Address => "initial-address",
             Kind::Person => return Ok(false),
+            // What people typed into links; no key has it.
+            Kind::Organisation | Kind::Event | Kind::Location | Kind::Object => {
+                return Ok(holders <= MAX_LINKED);
+            }
         };
         let Some(kind) = self.schema.kinds().iter().find(|kind| kind.name == name) else {
             return Ok(false);
@@ -124,6 +188,22 @@ impl Node {
         });
         Ok(!over_cap(self.schema, kind.id, holders) && !self.tables.common.contains(&tag)?)
     }
+}
+
+/// The end of a link that is no record, in small letters and single spaces.
+fn named(kind: LinkKind, words: &Text) -> Option<Identifier> {
+    let kind = match kind {
+        LinkKind::Organisation => Kind::Organisation,
+        LinkKind::Event => Kind::Event,
+        LinkKind::Location => Kind::Location,
+        LinkKind::Object => Kind::Object,
+        // Two people of one name are not one person.
+        LinkKind::Person => return None,
+    };
+    let words = words.as_str().to_lowercase();
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let value = words.join(" ");
+    Some(Identifier { kind, value })
 }
 
 fn other(key: &MatchKey, agreement: &str) -> Other {

@@ -44,6 +44,7 @@ fn text(console: &mut Console, graph: &Graph) -> Result<(), Failure> {
                 other.reference.clone(),
                 other.agreement.clone(),
                 words(kinds.iter()),
+                released(graph, &node.id),
                 joined(graph, &node.id, node.degree),
             ]),
         }
@@ -58,7 +59,7 @@ fn text(console: &mut Console, graph: &Graph) -> Result<(), Failure> {
         print_table(console, &["own record", "name", "steps", ""], records)?;
     }
     if !shared.is_empty() {
-        print_table(console, &["shared", "value", "own records"], shared)?;
+        print_table(console, &["shared", "value", "held by"], shared)?;
     }
     if !others.is_empty() {
         let header = [
@@ -66,12 +67,13 @@ fn text(console: &mut Console, graph: &Graph) -> Result<(), Failure> {
             "reference",
             "agreement",
             "agrees by",
+            "released",
             "own records",
         ];
         print_table(console, &header, others)?;
         console.say(
-            "Of other agencies' records only the kinds that agree are known. A match is a reason to \
-             talk, not a proof.",
+            "Of other agencies' records only the kinds that agree are known, and what they released. A \
+             match is a reason to talk, not a proof.",
         )?;
     }
     let links = graph.edges.iter().filter(|edge| !edge.links.is_empty());
@@ -89,15 +91,37 @@ fn text(console: &mut Console, graph: &Graph) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Own records that something is joined to; how many more there are.
+/// Records that something is joined to; how many more there are.
 fn joined(graph: &Graph, id: &str, degree: u64) -> String {
     let edges = graph.edges.iter().filter(|edge| edge.to == id);
-    let shown: Vec<&str> = edges
-        .map(|edge| edge.from.strip_prefix("record:").unwrap_or(&edge.from))
-        .collect();
-    match degree.saturating_sub(shown.len() as u64) {
+    let shown: Vec<String> = edges.map(|edge| record_word(graph, &edge.from)).collect();
+    let released = graph.edges.iter().filter(|edge| edge.from == id).count();
+    match degree.saturating_sub((shown.len() + released) as u64) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// What was released of another agency's record.
+fn released(graph: &Graph, id: &str) -> String {
+    let edges = graph.edges.iter().filter(|edge| edge.from == id);
+    let values = edges.filter_map(|edge| {
+        let mut nodes = graph.nodes.iter();
+        match &nodes.find(|node| node.id == edge.to)?.what {
+            What::Identifier { kind, value } => Some(format!("{kind} {value}")),
+            _ => None,
+        }
+    });
+    values.collect::<Vec<_>>().join(", ")
+}
+
+/// An own record by its id, another agency's by whose it is and its reference.
+fn record_word(graph: &Graph, id: &str) -> String {
+    let mut nodes = graph.nodes.iter();
+    match nodes.find(|node| node.id == id).map(|node| &node.what) {
+        Some(What::Record { record_id, .. }) => record_id.clone(),
+        Some(What::Other { other, .. }) => format!("{} {}", other.agency, other.reference),
+        _ => id.to_owned(),
     }
 }
 
