@@ -15,6 +15,7 @@ use symbolon_core::crypto::{self, CryptoError};
 use symbolon_core::encoding::{self, Digest};
 use thiserror::Error;
 
+use crate::dossier::HandlingCode;
 use crate::text::Text;
 
 mod incoming;
@@ -227,6 +228,10 @@ pub struct Manifest {
     pub chunks: u32,
     /// Whether the recipient may pass it on to others.
     pub onward: bool,
+    /// How it may be handled, by its owner's word.
+    pub handling: Option<HandlingCode>,
+    /// Until when the recipient may keep it, Unix seconds.
+    pub keep_until: i64,
 }
 
 impl Manifest {

@@ -133,6 +133,7 @@ pub async fn send(
         name: None,
         media_type: "application/pdf".parse().unwrap(),
         onward: false,
+        keep_days: Some(30),
     };
     let who = acting("ana", &[Role::Caseworker]);
     let view = ask(scene, agency, &who, CaseworkCommand::Attachment(command)).await?;

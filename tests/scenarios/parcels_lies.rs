@@ -33,6 +33,7 @@ fn manifest(id: [u8; 16]) -> Value {
     json!({
         "parcel": base64(&id), "name": "a.pdf", "media_type": "application/pdf", "bytes": 1000,
         "sha256": sha256(&CONTENT), "chunks": 1, "onward": false,
+        "handling": null, "keep_until": 4_000_000_000_i64,
     })
 }
 

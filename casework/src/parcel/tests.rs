@@ -15,6 +15,8 @@ fn manifest(file: &[u8]) -> Manifest {
         sha256: sha256(file),
         chunks: chunk_count(file.len() as u64).unwrap(),
         onward: false,
+        handling: None,
+        keep_until: 2_000_000_000,
     }
 }
 
@@ -192,6 +194,22 @@ fn a_manifest_that_contradicts_itself_is_refused() {
     (largest.bytes, largest.chunks) = (MAX_BYTES, chunk_count(MAX_BYTES).unwrap());
     assert_eq!(largest.check(u64::MAX), Ok(()));
     assert_eq!(largest.chunks, 342);
+}
+
+#[test]
+fn a_recipient_that_never_has_enough_wears_its_sender_out() {
+    let file = vec![7; 3 * CHUNK_BYTES as usize];
+    let mut sender = Outgoing::begin(manifest(&file));
+    let mut lost = 0;
+    while !sender.was_asked_too_often() {
+        while let Some(number) = sender.next() {
+            sender.note(number);
+        }
+        sender.resume(&ChunkSet::none(3)).unwrap();
+        lost += 1;
+        assert!(lost <= 9, "without end");
+    }
+    assert_eq!(lost, 9, "a bad line may lose all of it eight times");
 }
 
 #[test]

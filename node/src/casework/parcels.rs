@@ -17,9 +17,11 @@ mod receiving;
 mod sending;
 mod service;
 
+use std::sync::atomic::AtomicI64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use symbolon_casework::disclosure::LONGEST_KEPT_S;
 use symbolon_casework::parcel::{Incoming, Outgoing, ParcelId, Refusal};
 use symbolon_core::identity::{AgencyName, Name};
 
@@ -31,7 +33,6 @@ use crate::tables::MatchKey;
 pub use letter::ParcelLetter;
 pub use service::{AttachmentCommand, AttachmentView, SavedAttachment};
 
-/// A minute and its like, in seconds of the node's clock.
 /// Parcels of one agency that are half received at a time.
 const MAX_UNDER_WAY: usize = 16;
 /// Their bytes together: four of the largest that any setting allows.
@@ -48,16 +49,22 @@ const HALF_RECEIVED_S: i64 = 14 * DAY_S;
 /// A sender that hears nothing sends the manifest again after so long, and the whole parcel when the
 /// recipient had no room.
 const OFFER_AGAIN_S: i64 = DAY_S;
+/// What is kept is looked through this often; nothing is shown any more from the moment on when it ends.
+const SWEEP_S: i64 = 60;
 /// And gives up after so long.
 const GIVE_UP_S: i64 = 60 * DAY_S;
 
 /// Whoever changes what is under way holds this; taken after `work` where both are.
 #[derive(Default)]
-pub(crate) struct Parcels(Mutex<()>);
+pub(crate) struct Parcels {
+    changes: Mutex<()>,
+    /// What is kept is looked through not before this.
+    next_sweep: AtomicI64,
+}
 
 impl Parcels {
     fn lock(&self) -> MutexGuard<'_, ()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,6 +110,18 @@ pub struct StoredIncoming {
     pub(super) end: Option<Received>,
 }
 
+impl StoredIncoming {
+    /// Whether the time that its owner set is over. Nobody sets one of more than ten years.
+    fn is_over(&self, now: i64) -> bool {
+        let whole_at = match self.end {
+            Some(Received::Whole(at)) => at,
+            _ => now,
+        };
+        let most = whole_at.saturating_add(LONGEST_KEPT_S);
+        self.state.manifest().keep_until.min(most) <= now
+    }
+}
+
 /// How a parcel of another agency ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -113,6 +132,8 @@ pub enum Received {
     Refused(Refusal),
     /// It was here and somebody removed it.
     Removed,
+    /// It was here until the time that its owner set was over.
+    Over,
 }
 
 /// Whose chunk: an agency's, or our own where there is none.

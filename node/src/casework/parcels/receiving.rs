@@ -1,5 +1,7 @@
 //! The recipient's side: what is taken, what is refused, and what is said of it.
 
+use std::sync::atomic::Ordering;
+
 use symbolon_casework::audit::{AuditEvent, AuditKind};
 use symbolon_casework::lifecycle::CaseId;
 use symbolon_casework::parcel::{ChunkSet, Incoming, Manifest, ParcelId, Refusal, Taken};
@@ -8,7 +10,7 @@ use symbolon_core::identity::AgencyName;
 use super::letter::{ParcelLetter, Step};
 use super::{
     DAY_S, HALF_RECEIVED_S, MAX_KEPT, MAX_KEPT_BYTES, MAX_UNDER_WAY, MAX_UNDER_WAY_BYTES, Received,
-    STALLED_S, StoredIncoming,
+    STALLED_S, SWEEP_S, StoredIncoming,
 };
 use crate::error::NodeError;
 use crate::letters::Letter;
@@ -97,7 +99,7 @@ impl Node {
             None => Step::Have {
                 chunks: known.state.have().clone(),
             },
-            Some(Received::Whole(_) | Received::Removed) => Step::Done,
+            Some(Received::Whole(_) | Received::Removed | Received::Over) => Step::Done,
             Some(Received::Refused(why)) => Step::Refused { why },
         };
         self.reply(&known.case, manifest.parcel, step)
@@ -241,6 +243,33 @@ impl Node {
     ) -> Result<(), NodeError> {
         let letter = ParcelLetter { parcel, step };
         self.post(to, &Letter::Parcel(Box::new(letter)))
+    }
+
+    /// Deletes files whose time is over; that they were here stays.
+    pub(super) fn end_kept(&self) -> Result<(), NodeError> {
+        let now = self.clock.now();
+        if now < self.parcels.next_sweep.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        for entry in self.tables.parcels_in.iter() {
+            let ((from, parcel), mut stored) = entry?;
+            if !matches!(stored.end, Some(Received::Whole(_))) || !stored.is_over(now) {
+                continue;
+            }
+            self.write_down(
+                AuditEvent::of_the_node(AuditKind::Erasure, "received attachment ended")
+                    .record(&stored.case.record_id)
+                    .case(&self.case_word(&stored.case)?)
+                    .agency(&from),
+            )?;
+            let chunks = stored.state.manifest().chunks;
+            stored.end = Some(Received::Over);
+            self.drop_chunks(Some(&from), (parcel, chunks))?;
+            self.tables.parcels_in.put(&(from, parcel), &stored)?;
+        }
+        let next = now.saturating_add(SWEEP_S);
+        self.parcels.next_sweep.store(next, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Says again what is here of parcels that stand still; drops those that have stood for too long.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use symbolon_casework::parcel::{ChunkSet, Outgoing, ParcelId, Refusal};
+use symbolon_casework::parcel::{ChunkSet, ParcelId, Refusal};
 use symbolon_core::identity::AgencyName;
 
 use super::letter::Step;
@@ -19,6 +19,7 @@ impl Node {
     pub(crate) fn feed_parcels(&self) -> Result<bool, NodeError> {
         let _changes = self.parcels.lock();
         self.tend_incoming()?;
+        self.end_kept()?;
         let mut under_way = Vec::new();
         for entry in self.tables.parcels_to_go.iter() {
             let (parcel, ()) = entry?;
@@ -126,6 +127,10 @@ impl Node {
             tracing::warn!(%from, %why, "a word on an attachment was dropped");
             return Ok(());
         }
+        if stored.state.was_asked_too_often() {
+            tracing::warn!(%from, "an attachment was given up: its recipient asked for it too often");
+            return self.end_parcel(stored, Sent::GivenUp);
+        }
         self.tables.parcels_out.put(&parcel, &stored)?;
         self.outbox_waits.notify_one();
         Ok(())
@@ -154,7 +159,7 @@ impl Node {
         tracing::warn!(%from, %why, "an attachment was not taken");
         // Room may be made: all of it goes again a day later.
         if why == Refusal::NoRoom {
-            stored.state = Outgoing::begin(stored.state.manifest().clone());
+            stored.state.begin_again();
             stored.offered_at = 0;
             stored.not_before = self.clock.now().saturating_add(OFFER_AGAIN_S);
             return self.tables.parcels_out.put(&parcel, &stored);

@@ -39,6 +39,8 @@ pub enum AttachmentCommand {
         media_type: MediaType,
         /// Whether the other agency may pass it on.
         onward: bool,
+        /// Days for which the other agency may keep it, if not the usual.
+        keep_days: Option<u32>,
     },
     /// Lists attachments.
     List {
@@ -57,6 +59,17 @@ pub enum AttachmentCommand {
         /// The first digits of its id.
         id: String,
     },
+}
+
+/// What a list says of a file whose time is over.
+const OVER: &str = "over";
+
+/// How a file goes.
+struct How {
+    name: FileName,
+    media_type: MediaType,
+    onward: bool,
+    keep_days: Option<u32>,
 }
 
 /// One attachment.
@@ -82,10 +95,14 @@ pub struct AttachmentView {
     pub chunks: u32,
     /// Of so many.
     pub of: u32,
-    /// `under way`, `delivered`, `whole`, or why it ended.
+    /// `under way`, `delivered`, `whole`, `over`, or why it ended.
     pub state: String,
     /// Whether it may be passed on to others.
     pub onward: bool,
+    /// How it may be handled, by its owner's word.
+    pub handling: Option<String>,
+    /// Until when its recipient may keep it; RFC 3339.
+    pub keep_until: String,
     /// When it was sent, or when a chunk last came; RFC 3339.
     pub since: String,
 }
@@ -112,10 +129,17 @@ impl Node {
                 name,
                 media_type,
                 onward,
+                keep_days,
             } => {
                 let case = self.confirmed_case(&case)?.key;
                 let name = name.map_or_else(|| own_name(&file), Ok)?;
-                json(self.send_attachment(acting, case, &file, (name, media_type, onward))?)
+                let how = How {
+                    name,
+                    media_type,
+                    onward,
+                    keep_days,
+                };
+                json(self.send_attachment(acting, case, &file, how)?)
             }
             AttachmentCommand::List { case } => json(self.attachments(acting, case.as_deref())?),
             AttachmentCommand::Save { id, to } => json(self.save_attachment(acting, &id, &to)?),
@@ -128,7 +152,7 @@ impl Node {
         acting: &Acting,
         case: MatchKey,
         file: &Path,
-        (name, media_type, onward): (FileName, MediaType, bool),
+        how: How,
     ) -> Result<AttachmentView, NodeError> {
         acting.may(Permission::Disclose)?;
         self.may_attach(acting, &case)?;
@@ -139,12 +163,14 @@ impl Node {
         let parcel = ParcelId::random()?;
         let manifest = Manifest {
             parcel,
-            name,
-            media_type,
+            name: how.name,
+            media_type: how.media_type,
             bytes,
             sha256,
             chunks: chunk_count(bytes).unwrap_or_default(),
-            onward,
+            onward: how.onward,
+            handling: self.dossier(&case.record_id)?.handling,
+            keep_until: self.kept_until(how.keep_days),
         };
         let most = self.config.letters.max_attachment_bytes;
         let checked = manifest.check(most);
@@ -269,6 +295,8 @@ impl Node {
     ) -> Result<AttachmentView, NodeError> {
         let state = match stored.end {
             None => "under way".to_owned(),
+            Some(Received::Whole(_)) if stored.is_over(self.clock.now()) => OVER.to_owned(),
+            Some(Received::Over) => OVER.to_owned(),
             Some(Received::Whole(_)) => "whole".to_owned(),
             Some(Received::Refused(why)) => why.to_string(),
             Some(Received::Removed) => "removed".to_owned(),
@@ -298,6 +326,8 @@ impl Node {
             of: manifest.chunks,
             state,
             onward: manifest.onward,
+            handling: manifest.handling.map(|code| code.to_string()),
+            keep_until: rfc3339(manifest.keep_until),
             since: rfc3339(since),
         })
     }
@@ -331,6 +361,11 @@ impl Node {
         acting.may(Permission::Consult)?;
         let (from, stored) = self.received_by_id(id)?;
         let manifest = stored.state.manifest();
+        if stored.end == Some(Received::Over) || stored.is_over(self.clock.now()) {
+            return Err(NodeError::Request(format!(
+                "the time is over for which {from} gave this attachment; ask {from} again if it is needed"
+            )));
+        }
         if !matches!(stored.end, Some(Received::Whole(_))) {
             return Err(NodeError::Request(
                 "not all of this attachment is here; `symbolon-node attachment list` shows how far it is"

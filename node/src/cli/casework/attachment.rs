@@ -35,6 +35,9 @@ pub(in crate::cli) enum AttachmentTask {
         /// Let the other agency pass it on to others
         #[arg(long)]
         onward: bool,
+        /// Days for which the other agency may keep it, instead of received_days in node.toml
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3653))]
+        keep_days: Option<u32>,
     },
     /// List what was sent and received, and how far it is
     #[command(after_help = "Example:\n  symbolon-node attachment list --case 3fa9c1d2")]
@@ -76,6 +79,7 @@ impl AttachmentTask {
                 name,
                 media_type,
                 onward,
+                keep_days,
             } => AttachmentCommand::Send {
                 case,
                 media_type: match media_type {
@@ -85,6 +89,7 @@ impl AttachmentTask {
                 file: absolute(file)?,
                 name,
                 onward,
+                keep_days,
             },
             Self::List { case } => AttachmentCommand::List { case },
             Self::Save { id, to } => AttachmentCommand::Save {

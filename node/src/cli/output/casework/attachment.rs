@@ -41,11 +41,24 @@ fn list(console: &mut Console, views: &[AttachmentView]) -> Result<(), Failure> 
             format!("{} of {}", view.chunks, view.of),
             view.state.clone(),
             if view.onward { "yes" } else { "no" }.to_owned(),
+            view.handling.clone().unwrap_or_default(),
+            moment(&view.keep_until),
             moment(&view.since),
         ]
     });
     let header = [
-        "id", "with", "case", "record", "name", "bytes", "chunks", "state", "onward", "since",
+        "id",
+        "with",
+        "case",
+        "record",
+        "name",
+        "bytes",
+        "chunks",
+        "state",
+        "onward",
+        "handling",
+        "keep until",
+        "since",
     ];
     print_table(console, &header, rows)
 }
