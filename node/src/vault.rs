@@ -33,6 +33,7 @@ const CACHE_BYTES: u64 = 64 << 20;
 
 /// How often, and how far apart, sled's own lock is tried: five seconds in all.
 const LOCK_ATTEMPTS: u32 = 250;
+const OWN_LOCK_ATTEMPTS: u32 = 50;
 const LOCK_WAIT: Duration = Duration::from_millis(20);
 
 /// An open vault.
@@ -266,13 +267,21 @@ fn lock(directory: &Path) -> Result<fs::File, NodeError> {
         .truncate(false)
         .open(&path)
         .map_err(file_error)?;
-    if file.try_lock().is_err() {
+    let own = std::process::id().to_string();
+    let mut attempts = 0;
+    while file.try_lock().is_err() {
         let process = fs::read_to_string(&path).unwrap_or_default();
         let process = process.trim().to_owned();
-        return Err(NodeError::InUse {
-            path: directory.to_owned(),
-            process,
-        });
+        // A child that this process just forked holds the lock of a vault that was closed meanwhile, until
+        // it runs its program.
+        if process != own || attempts == OWN_LOCK_ATTEMPTS {
+            return Err(NodeError::InUse {
+                path: directory.to_owned(),
+                process,
+            });
+        }
+        attempts += 1;
+        std::thread::sleep(LOCK_WAIT);
     }
     file.set_len(0).map_err(file_error)?;
     writeln!(file, "{}", std::process::id()).map_err(file_error)?;
