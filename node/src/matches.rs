@@ -81,6 +81,7 @@ impl Node {
         });
         found.silent = row.silent;
         self.note_told(&key, row.silent)?;
+        self.note_met(&key)?;
         // The match before the index: after a crash in between, the evidence comes again and is
         // found to be there.
         let piece = (foreign.own_handle, foreign.handle, row.kind);

@@ -155,6 +155,32 @@ impl Node {
         Ok(())
     }
 
+    /// Keeps which own records met another agency's record, for when that one ends.
+    pub(crate) fn note_met(&self, key: &MatchKey) -> Result<(), NodeError> {
+        let place = (key.agency.clone(), key.agreement, key.reference);
+        let mut records = self.tables.met.get(&place)?.unwrap_or_default();
+        if records.insert(key.record_id.clone()) {
+            self.tables.met.put(&place, &records)?;
+        }
+        Ok(())
+    }
+
+    /// An own record is gone: nothing says any more what it met.
+    pub(crate) fn forget_met(&self, id: &str) -> Result<(), NodeError> {
+        for entry in self.tables.met.iter() {
+            let (place, mut records) = entry?;
+            if !records.remove(id) {
+                continue;
+            }
+            if records.is_empty() {
+                self.tables.met.remove(&place)?;
+            } else {
+                self.tables.met.put(&place, &records)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What others were told of a record.
     pub(crate) fn told_of(&self, id: &str) -> Result<Vec<ToldPlace>, NodeError> {
         let mut found = Vec::new();

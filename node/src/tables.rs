@@ -348,6 +348,8 @@ pub struct Tables {
     pub cases: Table<CaseId, StoredCase>,
     /// Matches whose cases are to be looked at.
     pub case_due: Table<MatchKey, ()>,
+    /// Cases of an agency that had no match here when they began, and since when.
+    pub unmatched_cases: Table<AgencyName, BTreeMap<CaseId, i64>>,
     /// Who went missing, by the record's id.
     pub missing: Table<String, MissingFile>,
     /// Attachments of ours.
@@ -379,6 +381,8 @@ pub struct Tables {
     pub received_tombstones: Table<(AgencyName, Digest), ReceivedTombstone>,
     /// Who was told of which own record under which line, and as what.
     pub told: Table<(String, AgencyName, Digest), StoredTold>,
+    /// Which own records met a record of another agency.
+    pub met: Table<(AgencyName, Digest, RecordReference), BTreeSet<String>>,
     /// Records whose erasure has begun, and why.
     pub erasing: Table<String, StoredEnd>,
 }
@@ -424,6 +428,7 @@ impl Tables {
             links_to: vault.table("links-to")?,
             cases: vault.table("cases")?,
             case_due: vault.table("case-due")?,
+            unmatched_cases: vault.table("unmatched-cases")?,
             missing: vault.table("missing")?,
             audit: vault.table("audit")?,
             parcels_out: vault.table("parcels-out")?,
@@ -440,6 +445,7 @@ impl Tables {
             tombstones: vault.table("tombstones")?,
             received_tombstones: vault.table("received-tombstones")?,
             told: vault.table("told")?,
+            met: vault.table("met")?,
             erasing: vault.table("erasing")?,
         })
     }

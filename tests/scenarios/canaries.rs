@@ -13,6 +13,7 @@ use symbolon_core::crypto;
 use symbolon_core::linkage::schema::Schema;
 use symbolon_core::linkage::{Record, derive};
 use symbolon_core::row::{ExpiryMonth, Handle, PAYLOAD_BYTES, Row, SealedPayload, Token};
+use symbolon_node::clock::Clock as _;
 use symbolon_tests::consortium::eventually;
 use symbolon_tests::logs;
 
@@ -162,7 +163,7 @@ pub fn collect_files(directory: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// Submits a row whose payload is a value in clear.
-async fn bypass(scene: &Scene, value: &[u8]) {
+pub async fn bypass(scene: &Scene, value: &[u8]) {
     let node = scene.consortium.node("police").unwrap();
     let agreement = node.agreement(Some(AGREEMENT)).unwrap();
     let mut payload = [0; PAYLOAD_BYTES];
@@ -172,7 +173,7 @@ async fn bypass(scene: &Scene, value: &[u8]) {
         token: Token(crypto::random().unwrap()),
         handle: Handle::random().unwrap(),
         silent: false,
-        expiry: ExpiryMonth::of(time::OffsetDateTime::now_utc().unix_timestamp()),
+        expiry: ExpiryMonth::of(scene.consortium.clock.now()),
         payload: SealedPayload(payload),
     };
     node.hub().await.unwrap().submit(&[row]).await.unwrap();

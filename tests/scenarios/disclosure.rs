@@ -36,7 +36,7 @@ async fn story(scene: &Scene) -> String {
 }
 
 /// Opens the vault of an agency's stopped node.
-fn vault<T>(scene: &Scene, agency: &str, with: impl FnOnce(&Tables) -> T) -> T {
+pub fn vault<T>(scene: &Scene, agency: &str, with: impl FnOnce(&Tables) -> T) -> T {
     let vault = Vault::open(&scene.consortium.places.node(agency), &unlock()).unwrap();
     let outcome = with(&Tables::open(&vault).unwrap());
     vault.flush().unwrap();
@@ -376,10 +376,15 @@ async fn bulk_takes_two_consent_counts_and_a_stranger_gets_nothing() {
         "phone", "address", "notes", "email", "town", "postcode", "sex", "alias", "account",
     ];
     let bulk = request(&scene, "police", &case, &nine).await;
-    let few = request(&scene, "police", &case, &["phone"]).await;
+    // In pieces it is one all the same, on the same day.
+    let piece = request(&scene, "police", &case, &["email"]).await;
     let ana = acting("ana", &[Role::Caseworker]);
-    let shown = show(&scene, "refuge", &ana, &bulk).await;
-    assert_eq!(shown.takes_two, ["it is a bulk request"]);
+    for id in [&bulk, &piece] {
+        let shown = show(&scene, "refuge", &ana, id).await;
+        assert_eq!(shown.takes_two, ["it is a bulk request"]);
+    }
+    scene.consortium.clock.advance(2 * DAY_S);
+    let few = request(&scene, "police", &case, &["phone"]).await;
     assert!(
         show(&scene, "refuge", &ana, &few)
             .await

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use symbolon_casework::dossier::{Consent, Dossier, Level};
-use symbolon_casework::tombstone::{ReasonClass, Signed, Tombstone};
+use symbolon_casework::tombstone::{ReasonClass, SharedAs, Signed, Tombstone};
 use symbolon_core::crypto::{SecretKey, SigningKey};
+use symbolon_core::payload::RecordReference;
 use symbolon_node::casework::command::{CaseworkCommand, Claim, EndingCommand};
 use symbolon_node::casework::{Checked, ErasureReceipt, ReceivedTombstoneView, RetentionLine};
 use symbolon_node::command::{Command, Request};
@@ -377,17 +378,19 @@ async fn ledger(scene: &mut Scene, lines: &[(&str, bool)]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tombstone_in_anothers_name_is_refused_and_one_of_ones_own_is_taken() {
     let mut scene = scene(&["council", "police", "refuge"], 2).await;
-    for agency in ["police", "refuge"] {
+    for agency in ["council", "police", "refuge"] {
         import(&scene, agency, GIRL).await;
     }
     scene.consortium.settle().await.unwrap();
     erase(&scene, "refuge", "A1").await;
     let of_the_refuge = receipt(&scene, "refuge", "A1").await.tombstones.remove(0);
     let of_the_refuge = of_the_refuge.tombstone;
-    wait("the police being told", async || {
-        Ok(received(&scene, "police").await.pop())
-    })
-    .await;
+    for agency in ["council", "police"] {
+        wait("the others being told", async || {
+            Ok(received(&scene, agency).await.pop())
+        })
+        .await;
+    }
     scene.consortium.stop_node("police").await.unwrap();
     let own = {
         let state = scene.consortium.places.node("police");
@@ -399,13 +402,25 @@ async fn a_tombstone_in_anothers_name_is_refused_and_one_of_ones_own_is_taken() 
         let honest = of_the_refuge.read_tombstone().unwrap();
         // As if the refuge had said so: by the police's key.
         let forged = Signed::tombstone(&honest, &key).unwrap();
-        let own = Tombstone {
-            agency: "police".parse().unwrap(),
-            ..honest
+        let own = |reference| {
+            let shared_as = honest
+                .shared_as
+                .map(|place| SharedAs { reference, ..place });
+            let own = Tombstone {
+                agency: "police".parse().unwrap(),
+                shared_as,
+                ..honest.clone()
+            };
+            Signed::tombstone(&own, &key).unwrap()
         };
-        let own = Signed::tombstone(&own, &key).unwrap();
+        let record = tables.records.get(&"A1".to_owned()).unwrap().unwrap();
+        let reference = *record.references.values().next().unwrap();
+        // One of what the council never met.
+        let made_up = own(RecordReference([7; 16]));
+        let own = own(reference);
         // The refuge's own words, passed on; letters go in this order.
-        for (number, stone) in [forged, of_the_refuge, own.clone()].into_iter().enumerate() {
+        let stones = [forged, of_the_refuge, made_up, own.clone()];
+        for (number, stone) in stones.into_iter().enumerate() {
             let message = json!({
                 "topic": "ending",
                 "message": { "step": "ended", "tombstone": stone },
@@ -423,11 +438,13 @@ async fn a_tombstone_in_anothers_name_is_refused_and_one_of_ones_own_is_taken() 
     };
     scene.consortium.start_node("police").await.unwrap();
     let taken = wait("the honest one being taken", async || {
-        let taken = received(&scene, "council").await;
+        let mut taken = received(&scene, "council").await;
+        taken.retain(|stone| stone.agency.as_str() == "police");
         Ok((!taken.is_empty()).then_some(taken))
     })
     .await;
-    assert_eq!(taken.len(), 1, "the two before it were refused");
+    assert_eq!(taken.len(), 1, "the three before it were not taken");
+    assert_eq!(received(&scene, "council").await.len(), 2);
     assert_eq!(
         (&taken[0].tombstone, taken[0].agency.as_str()),
         (&own, "police")

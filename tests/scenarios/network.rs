@@ -161,7 +161,13 @@ async fn no_value_of_another_agency_is_in_any_form_of_a_network() {
 
 /// What the command line wrote.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+pub struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Kept {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -196,7 +202,6 @@ async fn printed(state: &Path, format: &str) -> String {
     ];
     let arguments = state.into_iter().chain(show.map(OsString::from));
     let code = cli::run_on(&mut console, arguments, Arc::new(Engine)).await;
-    let text = |kept: Kept| String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
-    assert_eq!(code, 0, "{}", text(err));
-    text(out)
+    assert_eq!(code, 0, "{}", err.text());
+    out.text()
 }

@@ -14,7 +14,7 @@ use crate::text::Text;
 /// From when on a request, or an agency's requests of a day, are bulk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Fields of one request that are not yet too many.
+    /// Fields of one record, within a day, that are not yet too many.
     pub fields: u32,
     /// Cases in which one agency may ask within a day before it is too many.
     pub cases_a_day: u32,
@@ -38,7 +38,7 @@ pub enum Second {
     /// The record is silent.
     #[error("the record is silent")]
     Silent,
-    /// Many fields, or many cases within a day.
+    /// Many fields of the record, or many cases, within a day.
     #[error("it is a bulk request")]
     Bulk,
     /// The other agency is an immigration service.
@@ -46,7 +46,8 @@ pub enum Second {
     Immigration,
 }
 
-/// Why a release takes a second person, if it does.
+/// Why a release takes a second person, if it does. `asked` is what its agency asked for of this record
+/// within a day.
 #[must_use]
 pub fn second_person(
     level: Level,

@@ -11,11 +11,13 @@
 //! |---|---|
 //! | `letter` | what the two nodes write |
 //! | `asking` | requests of ours, and what came of them |
+//! | `bounds` | how much one agency may ask for |
 //! | `owning` | requests of others: look, release, refuse, countersign |
 //! | `received` | what others gave, and its end |
 //! | `service` | what people ask for, and what they see |
 
 mod asking;
+mod bounds;
 mod letter;
 mod owning;
 mod received;

@@ -294,6 +294,10 @@ pub(super) async fn login(
     };
     let value = ask_as(global, config, request, console, launcher).await?;
     let report: LoginReport = output::parsed(value)?;
+    if print_session && global.json {
+        let value = json!({ "session": report.session, "ends": report.ends });
+        return output::print_json(console, &value);
+    }
     if print_session {
         return Ok(console.say(&report.session)?);
     }

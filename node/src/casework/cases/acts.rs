@@ -188,12 +188,27 @@ impl Node {
         } else {
             acting.may(Permission::Assign)?;
         }
+        if let Some(name) = &to {
+            self.can_work(name)?;
+        }
         stored.assigned = to;
         let event = AuditEvent::by(acting, AuditKind::Alteration, "match assigned");
         let event = event.record(&stored.key.record_id);
         self.write_down(event.case(&stored.id().short()))?;
         self.tables.cases.put(&stored.id(), &stored)?;
         self.case_view(&stored)
+    }
+
+    /// Whether somebody of this name can sign in. As long as there is no account, any name will do.
+    fn can_work(&self, name: &Name) -> Result<(), NodeError> {
+        let account = self.tables.accounts.get(name)?;
+        let can = account.is_some_and(|account| !account.disabled);
+        if can || self.tables.accounts.is_empty() {
+            return Ok(());
+        }
+        Err(NodeError::Request(format!(
+            "{name} has no account that can sign in; `symbolon-node account list` shows who has"
+        )))
     }
 
     fn case_detail(&self, acting: &Acting, id: &str) -> Result<CaseDetail, NodeError> {

@@ -1,6 +1,9 @@
 //! What goes to the other side of a case, and what comes from it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use symbolon_casework::audit::{AuditEvent, AuditKind};
 use symbolon_casework::lifecycle::{Act, AskedFor, CaseId, HearError, Said};
 use symbolon_casework::text::Text;
 use symbolon_core::crypto;
@@ -9,6 +12,7 @@ use symbolon_core::identity::AgencyName;
 use symbolon_core::payload::RecordReference;
 
 use super::StoredCase;
+use crate::clock::DAY_S;
 use crate::error::NodeError;
 use crate::letters::Letter;
 use crate::node::Node;
@@ -18,6 +22,10 @@ use crate::tables::{KeyTag, MatchKey};
 const RESEND_S: i64 = 60;
 /// Sayings that wait for one before them. The hub delivers in order, so a few are enough.
 const MAX_EARLY: usize = 64;
+/// Cases of one agency that have no match here, at a time.
+const MAX_UNMATCHED: usize = 64;
+/// For so long, in seconds: a match that has not come by then does not come.
+const UNMATCHED_S: i64 = 14 * DAY_S;
 
 /// A letter about a case. It names both records by the references that only the two agencies know.
 #[derive(Clone, Serialize, Deserialize)]
@@ -150,8 +158,46 @@ impl Node {
             agency: from.clone(),
             reference: letter.mine,
         };
-        let is_ours = self.own_reference(&key)? == Some(letter.yours);
-        Ok(is_ours.then(|| StoredCase::new(key, letter.yours, self.clock.now())))
+        if self.own_reference(&key)? != Some(letter.yours) {
+            return Ok(None);
+        }
+        if !self.tables.matches.contains(&key)? && !self.takes_unmatched(from, id)? {
+            return Ok(None);
+        }
+        Ok(Some(StoredCase::new(key, letter.yours, self.clock.now())))
+    }
+
+    /// Whether another case without a match is taken from an agency. The hub tells of a match before the
+    /// other side can write about it, so there are few of them unless somebody makes them up. One whose match
+    /// came since counts no more, nor one that is old; that one goes, if nobody here said anything in it.
+    fn takes_unmatched(&self, from: &AgencyName, id: CaseId) -> Result<bool, NodeError> {
+        let now = self.clock.now();
+        let known = self.tables.unmatched_cases.get(from)?.unwrap_or_default();
+        let mut kept = BTreeMap::new();
+        for (id, since) in known {
+            let Some(stored) = self.tables.cases.get(&id)? else {
+                continue;
+            };
+            if stored.found || self.tables.matches.contains(&stored.key)? {
+                continue;
+            }
+            if now.saturating_sub(since) < UNMATCHED_S {
+                kept.insert(id, since);
+            } else if stored.case.count(self.side_in(&stored)) == 0 {
+                let event = AuditEvent::of_the_node(AuditKind::Erasure, "case without match ended");
+                let event = event.record(&stored.key.record_id).agency(from);
+                self.write_down(event.case(&id.short()))?;
+                self.tables.cases.remove(&id)?;
+            }
+        }
+        let takes = kept.len() < MAX_UNMATCHED;
+        if takes {
+            kept.insert(id, now);
+        } else {
+            tracing::warn!(agency = %from, "it writes about more matches that are not known here than are kept");
+        }
+        self.tables.unmatched_cases.put(from, &kept)?;
+        Ok(takes)
     }
 
     fn hear(&self, mut stored: StoredCase, said: Said) -> Result<(), NodeError> {

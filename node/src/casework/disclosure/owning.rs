@@ -6,7 +6,7 @@ use symbolon_casework::acting::{Acting, Permission};
 use symbolon_casework::audit::{AuditEvent, AuditKind};
 use symbolon_casework::disclosure::decision::{Decisions, Outcome, Word};
 use symbolon_casework::disclosure::rules::{
-    Denied, Limits, Second, at_once, may_be_told, may_leave, second_person,
+    Denied, Second, at_once, may_be_told, may_leave, second_person,
 };
 use symbolon_casework::disclosure::{
     Answer, Field, LONGEST_KEPT_S, MAX_VALUE_BYTES, Request, Terms, Values,
@@ -18,7 +18,7 @@ use symbolon_core::identity::AgencyName;
 
 use super::asking::request_id;
 use super::letter::Step;
-use super::{DAY_S, MAX_A_CASE, MAX_OPEN, RequestKey, StoredRequest, refused, said};
+use super::{DAY_S, RequestKey, StoredRequest, refused, said};
 use crate::casework::StoredCase;
 use crate::error::NodeError;
 use crate::node::Node;
@@ -68,10 +68,11 @@ impl Node {
             return self.turn_down(case, number);
         }
         let now = self.clock.now();
-        let asker = self.asker(&from, self.cases_that_day((&from, now), &case.key)?)?;
+        let that_day = self.that_day((&from, now), &case.key, &request.fields)?;
+        let asker = self.asker(&from, that_day.cases)?;
         let dossier = self.dossier(&case.key.record_id)?;
         let mut stored = StoredRequest {
-            second: second_person(dossier.level, &request.fields, &asker, &self.limits()),
+            second: second_person(dossier.level, &that_day.fields, &asker, &self.limits()),
             decisions: Decisions::begin(&request.fields),
             case: case.key.clone(),
             number,
@@ -146,43 +147,6 @@ impl Node {
         Ok(event.case(&self.case_word(case)?))
     }
 
-    fn limits(&self) -> Limits {
-        let settings = &self.config.disclosure;
-        Limits {
-            fields: settings.bulk_fields,
-            cases_a_day: settings.bulk_cases_a_day,
-        }
-    }
-
-    fn takes_request(&self, from: &AgencyName, case: &MatchKey) -> Result<bool, NodeError> {
-        let (mut open, mut of_case) = (0, 0);
-        for entry in self.tables.disclosures_of_us.iter() {
-            let ((agency, _), stored) = entry?;
-            if agency == *from {
-                open += usize::from(stored.decisions.is_open());
-                of_case += usize::from(stored.case == *case);
-            }
-        }
-        Ok(open < MAX_OPEN && of_case < MAX_A_CASE)
-    }
-
-    /// In how many cases an agency asked within the day before a moment and the day after it, this one
-    /// among them: a burst is one whichever of its requests is looked at.
-    fn cases_that_day(
-        &self,
-        (from, at): (&AgencyName, i64),
-        case: &MatchKey,
-    ) -> Result<u32, NodeError> {
-        let mut cases = BTreeSet::from([case.clone()]);
-        for entry in self.tables.disclosures_of_us.iter() {
-            let ((agency, _), stored) = entry?;
-            if agency == *from && (stored.at - at).abs() < DAY_S {
-                cases.insert(stored.case);
-            }
-        }
-        Ok(u32::try_from(cases.len()).unwrap_or(u32::MAX))
-    }
-
     /// The own record of a request, what it would give, and who asks.
     pub(super) fn leaving(
         &self,
@@ -194,14 +158,10 @@ impl Node {
         })?;
         let dossier = self.dossier(&stored.case.record_id)?;
         let values = Values::of(&stored.request.fields, &record.record, &dossier);
-        let that_day = self.cases_that_day((from, stored.at), &stored.case)?;
-        let asker = self.asker(from, that_day)?;
-        let mut second = second_person(
-            dossier.level,
-            &stored.request.fields,
-            &asker,
-            &self.limits(),
-        );
+        let fields = &stored.request.fields;
+        let that_day = self.that_day((from, stored.at), &stored.case, fields)?;
+        let asker = self.asker(from, that_day.cases)?;
+        let mut second = second_person(dossier.level, &that_day.fields, &asker, &self.limits());
         second.extend(stored.second.iter().copied());
         let denied = may_leave(&dossier, &stored.request.purpose, &asker).err();
         Ok(Leaving {
@@ -274,14 +234,17 @@ impl Node {
         }
     }
 
-    fn terms(&self, dossier: &Dossier, release: &Release) -> Terms {
-        let days = release
-            .keep_days
-            .unwrap_or(self.config.disclosure.received_days);
+    /// Until when another agency may keep what goes to it now.
+    pub(in crate::casework) fn kept_until(&self, days: Option<u32>) -> i64 {
+        let days = days.unwrap_or(self.config.disclosure.received_days);
         let keep_s = i64::from(days).saturating_mul(DAY_S).min(LONGEST_KEPT_S);
+        self.clock.now().saturating_add(keep_s)
+    }
+
+    fn terms(&self, dossier: &Dossier, release: &Release) -> Terms {
         Terms {
             handling: dossier.handling,
-            keep_until: self.clock.now().saturating_add(keep_s),
+            keep_until: self.kept_until(release.keep_days),
             onward: release.onward,
             conditions: release.conditions.clone(),
         }
@@ -319,6 +282,7 @@ impl Node {
         }
         let case = self.case_id(&stored.case)?;
         let case = case.ok_or_else(|| refused("the record of this case is gone"))?;
+        self.still_asked_about(&key.0, key.1, (case, stored.number))?;
         self.write_down(
             self.about(
                 AuditEvent::by(acting, AuditKind::Disclosure, "fields released"),
@@ -411,6 +375,12 @@ impl Node {
         let Some(case) = case.filter(|_| may_be_told(level)) else {
             return Ok(());
         };
+        if self
+            .still_asked_about(&key.0, key.1, (case, stored.number))
+            .is_err()
+        {
+            return Ok(());
+        }
         let answer = Answer {
             released: Values::default(),
             refused: fields.clone(),

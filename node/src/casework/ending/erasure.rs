@@ -156,6 +156,7 @@ impl Node {
         self.forget_disclosures_of(&id)?;
         self.forget_parcels_of(&id)?;
         self.forget_cases_of(&id)?;
+        self.forget_met(&id)?;
         for reference in stored.references.values() {
             self.tables.reference_owners.remove(reference)?;
         }

@@ -42,6 +42,8 @@ pub enum EndingLetter {
     },
 }
 
+/// A record of another agency: whose, under which agreement, by which reference.
+type Met = (AgencyName, Digest, RecordReference);
 type Recipients = BTreeMap<Option<SharedAs>, BTreeSet<AgencyName>>;
 
 impl Node {
@@ -191,6 +193,15 @@ impl Node {
         if self.tables.received_tombstones.contains(&place)? {
             return Ok(Ok(()));
         }
+        // What met nothing here ends nothing here, and takes no work: made-up ones cost their sender more.
+        let met = match tombstone.shared_as {
+            Some(place) => (from.clone(), place.agreement, place.reference),
+            None => return Ok(Ok(())),
+        };
+        let Some(records) = self.tables.met.get(&met)? else {
+            tracing::info!(%from, "a tombstone of what met nothing here; passed over");
+            return Ok(Ok(()));
+        };
         let mut unconfirmed = 0;
         for entry in self.tables.received_tombstones.iter() {
             let ((agency, _), received) = entry?;
@@ -200,10 +211,7 @@ impl Node {
             tracing::warn!(%from, "more tombstones than are kept wait for a confirmation");
             return Ok(Ok(()));
         }
-        let records = match &tombstone.shared_as {
-            Some(shared_as) => self.end_what_met(from, shared_as)?,
-            None => BTreeSet::new(),
-        };
+        self.end_what_met(&met)?;
         let received = ReceivedTombstone {
             signed,
             received_at: self.clock.now(),
@@ -211,23 +219,18 @@ impl Node {
             confirmation: None,
         };
         self.tables.received_tombstones.put(&place, &received)?;
+        self.tables.met.remove(&met)?;
         let what = "another agency ended what it had shared";
         self.write_down(AuditEvent::of_the_node(AuditKind::Erasure, what).agency(from))?;
         Ok(Ok(()))
     }
 
-    /// Ends matches with a reference that is no more; gives the own records that had met it.
-    fn end_what_met(
-        &self,
-        from: &AgencyName,
-        gone: &SharedAs,
-    ) -> Result<BTreeSet<String>, NodeError> {
+    /// Ends matches with a reference that is no more.
+    fn end_what_met(&self, met: &Met) -> Result<(), NodeError> {
+        let (agency, agreement, reference) = met;
         let of_it = |key: &MatchKey| {
-            key.agency == *from
-                && key.agreement == gone.agreement
-                && key.reference == gone.reference
+            (&key.agency, &key.agreement, &key.reference) == (agency, agreement, reference)
         };
-        let mut records = BTreeSet::new();
         let mut pairs = Vec::new();
         for entry in self.tables.evidence.iter() {
             let (pair, key) = entry?;
@@ -238,14 +241,7 @@ impl Node {
         for (own, other) in pairs {
             self.take_cancellation(own, other)?;
         }
-        for entry in self.tables.told.iter() {
-            let ((id, agency, agreement), told) = entry?;
-            let met = told.theirs.contains(&gone.reference);
-            if agency == *from && agreement == gone.agreement && met {
-                records.insert(id);
-            }
-        }
-        Ok(records)
+        Ok(())
     }
 
     fn take_confirmation(
