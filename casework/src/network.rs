@@ -152,11 +152,18 @@ impl Facts {
         &mut self,
         mut telling: impl FnMut(&Identifier, usize) -> Result<bool, E>,
     ) -> Result<(), E> {
+        // What nobody here holds may be known as common too.
+        for identifier in self.released_by.keys().cloned().collect::<Vec<_>>() {
+            self.holders.entry(identifier).or_default();
+        }
         for (identifier, holders) in std::mem::take(&mut self.holders) {
             if holders.len() < 2 && !self.released_by.contains_key(&identifier) {
                 continue;
             }
             let tells = telling(&identifier, holders.len())?;
+            if !tells {
+                self.say_no_more(&identifier);
+            }
             let side = if tells {
                 &mut self.held
             } else {
@@ -171,6 +178,15 @@ impl Facts {
             }
         }
         Ok(())
+    }
+
+    /// What too many hold joins the records of other agencies no more than own ones.
+    fn say_no_more(&mut self, identifier: &Identifier) {
+        for other in self.released_by.remove(identifier).unwrap_or_default() {
+            if let Some(of_other) = self.released.get_mut(&other) {
+                of_other.remove(identifier);
+            }
+        }
     }
 
     /// A match of an own record, with the kinds that agree.

@@ -230,8 +230,13 @@ pub struct Manifest {
     pub onward: bool,
     /// How it may be handled, by its owner's word.
     pub handling: Option<HandlingCode>,
-    /// Until when the recipient may keep it, Unix seconds.
+    /// Until when the recipient may keep it, Unix seconds; one that came without has the longest time.
+    #[serde(default = "forever")]
     pub keep_until: i64,
+}
+
+fn forever() -> i64 {
+    i64::MAX
 }
 
 impl Manifest {

@@ -12,6 +12,7 @@ use symbolon_casework::lifecycle::CaseId;
 use symbolon_core::agreement::ScoreThreshold;
 use symbolon_core::crypto;
 use symbolon_core::encoding::Digest;
+use symbolon_core::identity::AgencyName;
 use symbolon_core::linkage::schema::KeyKindId;
 use symbolon_core::linkage::score::{Score, Tier, describe, score_by};
 use symbolon_core::payload::{self, Payload, RecordReference, Urgency};
@@ -81,7 +82,10 @@ impl Node {
         });
         found.silent = row.silent;
         self.note_told(&key, row.silent)?;
-        self.note_met(&key)?;
+        // Of what a silent record met nothing is said to anybody, not by a confirmation either.
+        if !row.silent {
+            self.note_met(&key)?;
+        }
         // The match before the index: after a crash in between, the evidence comes again and is
         // found to be there.
         let piece = (foreign.own_handle, foreign.handle, row.kind);
@@ -303,13 +307,32 @@ impl Node {
         Ok(all)
     }
 
-    /// Writes down whose references are whose, in a vault that does not say so yet.
+    /// Writes down whose references are whose and what met own records, in a vault that does not say so yet.
     pub(crate) fn index_references(&self) -> Result<(), NodeError> {
+        self.index_met()?;
         if !self.tables.reference_owners.is_empty() {
             return Ok(());
         }
         let all = self.references()?;
         self.tables.reference_owners.put_many(all.iter())
+    }
+
+    fn index_met(&self) -> Result<(), NodeError> {
+        if !self.tables.met.is_empty() {
+            return Ok(());
+        }
+        for entry in self.tables.told.iter() {
+            let ((record_id, agency, agreement), told) = entry?;
+            for reference in told.theirs {
+                self.note_met(&MatchKey {
+                    agreement,
+                    record_id: record_id.clone(),
+                    agency: agency.clone(),
+                    reference,
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// How many matches each record has in the queue.
@@ -365,7 +388,7 @@ impl Node {
         hits: &[Foreign],
     ) -> Vec<MatchView> {
         let epoch: AgreementEpoch = served.id;
-        let mut found: BTreeMap<(String, RecordReference), (BTreeSet<KeyKindId>, Urgency)> =
+        let mut found: BTreeMap<(AgencyName, RecordReference), (BTreeSet<KeyKindId>, Urgency)> =
             BTreeMap::new();
         for hit in hits {
             let Some((token, lock, kind)) = asked.get(&hit.own_handle) else {
@@ -379,7 +402,7 @@ impl Node {
                 tracing::warn!(agency = %hit.agency, "hit whose payload contradicts it; dropped");
                 continue;
             }
-            let place = (payload.agency.to_string(), payload.reference);
+            let place = (payload.agency.clone(), payload.reference);
             let entry = found.entry(place).or_default();
             entry.0.insert(KeyKindId(*kind));
             entry.1 = entry.1.max(payload.urgency);
@@ -389,10 +412,11 @@ impl Node {
             let scored = score_by(self.schema, &kinds, served.document.threshold.as_ref());
             let shown = scored.tier.filter(|tier| *tier >= least_shown());
             let Some(tier) = shown else { continue };
+            self.note_asked(&agency, served.document.line(), reference);
             views.push(MatchView {
                 id: match_id(&served.document.line(), None, reference),
                 record_id: "(query)".to_owned(),
-                agency,
+                agency: agency.to_string(),
                 reference: reference.short(),
                 agreement: served.document.id.to_string(),
                 agreed: describe(self.schema, &scored),

@@ -17,6 +17,8 @@ use symbolon_casework::retention;
 use symbolon_casework::tombstone::ReasonClass;
 use symbolon_core::agreement::Document;
 use symbolon_core::encoding::Digest;
+use symbolon_core::identity::AgencyName;
+use symbolon_core::payload::RecordReference;
 use symbolon_core::row::{ExpiryMonth, Handle};
 
 use crate::casework::Part;
@@ -165,16 +167,31 @@ impl Node {
         Ok(())
     }
 
-    /// An own record is gone: nothing says any more what it met.
+    /// Keeps that a query found another agency's record: whoever asked hears when it ends. That it cannot be
+    /// written down is no reason to keep back what was found.
+    pub(crate) fn note_asked(
+        &self,
+        agency: &AgencyName,
+        agreement: Digest,
+        reference: RecordReference,
+    ) {
+        let place = (agency.clone(), agreement, reference);
+        let noted = match self.tables.met.contains(&place) {
+            Ok(true) => Ok(()),
+            Ok(false) => self.tables.met.put(&place, &BTreeSet::new()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "it was not kept what a query found");
+        }
+    }
+
+    /// An own record is gone: nothing says any more that it was it that met something. That this agency was
+    /// told of the other record stays, or its end would not be heard of.
     pub(crate) fn forget_met(&self, id: &str) -> Result<(), NodeError> {
         for entry in self.tables.met.iter() {
             let (place, mut records) = entry?;
-            if !records.remove(id) {
-                continue;
-            }
-            if records.is_empty() {
-                self.tables.met.remove(&place)?;
-            } else {
+            if records.remove(id) {
                 self.tables.met.put(&place, &records)?;
             }
         }
@@ -195,7 +212,4 @@ impl Node {
 }
 
 /// An entry of what others were told.
-pub(crate) type ToldPlace = (
-    (String, symbolon_core::identity::AgencyName, Digest),
-    StoredTold,
-);
+pub(crate) type ToldPlace = ((String, AgencyName, Digest), StoredTold);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use symbolon_casework::accounts::{Account, Session};
 use symbolon_casework::chain::{Entry, Head};
 use symbolon_casework::disclosure::RequestId;
-use symbolon_casework::dossier::Dossier;
+use symbolon_casework::dossier::{Dossier, Level};
 use symbolon_casework::lifecycle::CaseId;
 use symbolon_casework::missing::MissingFile;
 use symbolon_casework::parcel::ParcelId;
@@ -35,6 +35,17 @@ use crate::comparison::{ComparisonEntry, Spent, StoredAsk, StoredComparison, Sto
 use crate::custodian::gate::LedgerEntry;
 use crate::error::NodeError;
 use crate::vault::{Table, Vault};
+
+/// That somebody wants to open a silent record.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct StoredOpening {
+    /// Who.
+    pub by: Name,
+    /// To which level.
+    pub to: Level,
+    /// When, Unix seconds.
+    pub at: i64,
+}
 
 /// Secret bytes in the vault: zeroised when dropped, redacted when shown.
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -383,6 +394,8 @@ pub struct Tables {
     pub told: Table<(String, AgencyName, Digest), StoredTold>,
     /// Which own records met a record of another agency.
     pub met: Table<(AgencyName, Digest, RecordReference), BTreeSet<String>>,
+    /// Silent records that one person wants to open.
+    pub openings: Table<String, StoredOpening>,
     /// Records whose erasure has begun, and why.
     pub erasing: Table<String, StoredEnd>,
 }
@@ -446,6 +459,7 @@ impl Tables {
             received_tombstones: vault.table("received-tombstones")?,
             told: vault.table("told")?,
             met: vault.table("met")?,
+            openings: vault.table("openings")?,
             erasing: vault.table("erasing")?,
         })
     }

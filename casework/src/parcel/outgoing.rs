@@ -11,6 +11,7 @@ pub struct Outgoing {
     /// Chunks that need not be sent: they went, or the recipient says that it has them.
     gone: ChunkSet,
     /// Chunks that the recipient asked for once more.
+    #[serde(default)]
     again: u64,
 }
 

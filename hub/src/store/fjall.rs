@@ -328,7 +328,7 @@ impl Store for FjallStore {
     }
 
     fn tell(&self, limit: usize, mailbox_max_items: u64) -> Result<Told, StoreError> {
-        if self.read(|read, spaces| Ok(read.is_empty(&spaces.untold)?))? {
+        if self.read(rows::nothing_to_tell)? {
             return Ok(Told::default());
         }
         self.write(|write| write.tell(limit, mailbox_max_items))

@@ -75,7 +75,25 @@ impl Node {
             let event = AuditEvent::by(acting, AuditKind::Consultation, "shown in a network");
             self.write_down(event.record(id))?;
         }
+        self.write_down_released(acting, &graph)?;
         Ok(graph)
+    }
+
+    /// Looks at what others released stand in the log, as where it is shown by itself.
+    fn write_down_released(&self, acting: &Acting, graph: &Graph) -> Result<(), NodeError> {
+        for node in &graph.nodes {
+            let What::Other { other, .. } = &node.what else {
+                continue;
+            };
+            if graph.edges.iter().any(|edge| edge.from == node.id) {
+                let what = "received data shown in a network";
+                let event = AuditEvent::by(acting, AuditKind::Consultation, what);
+                let agency = other.agency.parse();
+                let agency = agency.map_err(|_| NodeError::Internal("the name of an agency"))?;
+                self.write_down(event.record(&graph.record).agency(&agency))?;
+            }
+        }
+        Ok(())
     }
 
     /// Everything that joins records. One pass over records and matches: nothing is kept ready, since an
@@ -127,13 +145,15 @@ impl Node {
         Ok(())
     }
 
-    /// What others released and may still be kept.
+    /// What others released and may still be kept, of records that still match.
     fn add_released(&self, facts: &mut Facts) -> Result<(), NodeError> {
         let now = self.clock.now();
         let mut released: BTreeMap<MatchKey, Record> = BTreeMap::new();
         for entry in self.tables.received.iter() {
             let ((_, _, field), stored) = entry?;
-            if stored.ended_at.is_some() || stored.terms.keep_until <= now {
+            let over = stored.ended_at.is_some() || stored.terms.keep_until <= now;
+            let found = self.tables.matches.get(&stored.case)?;
+            if over || found.is_none_or(|found| found.query) {
                 continue;
             }
             let record = released.entry(stored.case).or_default();

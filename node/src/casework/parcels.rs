@@ -39,6 +39,8 @@ const MAX_UNDER_WAY: usize = 16;
 const MAX_UNDER_WAY_BYTES: u64 = 256 << 20;
 /// Parcels of one agency that are here at all; people remove some to make room.
 const MAX_KEPT: usize = 1_000;
+/// Lines of parcels of one agency, also of those that were refused, removed or are over.
+const MAX_LINES: usize = 20_000;
 /// Their bytes together.
 const MAX_KEPT_BYTES: u64 = 1 << 30;
 /// A recipient that still lacks chunks says what it has after this long without one, and then after
@@ -140,12 +142,15 @@ pub enum Received {
 pub type ChunkKey = (Option<AgencyName>, ParcelId, u32);
 
 impl Node {
-    /// The own record is gone: so are the files that went and came with its cases.
-    pub(crate) fn forget_parcels_of(&self, record_id: &str) -> Result<(), NodeError> {
+    /// Cases are gone: so are the files that went and came with them.
+    pub(crate) fn forget_parcels_of(
+        &self,
+        gone: impl Fn(&MatchKey) -> bool,
+    ) -> Result<(), NodeError> {
         let _changes = self.parcels.lock();
         for entry in self.tables.parcels_in.iter() {
             let ((from, parcel), stored) = entry?;
-            if stored.case.record_id == record_id {
+            if gone(&stored.case) {
                 let chunks = stored.state.manifest().chunks;
                 // Chunks before what names them: a kill must leave none that nobody knows.
                 self.drop_chunks(Some(&from), (parcel, chunks))?;
@@ -154,7 +159,7 @@ impl Node {
         }
         for entry in self.tables.parcels_out.iter() {
             let (parcel, stored) = entry?;
-            if stored.case.record_id == record_id {
+            if gone(&stored.case) {
                 let chunks = stored.state.manifest().chunks;
                 self.tables.parcels_to_go.remove(&parcel)?;
                 self.drop_chunks(None, (parcel, chunks))?;

@@ -79,6 +79,8 @@ async fn a_survivor_takes_her_consent_back_and_everybody_who_was_told_hears_of_i
     police
         .until("the number", "disclosure received", came)
         .await;
+    let network = "network show P1 --format json";
+    assert!(police.reads(network).await.contains("7700900713"));
 
     refuge.does(&format!("{consent} --withdrawn")).await;
     let mut confirmed = Vec::new();
@@ -100,6 +102,7 @@ async fn a_survivor_takes_her_consent_back_and_everybody_who_was_told_hears_of_i
     }
     // Both knew it by one reference, under one agreement.
     assert_eq!(confirmed[0], confirmed[1]);
+    assert!(!police.reads(network).await.contains("7700900713"));
     // Police and council still have each other.
     case(&police, "P1", "council").await;
     // Nothing more leaves, whoever decides.

@@ -28,6 +28,25 @@ async fn asks_by_query(council: &Desk) {
     );
 }
 
+/// The control: the same subject, no longer covert, is seen at once. Opening it takes two people, and a
+/// supervisor is the second.
+async fn opened_by_two(story: &Story, ana: &Desk, sam: &Desk) {
+    let council = story.desk("council");
+    let refused = ana.is_refused("record edit S1 --level contact").await;
+    assert!(refused.contains("two people"), "{refused}");
+    for _ in 0..2 {
+        let line = ana.does("level S1 contact").await;
+        assert_eq!(line["level"], "silent");
+        assert!(line["waits"].is_string(), "{line}");
+    }
+    story.settle().await;
+    assert_eq!(council.does("queue --all").await, serde_json::json!([]));
+    let line = sam.does("level S1 contact").await;
+    assert_eq!(line["level"], "contact");
+    let seen = |queue: &Value| case_in(queue, "C1", "police");
+    council.until("the control", "queue", seen).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_covert_subject_is_asked_about_and_only_the_owner_knows() {
     let story = Story::begin().await;
@@ -101,10 +120,7 @@ async fn a_covert_subject_is_asked_about_and_only_the_owner_knows() {
     assert!(refused.contains("no account"), "{refused}");
     sam.does(&format!("case assign {id} --to ana")).await;
 
-    // The control: the same subject, no longer covert, is seen at once.
-    sam.does("level S1 contact").await;
-    let seen = |queue: &Value| case_in(queue, "C1", "police");
-    council.until("the control", "queue", seen).await;
+    opened_by_two(&story, &ana, &sam).await;
     story.end(&KNOWN).await;
 }
 
@@ -136,6 +152,11 @@ async fn what_was_asked_before_a_record_was_covert_is_not_answered_after() {
     // Asked anew it is answered.
     both_confirm([&police, &refuge], &after).await;
     let anew = asks(&police, &refuge, &after, "--field phone").await;
+    // What is refused of the old one answers nothing of the new.
+    refuge.does(&format!("disclosure refuse {asked}")).await;
+    story.settle().await;
+    let shown = police.does(&format!("case show {after}")).await;
+    assert_eq!(shown["requests"][0]["state"], "open", "{shown}");
     refuge.does(&format!("disclosure show {anew}")).await;
     refuge
         .does(&format!("disclosure release {anew} --field phone"))

@@ -25,6 +25,7 @@ use super::{Fault, Spaces, Write};
 use crate::log::{Event, LogEntry};
 use crate::store::{Batch, Hit, Item, Queried, StoreError, Submitted};
 use silent::Untold;
+pub use silent::nothing_to_tell;
 
 /// Most notices of one batch: at about 250 bytes each and two for a pair, 50 MB in memory.
 const MAX_NOTICES: usize = 200_000;

@@ -161,10 +161,16 @@ impl Node {
         if self.own_reference(&key)? != Some(letter.yours) {
             return Ok(None);
         }
-        if !self.tables.matches.contains(&key)? && !self.takes_unmatched(from, id)? {
+        if !self.has_match(&key)? && !self.takes_unmatched(from, id)? {
             return Ok(None);
         }
         Ok(Some(StoredCase::new(key, letter.yours, self.clock.now())))
+    }
+
+    /// Whether a match stands behind a case: not one that a query of the other side made.
+    fn has_match(&self, key: &MatchKey) -> Result<bool, NodeError> {
+        let found = self.tables.matches.get(key)?;
+        Ok(found.is_some_and(|found| !found.query))
     }
 
     /// Whether another case without a match is taken from an agency. The hub tells of a match before the
@@ -178,15 +184,18 @@ impl Node {
             let Some(stored) = self.tables.cases.get(&id)? else {
                 continue;
             };
-            if stored.found || self.tables.matches.contains(&stored.key)? {
+            let was_found = stored.found && !stored.kept_here;
+            if was_found || self.has_match(&stored.key)? {
                 continue;
             }
             if now.saturating_sub(since) < UNMATCHED_S {
                 kept.insert(id, since);
-            } else if stored.case.count(self.side_in(&stored)) == 0 {
+            } else if stored.by.is_empty() {
                 let event = AuditEvent::of_the_node(AuditKind::Erasure, "case without match ended");
                 let event = event.record(&stored.key.record_id).agency(from);
                 self.write_down(event.case(&id.short()))?;
+                self.forget_disclosures_of(|key| *key == stored.key)?;
+                self.forget_parcels_of(|key| *key == stored.key)?;
                 self.tables.cases.remove(&id)?;
             }
         }

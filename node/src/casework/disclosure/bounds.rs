@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use symbolon_casework::disclosure::Field;
 use symbolon_casework::disclosure::rules::Limits;
-use symbolon_casework::disclosure::{Field, RequestId};
-use symbolon_casework::lifecycle::CaseId;
 use symbolon_core::identity::AgencyName;
 
 use super::asking::request_id;
-use super::{DAY_S, MAX_A_CASE, MAX_OPEN, refused};
+use super::{DAY_S, MAX_A_CASE, MAX_OPEN, RequestKey, StoredRequest, refused};
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::tables::MatchKey;
@@ -70,13 +69,14 @@ impl Node {
 
     /// A record that was silent for a while has another reference now. What was asked about the old one
     /// must not be answered under the new: it would show that both are one record.
-    pub(super) fn still_asked_about(
+    pub(super) fn asked_as_it_is_now(
         &self,
-        from: &AgencyName,
-        request: RequestId,
-        (case, number): (CaseId, u32),
+        (from, request): &RequestKey,
+        stored: &StoredRequest,
     ) -> Result<(), NodeError> {
-        if request == request_id(&case, from, number) {
+        let case = self.case_id(&stored.case)?;
+        let case = case.ok_or_else(|| refused("the record of this case is gone"))?;
+        if *request == request_id(&case, from, stored.number) {
             return Ok(());
         }
         Err(refused(format!(

@@ -206,6 +206,7 @@ impl Node {
         if let Some(why) = &leaving.denied {
             return Err(refused(why));
         }
+        self.asked_as_it_is_now(key, stored)?;
         let terms = self.terms(&leaving.dossier, &release);
         let outcome = stored.decisions.release(
             &acting.who,
@@ -223,7 +224,7 @@ impl Node {
                     .fields(release.fields.iter().map(Field::as_str)),
                 )?;
                 self.tables.disclosures_of_us.put(key, stored)?;
-                self.answer_in_case(acting, stored)?;
+                self.answer_in_case(acting, (key, stored))?;
                 self.vault.flush()?;
                 Ok(false)
             }
@@ -262,6 +263,7 @@ impl Node {
         if let Some(why) = &leaving.denied {
             return Err(refused(why));
         }
+        self.asked_as_it_is_now(key, stored)?;
         let agreed = stored.decisions.countersign(&acting.who, &leaving.values);
         let (values, proposal) = agreed.map_err(refused)?;
         self.let_leave(acting, (key, stored), (values, proposal.terms))
@@ -282,7 +284,6 @@ impl Node {
         }
         let case = self.case_id(&stored.case)?;
         let case = case.ok_or_else(|| refused("the record of this case is gone"))?;
-        self.still_asked_about(&key.0, key.1, (case, stored.number))?;
         self.write_down(
             self.about(
                 AuditEvent::by(acting, AuditKind::Disclosure, "fields released"),
@@ -298,13 +299,17 @@ impl Node {
         };
         self.post_disclosure(&key.0, case, (key.1, Step::Answer(answer)))?;
         self.tables.disclosures_of_us.put(key, stored)?;
-        self.answer_in_case(acting, stored)?;
+        self.answer_in_case(acting, (key, stored))?;
         self.vault.flush()
     }
 
     /// The word in the case: escalated while a release waits for a second person, and the last one when
     /// every field has been decided on. A field that is released later changes it no more.
-    fn answer_in_case(&self, acting: &Acting, stored: &StoredRequest) -> Result<(), NodeError> {
+    fn answer_in_case(
+        &self,
+        acting: &Acting,
+        (key, stored): (&RequestKey, &StoredRequest),
+    ) -> Result<(), NodeError> {
         let decisions = &stored.decisions;
         let of_word = |word| {
             let words = decisions.words().iter();
@@ -327,6 +332,10 @@ impl Node {
         let Some(mut case) = self.case_of(&stored.case)? else {
             return Ok(());
         };
+        // In the case as it is now this number is another request's.
+        if request_id(&case.id(), &key.0, stored.number) != key.1 {
+            return Ok(());
+        }
         let act = Act::Answer {
             request: stored.number,
             answer,
@@ -359,7 +368,7 @@ impl Node {
         let level = self.dossier(&stored.case.record_id)?.level;
         self.tell_refusal(key, stored, (&fields, reason), level)?;
         self.tables.disclosures_of_us.put(key, stored)?;
-        self.answer_in_case(acting, stored)?;
+        self.answer_in_case(acting, (key, stored))?;
         self.vault.flush()
     }
 
@@ -375,10 +384,7 @@ impl Node {
         let Some(case) = case.filter(|_| may_be_told(level)) else {
             return Ok(());
         };
-        if self
-            .still_asked_about(&key.0, key.1, (case, stored.number))
-            .is_err()
-        {
+        if request_id(&case, &key.0, stored.number) != key.1 {
             return Ok(());
         }
         let answer = Answer {

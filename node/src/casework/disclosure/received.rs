@@ -133,24 +133,27 @@ impl Node {
         Ok(views)
     }
 
-    /// The own record is gone: so is everything that was asked, given and received about it. What was done
-    /// stands in the log.
-    pub(crate) fn forget_disclosures_of(&self, record_id: &str) -> Result<(), NodeError> {
+    /// Cases are gone: so is everything that was asked, given and received in them. What was done stands in
+    /// the log.
+    pub(crate) fn forget_disclosures_of(
+        &self,
+        gone: impl Fn(&MatchKey) -> bool,
+    ) -> Result<(), NodeError> {
         for entry in self.tables.received.iter() {
             let (key, stored) = entry?;
-            if stored.case.record_id == record_id {
+            if gone(&stored.case) {
                 self.tables.received.remove(&key)?;
             }
         }
         for entry in self.tables.disclosures_of_us.iter() {
             let (key, stored) = entry?;
-            if stored.case.record_id == record_id {
+            if gone(&stored.case) {
                 self.tables.disclosures_of_us.remove(&key)?;
             }
         }
         for entry in self.tables.disclosures_asked.iter() {
             let (key, stored) = entry?;
-            if stored.case.record_id == record_id {
+            if gone(&stored.case) {
                 self.tables.disclosures_asked.remove(&key)?;
             }
         }

@@ -153,10 +153,11 @@ impl Node {
         self.forget_comparisons_of(&id)?;
         self.count_keys(&stored.keys, &[], crossed)?;
         self.forget_keys(stored.keys.iter().map(|(_, tag)| *tag).collect())?;
-        self.forget_disclosures_of(&id)?;
-        self.forget_parcels_of(&id)?;
+        self.forget_disclosures_of(|case| case.record_id == id)?;
+        self.forget_parcels_of(|case| case.record_id == id)?;
         self.forget_cases_of(&id)?;
         self.forget_met(&id)?;
+        self.tables.openings.remove(&id)?;
         for reference in stored.references.values() {
             self.tables.reference_owners.remove(reference)?;
         }

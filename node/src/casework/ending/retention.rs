@@ -51,6 +51,9 @@ pub struct RetentionLine {
     pub state: State,
     /// Agreements under which its time is over: its rows are gone there.
     pub over_under: Vec<String>,
+    /// For whom a change of its level waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
 }
 
 impl Node {
@@ -97,6 +100,7 @@ impl Node {
             legal_hold: retention.legal_hold.as_ref().map(ToString::to_string),
             state: state(retention, self.clock.now()),
             over_under,
+            waits: None,
         })
     }
 

@@ -190,14 +190,16 @@ impl Node {
             return Ok(Err(error));
         }
         let place = (from.clone(), signed.digest());
-        if self.tables.received_tombstones.contains(&place)? {
-            return Ok(Ok(()));
-        }
         // What met nothing here ends nothing here, and takes no work: made-up ones cost their sender more.
         let met = match tombstone.shared_as {
             Some(place) => (from.clone(), place.agreement, place.reference),
             None => return Ok(Ok(())),
         };
+        if self.tables.received_tombstones.contains(&place)? {
+            // A kill may have come before this.
+            self.tables.met.remove(&met)?;
+            return Ok(Ok(()));
+        }
         let Some(records) = self.tables.met.get(&met)? else {
             tracing::info!(%from, "a tombstone of what met nothing here; passed over");
             return Ok(Ok(()));

@@ -9,8 +9,8 @@ use symbolon_core::identity::AgencyName;
 
 use super::letter::{ParcelLetter, Step};
 use super::{
-    DAY_S, HALF_RECEIVED_S, MAX_KEPT, MAX_KEPT_BYTES, MAX_UNDER_WAY, MAX_UNDER_WAY_BYTES, Received,
-    STALLED_S, SWEEP_S, StoredIncoming,
+    DAY_S, HALF_RECEIVED_S, MAX_KEPT, MAX_KEPT_BYTES, MAX_LINES, MAX_UNDER_WAY,
+    MAX_UNDER_WAY_BYTES, Received, STALLED_S, SWEEP_S, StoredIncoming,
 };
 use crate::error::NodeError;
 use crate::letters::Letter;
@@ -109,15 +109,18 @@ impl Node {
     fn has_room_for(&self, from: &AgencyName, manifest: &Manifest) -> Result<bool, NodeError> {
         let mut under_way = (1, manifest.bytes);
         let mut kept = under_way;
+        let mut lines = 0;
         for entry in self.tables.parcels_in.iter() {
             let ((agency, _), stored) = entry?;
             if agency != *from {
                 continue;
             }
             let bytes = stored.state.manifest().bytes;
-            // What was refused or removed takes a line, and no room for bytes.
-            let held = matches!(stored.end, None | Some(Received::Whole(_)));
-            kept = (kept.0 + 1, kept.1 + if held { bytes } else { 0 });
+            // What was refused, removed or is over takes a line and no room.
+            lines += 1;
+            if matches!(stored.end, None | Some(Received::Whole(_))) {
+                kept = (kept.0 + 1, kept.1 + bytes);
+            }
             if stored.end.is_none() {
                 under_way = (under_way.0 + 1, under_way.1 + bytes);
             }
@@ -126,7 +129,8 @@ impl Node {
             number <= most && bytes <= most_bytes
         };
         Ok(fits(under_way, MAX_UNDER_WAY, MAX_UNDER_WAY_BYTES)
-            && fits(kept, MAX_KEPT, MAX_KEPT_BYTES))
+            && fits(kept, MAX_KEPT, MAX_KEPT_BYTES)
+            && lines < MAX_LINES)
     }
 
     fn take_parcel_chunk(

@@ -67,6 +67,12 @@ impl Node {
         let stored = self.kept_record(record_id)?;
         let before = self.state_of(&stored)?;
         let after = self.apply(edit, &before)?;
+        if self.opens(&before.dossier, after.dossier.level) {
+            return Err(NodeError::Request(format!(
+                "nothing was changed: two people open a silent record, each with `symbolon-node level {record_id} {}`",
+                after.dossier.level
+            )));
+        }
         self.change_by_hand(acting, "edited", &stored, (before, after))
     }
 

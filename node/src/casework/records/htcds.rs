@@ -168,6 +168,12 @@ impl Node {
             }
             None => (record, None),
         };
+        if let Some(before) = &before
+            && self.opens(&before.dossier, dossier.level)
+        {
+            // A file is no second person.
+            dossier.level = before.dossier.level;
+        }
         let after = RecordState {
             record,
             dossier,

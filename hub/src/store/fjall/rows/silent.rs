@@ -10,12 +10,12 @@
 //! more is told that its token is common and watches nothing. Other members' silent rows do not count, or
 //! a member could count them.
 
-use fjall::Readable as _;
+use fjall::Readable;
 use symbolon_core::encoding;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::row::{HANDLE_BYTES, Handle, PAYLOAD_BYTES, Row, SealedPayload};
 
-use super::{Counts, DAMAGED, Fault};
+use super::{Counts, DAMAGED, Fault, Spaces};
 use crate::store::fjall::Write;
 use crate::store::fjall::codec::{
     self, Place, StoredRow, link_key, link_value, member_handle, parse_handle_value, parse_name,
@@ -47,6 +47,20 @@ pub(super) enum Untold {
         member: AgencyName,
         rows: Vec<(Place, Handle)>,
     },
+}
+
+/// Whether nothing waits to be told.
+pub fn nothing_to_tell(read: &impl Readable, spaces: &Spaces) -> Result<bool, Fault> {
+    Ok(number(read, spaces, FIRST)? == number(read, spaces, NEXT)?)
+}
+
+fn number(read: &impl Readable, spaces: &Spaces, name: &str) -> Result<u64, Fault> {
+    match read.get(&spaces.meta, name)? {
+        None => Ok(0),
+        Some(bytes) => Ok(u64::from_be_bytes(
+            (*bytes).try_into().map_err(|_| DAMAGED)?,
+        )),
+    }
 }
 
 impl Untold {
@@ -152,21 +166,12 @@ impl Write<'_> {
             return Ok(());
         }
         let spaces = self.spaces;
-        let next = self.number(NEXT)?;
+        let next = number(&self.tx, spaces, NEXT)?;
         let value = untold.to_bytes();
         self.work.left_bytes += value.len() as u64;
         self.tx.insert(&spaces.untold, next.to_be_bytes(), value);
         self.keep_number(NEXT, next.saturating_add(1));
         Ok(())
-    }
-
-    fn number(&self, name: &str) -> Result<u64, Fault> {
-        match self.tx.get(&self.spaces.meta, name)? {
-            None => Ok(0),
-            Some(bytes) => Ok(u64::from_be_bytes(
-                (*bytes).try_into().map_err(|_| DAMAGED)?,
-            )),
-        }
     }
 
     fn keep_number(&mut self, name: &str, number: u64) {
@@ -235,14 +240,20 @@ impl Write<'_> {
     /// Tells owners of silent rows about at most `limit` of what was left behind.
     pub fn tell(&mut self, limit: usize, mailbox_max_items: u64) -> Result<Told, Fault> {
         let spaces = self.spaces;
-        let first = self.number(FIRST)?;
-        if first == self.number(NEXT)? {
+        let first = number(&self.tx, spaces, FIRST)?;
+        if first == number(&self.tx, spaces, NEXT)? {
             return Ok(Told::default());
         }
         let key = first.to_be_bytes();
         let Some(value) = self.tx.get(&spaces.untold, key)? else {
             // An older store did not keep where the first one lies.
-            self.keep_number(FIRST, first.saturating_add(1));
+            let mut later = self.tx.range(&spaces.untold, key..);
+            let found = match later.next() {
+                None => number(&self.tx, spaces, NEXT)?,
+                Some(guard) => u64::from_be_bytes((*guard.key()?).try_into().map_err(|_| DAMAGED)?),
+            };
+            drop(later);
+            self.keep_number(FIRST, found);
             return Ok(Told {
                 done: 1,
                 ..Told::default()

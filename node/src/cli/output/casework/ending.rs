@@ -103,7 +103,17 @@ fn lines(console: &mut Console, lines: &[RetentionLine]) -> Result<(), Failure> 
             line.over_under.join(", "),
         ]
     });
-    print_table(console, &header, rows)
+    print_table(console, &header, rows)?;
+    for (line, waits) in lines
+        .iter()
+        .filter_map(|line| line.waits.as_ref().map(|w| (line, w)))
+    {
+        console.say(&format!(
+            "{}: it stays as it is and waits for {waits}.",
+            line.record_id
+        ))?;
+    }
+    Ok(())
 }
 
 fn receipt(console: &mut Console, receipt: &ErasureReceipt) -> Result<(), Failure> {
