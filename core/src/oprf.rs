@@ -6,7 +6,7 @@
 //! 1. The node hashes each input to the group and blinds it ([`client`]). Custodians and the hub see
 //!    uniformly random points.
 //! 2. Each custodian `i` of the quorum `Q` named in the request multiplies by
-//!    `lambda_i(Q) * k_i`, its Lagrange coefficient applied, and proves so with one batched
+//!    `lambda_i(Q) / 4 * k_i`, its Lagrange coefficient applied, and proves so with one batched
 //!    DLEQ proof ([`custodian`], [`dleq`]).
 //! 3. The node checks that the public shares of `Q` interpolate to the group key, verifies every
 //!    proof, adds the points, takes the blind off and hashes ([`client`], [`threshold`]).
@@ -15,10 +15,11 @@
 //! others ([`repair`]). The output for an input is the RFC's `Finalize` output
 //! under the joint key, equal to that of a single server which held it.
 //!
-//! The blind is additive, `B = H(x) + r*G`, taken off as `k*B - r*K`: both multiplications are by
-//! fixed bases. The custodian sees a uniformly random point either way, and `K` is authenticated
-//! by the custodians' statements; see `docs/decisions/0002-additive-blinding.md`.
+//! The blind is additive, `H(x) + r*G`, taken off as `r*K`: both multiplications are by fixed bases. The custodian sees a uniformly random point either way, and `K` is authenticated
+//! by the custodians' statements; see `docs/decisions/0002-additive-blinding.md`. What goes over the wire
+//! is twice that, and weights are quarters, so that points are encoded in batches: `0013-halves.md`.
 
+mod batch;
 pub mod client;
 pub mod custodian;
 pub mod dkg;

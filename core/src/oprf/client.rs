@@ -1,4 +1,7 @@
 //! The node's side of an evaluation: blind, verify and combine, unblind, finalise.
+//!
+//! Points are encoded in one batch, by doubling their halves (decision 0013), and every step runs on all
+//! cores that rayon has.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +10,10 @@ use curve25519_dalek::{
     ristretto::RistrettoBasepointTable, traits::IsIdentity,
 };
 use rand_core::CryptoRngCore;
+use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::batch::{self, SHARE};
 use super::custodian::{self, Evaluation};
 use super::dleq::{self, Proof, Statement};
 use super::suite::{self, Mode};
@@ -26,20 +31,17 @@ pub struct BlindedBatch {
 }
 
 impl BlindedBatch {
-    /// Hashes each input to the group and adds a random multiple of the generator.
-    pub fn new<I: AsRef<[u8]>>(
+    /// Hashes each input to the group, adds a random multiple of the generator, and doubles the sum.
+    pub fn new<I: AsRef<[u8]> + Sync>(
         inputs: &[I],
         rng: &mut impl CryptoRngCore,
     ) -> Result<Self, OprfError> {
         if inputs.is_empty() || inputs.len() > MAX_BATCH {
             return Err(OprfError::BatchSize(inputs.len()));
         }
-        let mut batch = Self {
-            blinds: Vec::with_capacity(inputs.len()),
-            points: Vec::with_capacity(inputs.len()),
-            encodings: Vec::with_capacity(inputs.len()),
-        };
-        for input in inputs {
+        let blinds: Vec<Scalar> = inputs.iter().map(|_| Scalar::random(rng)).collect();
+        // H(x) + r * G, half of what is sent.
+        let half = |(input, blind): (&I, &Scalar)| {
             if input.as_ref().len() > MAX_INPUT_BYTES {
                 return Err(OprfError::InvalidInput);
             }
@@ -47,13 +49,16 @@ impl BlindedBatch {
             if element.is_identity() {
                 return Err(OprfError::InvalidInput);
             }
-            let blind = Scalar::random(rng);
-            let point = element + &blind * RISTRETTO_BASEPOINT_TABLE;
-            batch.blinds.push(blind);
-            batch.encodings.push(point.compress().to_bytes());
-            batch.points.push(point);
-        }
-        Ok(batch)
+            Ok(element + blind * RISTRETTO_BASEPOINT_TABLE)
+        };
+        let halves = inputs.par_iter().zip(&blinds).with_min_len(SHARE).map(half);
+        let halves: Vec<RistrettoPoint> = halves.collect::<Result<_, _>>()?;
+        let (points, encodings) = batch::doubled(&halves);
+        Ok(Self {
+            blinds,
+            points,
+            encodings,
+        })
     }
 
     /// The blinded elements as sent: 32 bytes each, in order.
@@ -81,7 +86,8 @@ impl Drop for BlindedBatch {
 /// A quorum of one custody key, ready to check evaluations: verified once, used for many batches.
 pub struct Evaluator {
     quorum: VerifiedQuorum,
-    group_table: RistrettoBasepointTable,
+    /// Multiples of half the group key.
+    half_key: RistrettoBasepointTable,
 }
 
 impl Evaluator {
@@ -89,7 +95,7 @@ impl Evaluator {
     pub fn new(key: &CustodyKey, quorum: &Quorum) -> Result<Self, OprfError> {
         Ok(Self {
             quorum: key.verify_quorum(quorum)?,
-            group_table: RistrettoBasepointTable::create(&key.group_point()?),
+            half_key: RistrettoBasepointTable::create(&(batch::half() * key.group_point()?)),
         })
     }
 
@@ -101,7 +107,7 @@ impl Evaluator {
     /// Verifies every custodian's evaluation, adds them up, unblinds and finalises.
     ///
     /// `inputs` are those of the batch, in order. Fails naming the custodian whose answer is wrong.
-    pub fn finalize<I: AsRef<[u8]>>(
+    pub fn finalize<I: AsRef<[u8]> + Sync>(
         &self,
         batch: &BlindedBatch,
         inputs: &[I],
@@ -110,29 +116,30 @@ impl Evaluator {
         if inputs.len() != batch.len() {
             return Err(OprfError::BatchSize(inputs.len()));
         }
-        let mut sums = vec![RistrettoPoint::default(); batch.len()];
-        for (&index, public) in &self.quorum.weighted {
+        let custodians: Vec<_> = self.quorum.weighted.iter().collect();
+        let verified = custodians.par_iter().map(|&(&index, public)| {
             let evaluation = evaluations
                 .get(&index)
                 .ok_or(OprfError::MalformedEvaluation { index })?;
-            let partials = verify_partial(index, public, batch, evaluation)?;
+            verify_partial(index, public, batch, evaluation)
+        });
+        let mut sums = vec![RistrettoPoint::default(); batch.len()];
+        for partials in verified.collect::<Result<Vec<_>, _>>()? {
             sums.iter_mut()
                 .zip(&partials)
                 .for_each(|(sum, partial)| *sum += partial);
         }
-        let unblind = |((sum, blind), input): ((&RistrettoPoint, &Scalar), &I)| {
-            // k * (H(x) + r * G) - r * K = k * H(x)
-            let mut element = (sum - blind * &self.group_table).compress().to_bytes();
-            let output = suite::finalize_hash(input.as_ref(), &element);
-            element.zeroize();
-            output
-        };
-        Ok(sums
-            .iter()
-            .zip(&batch.blinds)
-            .zip(inputs)
-            .map(unblind)
-            .collect())
+        // k/4 * 2(H(x) + r * G) - r * K/2 = k/2 * H(x)
+        let unblind = |(sum, blind): (&RistrettoPoint, &Scalar)| sum - blind * &self.half_key;
+        let halves = sums.par_iter().zip(&batch.blinds).with_min_len(SHARE);
+        let mut halves: Vec<RistrettoPoint> = halves.map(unblind).collect();
+        let mut elements = batch::doubled_encodings(&halves);
+        halves.zeroize();
+        let hash =
+            |(element, input): (&[u8; 32], &I)| suite::finalize_hash(input.as_ref(), element);
+        let outputs = elements.iter().zip(inputs).map(hash).collect();
+        elements.zeroize();
+        Ok(outputs)
     }
 }
 

@@ -5,17 +5,19 @@
 
 use curve25519_dalek::RistrettoPoint;
 use rand_core::CryptoRngCore;
+use rayon::prelude::*;
 use zeroize::Zeroizing;
 
+use super::batch::{self, SHARE};
 use super::dleq::{self, Statement};
-use super::suite::{self, Mode};
+use super::suite::Mode;
 use super::threshold::{KeyShare, Quorum};
 use super::{ELEMENT_BYTES, MAX_BATCH, OprfError};
 
 /// A custodian's answer to one batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evaluation {
-    /// `lambda_i * k_i * B` for each element, 32 bytes each, in order.
+    /// `lambda_i / 4 * k_i * B` for each element, 32 bytes each, in order.
     pub elements: Vec<u8>,
     /// The batched DLEQ proof.
     pub proof: [u8; dleq::PROOF_BYTES],
@@ -29,17 +31,11 @@ pub(super) fn parse_elements(
     if !rest.is_empty() || encodings.is_empty() || encodings.len() > MAX_BATCH {
         return Err(OprfError::BatchSize(bytes.len().div_ceil(ELEMENT_BYTES)));
     }
-    let points = encodings
-        .iter()
-        .enumerate()
-        .map(|(position, encoding)| {
-            suite::parse_element(encoding).ok_or(OprfError::BadElement { position })
-        })
-        .collect::<Result<_, _>>()?;
-    Ok((points, encodings.to_vec()))
+    Ok((batch::parse(encodings)?, encodings.to_vec()))
 }
 
-/// `BlindEvaluate` (RFC 9497, section 3.3.2) with the key `lambda_i(quorum) * k_i`, batched.
+/// `BlindEvaluate` (RFC 9497, section 3.3.2) with the key `lambda_i(quorum) / 4 * k_i`, batched. The node
+/// sends twice what it blinded and doubles what it finalises: decision 0013.
 pub fn evaluate(
     share: &KeyShare,
     quorum: &Quorum,
@@ -47,13 +43,12 @@ pub fn evaluate(
     rng: &mut impl CryptoRngCore,
 ) -> Result<Evaluation, OprfError> {
     let (before, before_bytes) = parse_elements(blinded)?;
-    let key = Zeroizing::new(quorum.coefficient(share.index())? * share.expose());
+    let key = Zeroizing::new(quorum.weight(share.index())? * share.expose());
     let public = RistrettoPoint::mul_base(&key);
-    let after: Vec<RistrettoPoint> = before.iter().map(|point| point * *key).collect();
-    let after_bytes: Vec<[u8; 32]> = after
-        .iter()
-        .map(|point| point.compress().to_bytes())
-        .collect();
+    let half_key = Zeroizing::new(batch::half() * *key);
+    let halves = before.par_iter().with_min_len(SHARE);
+    let halves: Vec<RistrettoPoint> = halves.map(|point| point * *half_key).collect();
+    let (after, after_bytes) = batch::doubled(&halves);
     let statement = Statement {
         public: &public,
         before: (&before, &before_bytes),

@@ -9,8 +9,10 @@ use curve25519_dalek::{
     traits::{MultiscalarMul, VartimeMultiscalarMul},
 };
 use rand_core::CryptoRngCore;
+use rayon::prelude::*;
 use zeroize::Zeroizing;
 
+use super::batch::SHARE;
 use super::suite::{self, Mode};
 
 /// Bytes of a proof: challenge and response.
@@ -117,8 +119,10 @@ pub fn verify(mode: Mode, statement: &Statement, proof: &Proof) -> bool {
         return false;
     }
     let weights = weights(mode, statement);
-    let m = RistrettoPoint::vartime_multiscalar_mul(&weights, statement.before.0);
-    let z = RistrettoPoint::vartime_multiscalar_mul(&weights, statement.after.0);
+    let (m, z) = rayon::join(
+        || RistrettoPoint::vartime_multiscalar_mul(&weights, statement.before.0),
+        || RistrettoPoint::vartime_multiscalar_mul(&weights, statement.after.0),
+    );
     // t2 = s * A + c * B, t3 = s * M + c * Z
     let t2 = RistrettoPoint::vartime_double_scalar_mul_basepoint(
         &proof.challenge,
@@ -132,9 +136,10 @@ pub fn verify(mode: Mode, statement: &Statement, proof: &Proof) -> bool {
 /// The weights `di` of `ComputeComposites` (section 2.2.1).
 fn weights(mode: Mode, statement: &Statement) -> Vec<Scalar> {
     let seed = suite::composite_seed(mode, statement.public.compress().as_bytes());
-    let pairs = statement.before.1.iter().zip(statement.after.1);
+    let pairs = statement.before.1.par_iter().zip(statement.after.1);
     pairs
         .enumerate()
+        .with_min_len(SHARE)
         .map(|(i, (before, after))| {
             let element = suite::length(32);
             // compositeTranscript = len(seed) || seed || I2OSP(i, 2) || len(Ci) || Ci || len(Di) || Di || "Composite"

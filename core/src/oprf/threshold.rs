@@ -1,4 +1,4 @@
-//! Sharing the key: custody keys, quorums and Lagrange coefficients.
+//! Sharing the key: custody keys, quorums and their weights.
 //!
 //! Share `i` is the value at `i` of a polynomial of degree `t - 1` whose value at 0 is the key
 //! (Shamir 1979). Indices are 1 to n, as in RFC 9591, section 4.2.
@@ -10,7 +10,7 @@ use rand_core::CryptoRngCore;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{OprfError, suite};
+use super::{OprfError, batch, suite};
 use crate::encoding;
 
 /// A custodian's secret share of the key.
@@ -118,8 +118,9 @@ impl Quorum {
         self.0.contains(&index)
     }
 
-    /// The Lagrange coefficient at 0 of `index`: the product of `j / (j - index)` over the others.
-    pub fn coefficient(&self, index: u16) -> Result<Scalar, OprfError> {
+    /// What the custodian weighs its share with: a quarter of the Lagrange coefficient at 0 of `index`,
+    /// which is the product of `j / (j - index)` over the others.
+    pub fn weight(&self, index: u16) -> Result<Scalar, OprfError> {
         if !self.contains(index) {
             return Err(OprfError::NotInQuorum { index });
         }
@@ -132,7 +133,7 @@ impl Quorum {
                 (numerator * other, denominator * (other - own))
             },
         );
-        Ok(numerator * denominator.invert())
+        Ok(numerator * denominator.invert() * batch::quarter())
     }
 }
 
@@ -140,7 +141,7 @@ impl Quorum {
 pub struct VerifiedQuorum {
     /// The quorum.
     pub quorum: Quorum,
-    /// `lambda_i * K_i` by index: the public keys that the partial evaluations prove against.
+    /// `lambda_i / 4 * K_i` by index: the public keys that the partial evaluations prove against.
     pub weighted: BTreeMap<u16, RistrettoPoint>,
 }
 
@@ -164,10 +165,10 @@ impl CustodyKey {
                 .get(&index)
                 .ok_or(OprfError::BadQuorum { threshold })?;
             let share = suite::parse_element(&share.0).ok_or(OprfError::BadKey)?;
-            weighted.insert(index, quorum.coefficient(index)? * share);
+            weighted.insert(index, quorum.weight(index)? * share);
         }
         let sum: RistrettoPoint = weighted.values().sum();
-        if sum != self.group_point()? {
+        if sum * Scalar::from(4_u8) != self.group_point()? {
             return Err(OprfError::QuorumDoesNotInterpolate);
         }
         Ok(VerifiedQuorum {

@@ -262,7 +262,7 @@ fn unchecked(key: &CustodyKey, quorum: &Quorum, shares: &[&KeyShare]) -> (bool, 
     let mut verified = true;
     for (index, answer) in evaluate(shares, quorum, &wire) {
         let share = suite::parse_element(&key.shares[&index].0).unwrap();
-        let public = quorum.coefficient(index).unwrap() * share;
+        let public = quorum.weight(index).unwrap() * share;
         let partial = suite::parse_element(&answer.elements).unwrap();
         let statement = Statement {
             public: &public,
@@ -273,7 +273,7 @@ fn unchecked(key: &CustodyKey, quorum: &Quorum, shares: &[&KeyShare]) -> (bool, 
         verified &= dleq::verify(Mode::Voprf, &statement, &proof);
         sum += partial;
     }
-    let unblinded = sum - blind * key.group_point().unwrap();
+    let unblinded = sum * Scalar::from(4_u8) - blind * key.group_point().unwrap();
     let output = suite::finalize_hash(b"input", &unblinded.compress().to_bytes());
     (verified, *output)
 }

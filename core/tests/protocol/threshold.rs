@@ -44,8 +44,9 @@ fn reconstruct(quorum: &[&KeyShare], threshold: u16) -> Scalar {
     let named = Quorum::new(indices, threshold).unwrap();
     let terms = quorum
         .iter()
-        .map(|share| named.coefficient(share.index()).unwrap() * share.expose());
-    terms.sum()
+        .map(|share| named.weight(share.index()).unwrap() * share.expose());
+    // Weights are quarters.
+    terms.sum::<Scalar>() * Scalar::from(4_u8)
 }
 
 fn single_server(secret: &Scalar) -> (KeyShare, CustodyKey) {

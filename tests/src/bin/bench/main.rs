@@ -1,0 +1,67 @@
+//! What the parts cost, each figure beside its limit, all in one run.
+//!
+//! ```text
+//! cargo run --release -p symbolon-tests --bin bench -- all --json
+//! ```
+//! Machines and runs differ: figures of one run can be divided by each other, those of two cannot. So every
+//! limit is measured in the run whose figure it bounds.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+mod crypto;
+mod index;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use report::Report;
+
+#[derive(Parser)]
+#[command(about = "Measures the parts of Symbolon beside their limits")]
+struct Arguments {
+    #[command(subcommand)]
+    part: Part,
+    /// Print one JSON value instead of a table
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Part {
+    /// Every part
+    All(Sizes),
+    /// Linkage keys: blind, evaluate, verify, finalise
+    Crypto(Sizes),
+    /// The hub's index: ingest, look-ups, disk, start-up
+    Index(Sizes),
+}
+
+#[derive(Args, Clone)]
+struct Sizes {
+    /// Linkage keys in one request
+    #[arg(long, default_value_t = 1024)]
+    batch: usize,
+    /// Rows in the index at the end
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: usize,
+}
+
+fn main() -> ExitCode {
+    let Arguments { part, json } = Arguments::parse();
+    let mut report = Report::default();
+    match &part {
+        Part::All(sizes) => {
+            crypto::measure(&mut report, sizes.batch);
+            index::measure(&mut report, sizes.rows);
+        }
+        Part::Crypto(sizes) => crypto::measure(&mut report, sizes.batch),
+        Part::Index(sizes) => index::measure(&mut report, sizes.rows),
+    }
+    report.print(json);
+    if report.is_within() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
