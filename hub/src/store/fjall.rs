@@ -31,14 +31,13 @@ mod fault;
 mod mail;
 mod registry;
 mod rows;
+mod tx;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use fjall::{
-    KeyspaceCreateOptions, PersistMode, Readable, SingleWriterTxDatabase, SingleWriterTxKeyspace,
-    SingleWriterWriteTx, Snapshot,
-};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, Snapshot};
 use symbolon_core::agreement::{self, Acceptance, Proposal};
 use symbolon_core::encoding::Digest;
 use symbolon_core::envelope::Envelope;
@@ -49,6 +48,7 @@ use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle, Holdings};
 
 use self::fault::{Fault, name};
 use self::mail::MailboxState;
+use self::tx::{Read, Space, Tx};
 use super::{
     Batch, Dropped, Expired, IssuedCertificate, Item, Queried, Registry, Revocation, Statement,
     Store, StoreError, Submitted, Told, Withdrawn, Work,
@@ -57,45 +57,59 @@ use crate::certificates::RevocationList;
 use crate::log::LogEntry;
 
 const FORMAT: &[u8] = b"symbolon hub store 1";
+/// What a keyspace gathers in memory before it goes to a table: small enough to be searched in the cache.
+const MEMTABLE_BYTES: u64 = 8 << 20;
 
 /// The hub's memory on disk.
 pub struct FjallStore {
     dir: PathBuf,
-    db: SingleWriterTxDatabase,
+    db: Database,
     spaces: Spaces,
+    /// Of every space, by its number.
+    keyspaces: Vec<Keyspace>,
+    /// Whoever holds it writes.
+    writing: Mutex<()>,
 }
 
 struct Spaces {
-    rows: SingleWriterTxKeyspace,
-    tokens: SingleWriterTxKeyspace,
-    silent: SingleWriterTxKeyspace,
-    watched: SingleWriterTxKeyspace,
-    untold: SingleWriterTxKeyspace,
-    handles: SingleWriterTxKeyspace,
-    links: SingleWriterTxKeyspace,
-    expiries: SingleWriterTxKeyspace,
-    holdings: SingleWriterTxKeyspace,
-    mail: SingleWriterTxKeyspace,
-    silent_mail: SingleWriterTxKeyspace,
-    mailboxes: SingleWriterTxKeyspace,
-    envelopes: SingleWriterTxKeyspace,
-    roster: SingleWriterTxKeyspace,
-    waiting: SingleWriterTxKeyspace,
-    agreements: SingleWriterTxKeyspace,
-    acceptances: SingleWriterTxKeyspace,
-    statements: SingleWriterTxKeyspace,
-    certificates: SingleWriterTxKeyspace,
-    revocations: SingleWriterTxKeyspace,
-    proposals: SingleWriterTxKeyspace,
-    declarations: SingleWriterTxKeyspace,
-    log: SingleWriterTxKeyspace,
-    meta: SingleWriterTxKeyspace,
+    rows: Space,
+    tokens: Space,
+    silent: Space,
+    watched: Space,
+    untold: Space,
+    handles: Space,
+    links: Space,
+    expiries: Space,
+    holdings: Space,
+    mail: Space,
+    silent_mail: Space,
+    mailboxes: Space,
+    envelopes: Space,
+    roster: Space,
+    waiting: Space,
+    agreements: Space,
+    acceptances: Space,
+    statements: Space,
+    certificates: Space,
+    revocations: Space,
+    proposals: Space,
+    declarations: Space,
+    log: Space,
+    meta: Space,
 }
 
 impl Spaces {
-    fn open(db: &SingleWriterTxDatabase) -> fjall::Result<Self> {
-        let space = |name| db.keyspace(name, KeyspaceCreateOptions::default);
-        Ok(Self {
+    /// Opens each, and gives the keyspaces by their numbers.
+    fn open(db: &Database) -> fjall::Result<(Self, Vec<Keyspace>)> {
+        let mut keyspaces = Vec::new();
+        let mut space = |name| {
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+            let keyspace = db.keyspace(name, options)?;
+            let number = keyspaces.len();
+            keyspaces.push(keyspace.clone());
+            Ok::<_, fjall::Error>(Space { keyspace, number })
+        };
+        let spaces = Self {
             rows: space("rows")?,
             tokens: space("tokens")?,
             silent: space("silent")?,
@@ -120,13 +134,14 @@ impl Spaces {
             declarations: space("declarations")?,
             log: space("log")?,
             meta: space("meta")?,
-        })
+        };
+        Ok((spaces, keyspaces))
     }
 }
 
 /// One transaction with what it gathers on the way.
 struct Write<'a> {
-    tx: SingleWriterWriteTx<'a>,
+    tx: Tx<'a>,
     spaces: &'a Spaces,
     mailboxes: BTreeMap<AgencyName, MailboxState>,
     woken: BTreeSet<AgencyName>,
@@ -139,19 +154,20 @@ impl FjallStore {
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let refused = |error| name(dir, Fault::Engine(error));
         // The engine asserts on some kinds of damage; the operator gets the same clear words.
-        let opened = std::panic::catch_unwind(|| SingleWriterTxDatabase::builder(dir).open())
-            .map_err(|_| {
-                name(
-                    dir,
-                    Fault::Damaged("the engine stopped while reading its files"),
-                )
-            })?;
+        let opened = std::panic::catch_unwind(|| Database::builder(dir).open()).map_err(|_| {
+            name(
+                dir,
+                Fault::Damaged("the engine stopped while reading its files"),
+            )
+        })?;
         let db = opened.map_err(refused)?;
-        let spaces = Spaces::open(&db).map_err(refused)?;
+        let (spaces, keyspaces) = Spaces::open(&db).map_err(refused)?;
         let store = Self {
             dir: dir.to_owned(),
             db,
             spaces,
+            keyspaces,
+            writing: Mutex::new(()),
         };
         store.write(|write| {
             match write.tx.get(&write.spaces.meta, "format")? {
@@ -169,7 +185,7 @@ impl FjallStore {
         &self,
         work: impl FnOnce(&Snapshot, &Spaces) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
-        let snapshot = self.db.read_tx();
+        let snapshot = self.db.snapshot();
         work(&snapshot, &self.spaces).map_err(|fault| name(&self.dir, fault))
     }
 
@@ -178,8 +194,9 @@ impl FjallStore {
         &self,
         work: impl FnOnce(&mut Write<'_>) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut write = Write {
-            tx: self.db.write_tx().durability(Some(PersistMode::SyncAll)),
+            tx: Tx::begin(&self.db, &self.keyspaces),
             spaces: &self.spaces,
             mailboxes: BTreeMap::new(),
             woken: BTreeSet::new(),
@@ -188,10 +205,7 @@ impl FjallStore {
         };
         let done = work(&mut write).map_err(|fault| name(&self.dir, fault))?;
         write.keep_mailboxes();
-        write
-            .tx
-            .commit()
-            .map_err(|error| name(&self.dir, Fault::Engine(error)))?;
+        write.tx.commit().map_err(|fault| name(&self.dir, fault))?;
         Ok(done)
     }
 }
@@ -209,7 +223,7 @@ impl Write<'_> {
     }
 }
 
-fn frontier(read: &impl Readable, spaces: &Spaces) -> Result<Frontier, Fault> {
+fn frontier(read: &impl Read, spaces: &Spaces) -> Result<Frontier, Fault> {
     match read.get(&spaces.meta, "frontier")? {
         None => Ok(Frontier::default()),
         Some(bytes) => {
@@ -408,7 +422,7 @@ impl Store for FjallStore {
         self.read(|read, spaces| {
             read.range(&spaces.log, from.to_be_bytes()..)
                 .take(limit)
-                .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
+                .map(|guard| Ok(serde_json::from_slice(&guard?.1)?))
                 .collect()
         })
     }

@@ -1,6 +1,6 @@
 //! Certificates, revocations and the published list.
 
-use fjall::Readable;
+use crate::store::fjall::Read;
 use symbolon_core::encoding::{self, Digest};
 use symbolon_core::identity::AgencyName;
 
@@ -12,27 +12,27 @@ use crate::store::{IssuedCertificate, Revocation, StoreError};
 const LIST: &str = "revocation-list";
 
 pub fn certificates(
-    read: &impl Readable,
+    read: &impl Read,
     spaces: &Spaces,
 ) -> Result<Vec<(AgencyName, IssuedCertificate)>, Fault> {
     let all = read.iter(&spaces.certificates).map(|guard| {
-        let (key, value) = guard.into_inner()?;
+        let (key, value) = guard?;
         let parsed = agency_of(&key).zip(parse_certificate(&value));
         parsed.ok_or(Fault::Damaged("a certificate is malformed"))
     });
     all.collect()
 }
 
-pub fn revocations(read: &impl Readable, spaces: &Spaces) -> Result<Vec<Revocation>, Fault> {
+pub fn revocations(read: &impl Read, spaces: &Spaces) -> Result<Vec<Revocation>, Fault> {
     let all = read.iter(&spaces.revocations).map(|guard| {
-        let (key, value) = guard.into_inner()?;
+        let (key, value) = guard?;
         let parsed = parse_revocation(&key, &value);
         parsed.ok_or(Fault::Damaged("a revocation is malformed"))
     });
     all.collect()
 }
 
-pub fn list(read: &impl Readable, spaces: &Spaces) -> Result<RevocationList, Fault> {
+pub fn list(read: &impl Read, spaces: &Spaces) -> Result<RevocationList, Fault> {
     match read.get(&spaces.meta, LIST)? {
         None => Ok(RevocationList::default()),
         Some(value) => parse_list(&value).ok_or(Fault::Damaged(
@@ -131,7 +131,7 @@ impl Write<'_> {
         let ended = certificate.issued_at - REMEMBERED_S;
         let mut over = Vec::new();
         for guard in self.tx.prefix(space, member_prefix(agency)) {
-            let (key, value) = guard.into_inner()?;
+            let (key, value) = guard?;
             let known = parse_certificate(&value);
             let known = known.ok_or(Fault::Damaged("a certificate is malformed"))?;
             if known.expires_at < ended {

@@ -3,7 +3,7 @@
 //! Notices of silent rows count apart from all others. Whether a mailbox is full for a peer says nothing of
 //! them, so that nobody finds out who watches silently by filling it.
 
-use fjall::Readable;
+use crate::store::fjall::Read;
 use symbolon_core::crypto;
 use symbolon_core::envelope::Envelope;
 use symbolon_core::identity::AgencyName;
@@ -37,7 +37,7 @@ pub enum Counts {
 }
 
 impl MailboxState {
-    pub fn read(read: &impl Readable, spaces: &Spaces, member: &AgencyName) -> Result<Self, Fault> {
+    pub fn read(read: &impl Read, spaces: &Spaces, member: &AgencyName) -> Result<Self, Fault> {
         match read.get(&spaces.mailboxes, member.as_str())? {
             None => Ok(Self::default()),
             Some(bytes) => Self::parse(&bytes),
@@ -73,17 +73,17 @@ impl MailboxState {
     }
 }
 
-pub fn waiting(read: &impl Readable, spaces: &Spaces) -> Result<u64, Fault> {
+pub fn waiting(read: &impl Read, spaces: &Spaces) -> Result<u64, Fault> {
     read.iter(&spaces.mailboxes)
         .map(|guard| {
-            let state = MailboxState::parse(&guard.value()?)?;
+            let state = MailboxState::parse(&guard?.1)?;
             Ok(state.open.saturating_add(state.silent))
         })
         .sum()
 }
 
 pub fn deliveries(
-    read: &impl Readable,
+    read: &impl Read,
     spaces: &Spaces,
     member: &AgencyName,
     after: u64,
@@ -94,7 +94,7 @@ pub fn deliveries(
     read.range(&spaces.mail, from..=to)
         .take(limit)
         .map(|guard| {
-            let (key, value) = guard.into_inner()?;
+            let (key, value) = guard?;
             let (_, sequence) = key.split_last_chunk::<8>().ok_or(DAMAGED)?;
             let item = parse_item(&value).ok_or(DAMAGED)?;
             Ok((u64::from_be_bytes(*sequence), item))
@@ -188,7 +188,7 @@ impl Write<'_> {
             .tx
             .range(&self.spaces.mail, range)
             .map(|guard| {
-                let (key, value) = guard.into_inner()?;
+                let (key, value) = guard?;
                 Ok((key, parse_item(&value).ok_or(DAMAGED)?))
             })
             .collect::<Result<Vec<_>, Fault>>()?;

@@ -1,6 +1,6 @@
 //! Roster, agreements and statements: small, and read whole at start.
 
-use fjall::Readable;
+use crate::store::fjall::Read;
 use symbolon_core::agreement::{self, Acceptance, Papers, Proposal};
 use symbolon_core::crypto::Signature;
 use symbolon_core::encoding::{self, Digest};
@@ -11,26 +11,26 @@ use super::{Fault, Spaces, Write, certificates};
 use crate::log::LogEntry;
 use crate::store::{Registry, Statement, StoreError};
 
-pub fn read(read: &impl Readable, spaces: &Spaces) -> Result<Registry, Fault> {
+pub fn read(read: &impl Read, spaces: &Spaces) -> Result<Registry, Fault> {
     let entries = read
         .iter(&spaces.roster)
-        .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
+        .map(|guard| Ok(serde_json::from_slice(&guard?.1)?))
         .collect::<Result<Vec<SignedEntry>, Fault>>()?;
     let waiting = read
         .iter(&spaces.waiting)
-        .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
+        .map(|guard| Ok(serde_json::from_slice(&guard?.1)?))
         .collect::<Result<Vec<SignedEntry>, Fault>>()?;
     let mut agreements = Vec::new();
     for guard in read.iter(&spaces.agreements) {
-        let (digest, value) = guard.into_inner()?;
+        let (digest, value) = guard?;
         let proposal: Proposal = serde_json::from_slice(&value)?;
         let acceptances = read
             .prefix(&spaces.acceptances, &digest)
-            .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
+            .map(|guard| Ok(serde_json::from_slice(&guard?.1)?))
             .collect::<Result<Vec<Acceptance>, Fault>>()?;
         let statements = read
             .prefix(&spaces.declarations, &digest)
-            .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
+            .map(|guard| Ok(serde_json::from_slice(&guard?.1)?))
             .collect::<Result<Vec<agreement::Statement>, Fault>>()?;
         agreements.push(Papers {
             proposal,
@@ -40,7 +40,7 @@ pub fn read(read: &impl Readable, spaces: &Spaces) -> Result<Registry, Fault> {
     }
     let pending = read
         .iter(&spaces.proposals)
-        .map(|guard| Ok(serde_json::from_slice(&guard.value()?)?))
+        .map(|guard| Ok(serde_json::from_slice(&guard?.1)?))
         .collect::<Result<Vec<Proposal>, Fault>>()?;
     Ok(Registry {
         entries,
@@ -53,13 +53,9 @@ pub fn read(read: &impl Readable, spaces: &Spaces) -> Result<Registry, Fault> {
     })
 }
 
-pub fn statements(
-    read: &impl Readable,
-    spaces: &Spaces,
-    epoch: u32,
-) -> Result<Vec<Statement>, Fault> {
+pub fn statements(read: &impl Read, spaces: &Spaces, epoch: u32) -> Result<Vec<Statement>, Fault> {
     read.prefix(&spaces.statements, epoch.to_be_bytes())
-        .map(|guard| parse_statement(&guard.value()?))
+        .map(|guard| parse_statement(&guard?.1))
         .collect()
 }
 
@@ -82,10 +78,9 @@ fn parse_statement(bytes: &[u8]) -> Result<Statement, Fault> {
 impl Write<'_> {
     pub fn append_roster(&mut self, number: u64, entry: &SignedEntry) -> Result<(), Fault> {
         let roster = &self.spaces.roster;
-        let next = match self.tx.last_key_value(roster) {
+        let next = match self.tx.last_key(roster)? {
             None => 0,
-            Some(guard) => {
-                let key = guard.key()?;
+            Some(key) => {
                 let last: [u8; 8] = (*key)
                     .try_into()
                     .map_err(|_| Fault::Damaged("the roster is malformed"))?;
@@ -99,7 +94,7 @@ impl Write<'_> {
             .insert(roster, number.to_be_bytes(), serde_json::to_vec(entry)?);
         let waiting = self.tx.iter(&self.spaces.waiting);
         let void = waiting
-            .map(fjall::Guard::key)
+            .map(|pair| pair.map(|(key, _)| key))
             .collect::<Result<Vec<_>, _>>()?;
         for digest in void {
             self.tx.remove(&self.spaces.waiting, digest);

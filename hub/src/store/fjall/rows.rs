@@ -10,7 +10,7 @@
 mod removal;
 mod silent;
 
-use fjall::Readable;
+use crate::store::fjall::Read;
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::row::{self, Handle, Holdings, Row};
@@ -32,25 +32,17 @@ const MAX_NOTICES: usize = 200_000;
 
 const DAMAGED: Fault = Fault::Damaged("a row is malformed");
 
-pub fn holdings(
-    read: &impl Readable,
-    spaces: &Spaces,
-    member: &AgencyName,
-) -> Result<Holdings, Fault> {
+pub fn holdings(read: &impl Read, spaces: &Spaces, member: &AgencyName) -> Result<Holdings, Fault> {
     match read.get(&spaces.holdings, member.as_str())? {
         None => Ok(Holdings::default()),
         Some(bytes) => Holdings::from_bytes(&bytes).ok_or(DAMAGED),
     }
 }
 
-pub fn recount(
-    read: &impl Readable,
-    spaces: &Spaces,
-    member: &AgencyName,
-) -> Result<Holdings, Fault> {
+pub fn recount(read: &impl Read, spaces: &Spaces, member: &AgencyName) -> Result<Holdings, Fault> {
     let mut counted = Holdings::default();
     for guard in read.prefix(&spaces.handles, member_prefix(member)) {
-        let (key, value) = guard.into_inner()?;
+        let (key, value) = guard?;
         let (_, handle) = parse_member_handle(&key).ok_or(DAMAGED)?;
         let HandlePlace { place, .. } = parse_handle_value(&value).ok_or(DAMAGED)?;
         counted.add(&fingerprint(&place, &handle)?);
@@ -59,7 +51,7 @@ pub fn recount(
 }
 
 pub fn handles(
-    read: &impl Readable,
+    read: &impl Read,
     spaces: &Spaces,
     member: &AgencyName,
     after: Option<Handle>,
@@ -72,10 +64,10 @@ pub fn handles(
         Some(handle) => Excluded(member_handle(member, &handle)),
     };
     let to = Included(member_handle(member, &Handle([0xff; 16])));
-    read.range::<Vec<u8>, _>(&spaces.handles, (from, to))
+    read.range::<Vec<u8>>(&spaces.handles, (from, to))
         .take(limit)
         .map(|guard| {
-            let (_, handle) = parse_member_handle(&guard.key()?).ok_or(DAMAGED)?;
+            let (_, handle) = parse_member_handle(&guard?.0).ok_or(DAMAGED)?;
             Ok(handle)
         })
         .collect()
@@ -277,7 +269,7 @@ impl Write<'_> {
             .tx
             .prefix(&self.spaces.rows, place)
             .map(|guard| {
-                let (key, value) = guard.into_inner()?;
+                let (key, value) = guard?;
                 parse_row(&key, &value).ok_or(DAMAGED)
             })
             .collect::<Result<Vec<_>, Fault>>()?;

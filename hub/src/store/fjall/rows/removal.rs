@@ -1,8 +1,8 @@
 //! Rows that go: withdrawn, expired, of an epoch that is over.
 
+use crate::store::fjall::Read;
 use std::collections::BTreeMap;
 
-use fjall::Readable as _;
 use symbolon_core::encoding::Digest;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle, Holdings};
@@ -71,7 +71,7 @@ impl Write<'_> {
             .range(&self.spaces.expiries, ..month.0.to_be_bytes())
             .take(limit)
             .map(|guard| {
-                let key = guard.key()?;
+                let key = guard?.0;
                 let (_, rest) = key.split_first_chunk::<4>().ok_or(DAMAGED)?;
                 parse_member_handle(rest).ok_or(DAMAGED)
             })
@@ -221,7 +221,7 @@ impl Write<'_> {
         self.tx
             .prefix(&self.spaces.links, prefix)
             .map(|guard| {
-                let (key, value) = guard.into_inner()?;
+                let (key, value) = guard?;
                 parse_link(&key, prefix.len(), &value).ok_or(DAMAGED)
             })
             .collect()

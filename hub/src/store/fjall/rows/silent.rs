@@ -10,7 +10,7 @@
 //! more is told that its token is common and watches nothing. Other members' silent rows do not count, or
 //! a member could count them.
 
-use fjall::Readable;
+use crate::store::fjall::Read;
 use symbolon_core::encoding;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::row::{HANDLE_BYTES, Handle, PAYLOAD_BYTES, Row, SealedPayload};
@@ -50,11 +50,11 @@ pub(super) enum Untold {
 }
 
 /// Whether nothing waits to be told.
-pub fn nothing_to_tell(read: &impl Readable, spaces: &Spaces) -> Result<bool, Fault> {
+pub fn nothing_to_tell(read: &impl Read, spaces: &Spaces) -> Result<bool, Fault> {
     Ok(number(read, spaces, FIRST)? == number(read, spaces, NEXT)?)
 }
 
-fn number(read: &impl Readable, spaces: &Spaces, name: &str) -> Result<u64, Fault> {
+fn number(read: &impl Read, spaces: &Spaces, name: &str) -> Result<u64, Fault> {
     match read.get(&spaces.meta, name)? {
         None => Ok(0),
         Some(bytes) => Ok(u64::from_be_bytes(
@@ -250,7 +250,7 @@ impl Write<'_> {
             let mut later = self.tx.range(&spaces.untold, key..);
             let found = match later.next() {
                 None => number(&self.tx, spaces, NEXT)?,
-                Some(guard) => u64::from_be_bytes((*guard.key()?).try_into().map_err(|_| DAMAGED)?),
+                Some(guard) => u64::from_be_bytes((*guard?.0).try_into().map_err(|_| DAMAGED)?),
             };
             drop(later);
             self.keep_number(FIRST, found);
@@ -376,7 +376,7 @@ impl Write<'_> {
         self.tx
             .prefix(&self.spaces.silent, place)
             .map(|guard| {
-                let (key, value) = guard.into_inner()?;
+                let (key, value) = guard?;
                 parse_row(&key, &value).ok_or(DAMAGED)
             })
             .collect()
