@@ -1,7 +1,9 @@
-//! `GET /healthz` over HTTP/1.1 (RFC 9112): one request a connection, everything bounded.
+//! One page over HTTP/1.1 (RFC 9112) for whatever watches the machine: one request a connection,
+//! everything bounded.
 //!
-//! 200 while health is green, 503 when it is red, with the health as JSON. Any other path is 404, any
-//! other method 405. What a request carries beyond its first line is read and never used.
+//! `GET /healthz` is 200 while health is green, 503 when it is red, with the health as JSON; `GET
+//! /metrics` is text. Any other path is 404, any other method 405. What a request carries beyond its first
+//! line is read and never used.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -23,7 +25,6 @@ use tracing::{debug, warn};
 
 use crate::{Health, State};
 
-const PATH: &str = "/healthz";
 /// Watchers are few, and each asks once and goes.
 const MAX_CONNECTIONS: usize = 16;
 /// Head of a request: a watcher's has a few hundred bytes. It is the least that the library takes.
@@ -36,22 +37,84 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// After an error such as too many open files: long enough not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Reads `health_listen` of a configuration file: an address with its port, so that nobody listens on
-/// more than what stands there.
+/// Reads `health_listen` or `metrics_listen` of a configuration file: an address with its port, so that
+/// nobody listens on more than what stands there.
 pub fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map(Some).map_err(|_| {
-        de::Error::custom(
-            "health_listen must be an address with a port, for example \"127.0.0.1:7480\"",
-        )
+        de::Error::custom("it must be an address with a port, for example \"127.0.0.1:7480\"")
     })
 }
 
-/// Answers on the listener until shutdown; `look` is asked for each request.
+/// What a page says.
+pub struct Answer {
+    status: StatusCode,
+    content_type: &'static str,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// Text of a type, with 200.
+    #[must_use]
+    pub fn text(content_type: &'static str, body: String) -> Self {
+        Self {
+            status: StatusCode::OK,
+            content_type,
+            body: body.into_bytes(),
+        }
+    }
+
+    /// 500 and nothing.
+    #[must_use]
+    pub fn failed() -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            content_type: "text/plain",
+            body: Vec::new(),
+        }
+    }
+}
+
+impl From<&Health> for Answer {
+    fn from(health: &Health) -> Self {
+        let status = match health.state {
+            State::Green => StatusCode::OK,
+            State::Red => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let Ok(mut body) = serde_json::to_vec(health) else {
+            return Self::failed();
+        };
+        body.push(b'\n');
+        Self {
+            status,
+            content_type: "application/json",
+            body,
+        }
+    }
+}
+
+/// Answers for health on the listener until shutdown; `look` is asked for each request.
 pub async fn serve<L, F>(listener: TcpListener, look: L, shutdown: CancellationToken)
 where
     L: Fn() -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Health> + Send + 'static,
+{
+    let look = move || {
+        let health = look();
+        async move { Answer::from(&health.await) }
+    };
+    serve_page(listener, "/healthz", look, shutdown).await;
+}
+
+/// Answers for one page on the listener until shutdown; `look` is asked for each request.
+pub async fn serve_page<L, F>(
+    listener: TcpListener,
+    path: &'static str,
+    look: L,
+    shutdown: CancellationToken,
+) where
+    L: Fn() -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Answer> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
@@ -62,13 +125,13 @@ where
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                warn!(%error, "a connection for health could not be accepted");
+                warn!(%error, path, "a connection of a watcher could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            debug!("too many connections for health, this one is closed");
+            debug!(path, "too many connections of watchers, this one is closed");
             continue;
         };
         let (look, shutdown) = (look.clone(), shutdown.clone());
@@ -76,25 +139,25 @@ where
             let _place = place;
             let done = tokio::select! {
                 () = shutdown.cancelled() => return,
-                done = tokio::time::timeout(TIMEOUT, answer(stream, look)) => done,
+                done = tokio::time::timeout(TIMEOUT, answer(stream, path, look)) => done,
             };
             if let Ok(Err(error)) = done {
-                debug!(%error, "a request for health was not understood");
+                debug!(%error, path, "a watcher's request was not understood");
             }
         });
     }
 }
 
-async fn answer<L, F>(stream: TcpStream, look: L) -> Result<(), hyper::Error>
+async fn answer<L, F>(stream: TcpStream, path: &str, look: L) -> Result<(), hyper::Error>
 where
     L: Fn() -> F,
-    F: Future<Output = Health>,
+    F: Future<Output = Answer>,
 {
     let service = service_fn(|request: Request<Incoming>| {
-        let asked = refusal(&request).map_or_else(|| Ok(look()), Err);
+        let asked = refusal(&request, path).map_or_else(|| Ok(look()), Err);
         async move {
             Ok::<_, Infallible>(match asked {
-                Ok(health) => told(&health.await),
+                Ok(answer) => told(answer.await),
                 Err(refusal) => plain(refusal),
             })
         }
@@ -109,8 +172,8 @@ where
         .await
 }
 
-fn refusal(request: &Request<Incoming>) -> Option<StatusCode> {
-    if request.uri().path() != PATH {
+fn refusal(request: &Request<Incoming>, path: &str) -> Option<StatusCode> {
+    if request.uri().path() != path {
         Some(StatusCode::NOT_FOUND)
     } else if request.method() != Method::GET {
         Some(StatusCode::METHOD_NOT_ALLOWED)
@@ -119,19 +182,11 @@ fn refusal(request: &Request<Incoming>) -> Option<StatusCode> {
     }
 }
 
-fn told(health: &Health) -> Response<Full<Bytes>> {
-    let status = match health.state {
-        State::Green => StatusCode::OK,
-        State::Red => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    let Ok(mut json) = serde_json::to_vec(health) else {
-        return plain(StatusCode::INTERNAL_SERVER_ERROR);
-    };
-    json.push(b'\n');
-    let mut response = Response::new(Full::new(Bytes::from(json)));
-    *response.status_mut() = status;
+fn told(answer: Answer) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+    *response.status_mut() = answer.status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -20,6 +20,9 @@ pub struct HubConfig {
     /// Where the hub answers for its health; nowhere if it is not set.
     #[serde(deserialize_with = "symbolon_health::address")]
     pub health_listen: Option<SocketAddr>,
+    /// Where the hub gives its metrics; nowhere if it is not set.
+    #[serde(deserialize_with = "symbolon_health::address")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Life of an agency's certificate.
     pub leaf_life: Life,
     /// Seconds between two sweeps for expired rows.
@@ -181,6 +184,7 @@ impl Default for HubConfig {
             listen: "127.0.0.1:7443".to_owned().into(),
             enrolment_listen: "127.0.0.1:7444".into(),
             health_listen: None,
+            metrics_listen: None,
             leaf_life: Life::from_seconds(30 * 86_400),
             expiry_sweep_s: 3600,
             log: LogConfig::default(),

@@ -74,6 +74,11 @@ impl Connections {
         ended
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.lock().live.len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Board> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -15,6 +15,7 @@
 //! | [`store`] | what is kept, behind a trait with domain verbs |
 //! | [`certificates`] | making, issuing, renewing, revoking and reading certificates |
 //! | [`health`] | what a person must look at before it is too late |
+//! | [`metrics`] | counts and times for Prometheus |
 //! | [`connections`] | live connections, and ending them |
 //! | [`server`] | listeners, life and end of a running hub |
 //! | [`ca`] | the offline root, new issuers, other administrators |
@@ -45,6 +46,7 @@ pub mod log;
 pub mod mailbox;
 pub mod matching;
 pub mod membership;
+mod metrics;
 mod rpc;
 pub mod server;
 pub mod store;

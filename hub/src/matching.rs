@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use prometheus_client::metrics::counter::Counter;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle, Holdings, Row};
 use thiserror::Error;
@@ -75,6 +76,21 @@ pub struct Matching {
     /// Held by each submission from its check to its end, so that none that was checked before a
     /// departure is stored after it.
     pub under_way: Arc<RwLock<()>>,
+    /// What was done since the start.
+    pub counts: Counts,
+}
+
+/// Rows by what became of them, for metrics: of all members together.
+#[derive(Clone, Default)]
+pub struct Counts {
+    /// Handed in for storing, stored before or not.
+    pub submitted: Counter,
+    /// Asked with.
+    pub asked: Counter,
+    /// Handed in for deletion.
+    pub withdrawn: Counter,
+    /// Deleted since their last month was over.
+    pub expired: Counter,
 }
 
 impl Matching {
@@ -82,6 +98,7 @@ impl Matching {
     pub async fn submit(&self, caller: &Caller, rows: Vec<Row>) -> Result<Holdings, MatchingError> {
         let under_way = Arc::clone(&self.under_way).read_owned().await;
         let batch = self.checked(caller, rows, self.limits.max_rows_per_submit)?;
+        self.counts.submitted.inc_by(batch.rows.len() as u64);
         let done = self
             .change(move |store| {
                 let _under_way = under_way;
@@ -95,6 +112,7 @@ impl Matching {
     /// Joins rows and stores none.
     pub async fn query(&self, caller: &Caller, rows: Vec<Row>) -> Result<Vec<Hit>, MatchingError> {
         let batch = self.checked(caller, rows, self.limits.max_rows_per_query)?;
+        self.counts.asked.inc_by(batch.rows.len() as u64);
         self.change(move |store| {
             let done = store.query(&batch)?;
             Ok((done.woken, done.hits))
@@ -110,6 +128,7 @@ impl Matching {
     ) -> Result<Withdrawn, MatchingError> {
         let member = caller.agency()?.clone();
         at_most(handles.len(), self.limits.max_rows_per_submit)?;
+        self.counts.withdrawn.inc_by(handles.len() as u64);
         let at = self.clock.now();
         self.change(move |store| {
             let done = store.withdraw(&member, &handles, at)?;
@@ -169,6 +188,7 @@ impl Matching {
                 })
                 .await?;
             removed += now_removed;
+            self.counts.expired.inc_by(now_removed);
             if now_removed < EXPIRY_BATCH as u64 {
                 return Ok(removed);
             }

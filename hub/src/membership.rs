@@ -267,6 +267,11 @@ impl Directory {
         Ok(lease)
     }
 
+    /// Connections of members and administrators.
+    pub fn connected(&self) -> usize {
+        self.connections.count()
+    }
+
     /// Ends the connections whose certificates are not, or no longer, good.
     pub fn end_refused(&self) -> usize {
         let state = self.state();

@@ -4,6 +4,7 @@
 //! [`status`] builds a `Status`.
 
 pub mod certificates;
+pub mod counted;
 pub mod custody;
 pub mod enrolment;
 pub mod mailbox;
@@ -37,6 +38,8 @@ use crate::caller::Caller;
 use crate::certificates::Peer;
 use crate::listener::Accepted;
 use crate::membership::Directory;
+use crate::metrics::Requests;
+use counted::Counted;
 
 /// Largest message in either direction, but for lists of agreements.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
@@ -173,6 +176,7 @@ type Incoming = mpsc::Receiver<Result<Accepted, std::io::Error>>;
 pub async fn serve_members(
     services: MemberServices,
     incoming: Incoming,
+    requests: Requests,
     shutdown: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
     let admission = Admission(services.directory);
@@ -192,6 +196,7 @@ pub async fn serve_members(
     let mailbox = guarded!(MailboxServer, services.mailbox, MAX_MESSAGE_BYTES);
     let custody = guarded!(CustodyServer, services.custody, MAX_MESSAGE_BYTES);
     builder()
+        .layer(Counted(requests))
         .add_service(certificates)
         .add_service(membership)
         .add_service(matching)
@@ -205,10 +210,12 @@ pub async fn serve_members(
 pub async fn serve_enrolment(
     handler: enrolment::Handler,
     incoming: Incoming,
+    requests: Requests,
     shutdown: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
     let enrolment = EnrolmentServer::new(handler).max_decoding_message_size(MAX_MESSAGE_BYTES / 16);
     builder()
+        .layer(Counted(requests))
         .add_service(enrolment)
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), shutdown.cancelled_owned())
         .await

@@ -26,8 +26,9 @@ use crate::health::Watch;
 use crate::listener::{self, Intake, Observer};
 use crate::lock::{LockError, StateLock};
 use crate::mailbox::{Lines, Mailbox};
-use crate::matching::Matching;
+use crate::matching::{Counts, Matching};
 use crate::membership::{Directory, MembershipError};
+use crate::metrics::{Metrics, Requests};
 use crate::rpc;
 use crate::store::fjall::FjallStore;
 use crate::store::{Store, StoreError, blocking};
@@ -90,6 +91,8 @@ pub struct RunningHub {
     pub enrolment: SocketAddr,
     /// Where it answers for its health, if it does.
     pub health: Option<SocketAddr>,
+    /// Where it gives its metrics, if it does.
+    pub metrics: Option<SocketAddr>,
     /// The join, for sweeping out expired rows at a moment of one's own choosing.
     pub matching: Arc<Matching>,
     state_dir: PathBuf,
@@ -183,6 +186,7 @@ impl Services {
                 clock: Arc::clone(clock),
                 limits: limits.clone(),
                 under_way: Arc::default(),
+                counts: Counts::default(),
             }),
             mailbox: Arc::new(Mailbox {
                 store: Arc::clone(&store),
@@ -239,6 +243,7 @@ impl Hub {
             enrolment,
             enrolment_address,
             health,
+            metrics,
         } = Bound::bind(&config).await?;
         let log_key = Arc::new(SigningKey::from_seed(founded.log_key.seed().clone())?);
         let credentials = Arc::clone(&founded.credentials);
@@ -264,16 +269,22 @@ impl Hub {
         let ended = CancellationToken::new();
         let mut tasks = upkeep::keep_up(&services, &config, &shutdown);
         let served = (log_key, Arc::clone(&credentials));
-        let serving = serve(services, served, (main, enrolment), &shutdown, &ended);
+        let counted = Arc::new(Metrics::new(&services.matching, &directory));
+        let requests = counted.requests.clone();
+        let incoming = (main, enrolment);
+        let serving = serve(services, served, (incoming, requests), &shutdown, &ended);
         tasks.extend(serving);
         let (health, watching) = watch.answer_on(health, &shutdown).unzip();
         tasks.extend(watching);
+        let (metrics, counting) = counted.answer_on(metrics, &shutdown).unzip();
+        tasks.extend(counting);
         info!(%listen, enrolment = %enrolment_address, "the hub is serving");
         Ok(RunningHub {
             listen,
             also,
             enrolment: enrolment_address,
             health,
+            metrics,
             matching,
             state_dir: state_dir.to_owned(),
             credentials,
@@ -320,6 +331,7 @@ struct Bound {
     enrolment: TcpListener,
     enrolment_address: SocketAddr,
     health: Option<(TcpListener, SocketAddr)>,
+    metrics: Option<(TcpListener, SocketAddr)>,
 }
 
 impl Bound {
@@ -335,15 +347,17 @@ impl Bound {
         }
         let enrolment = listener::bind(&config.enrolment_listen, "enrolment_listen").await;
         let enrolment = enrolment.map_err(HubError::Listen)?;
-        let health = match config.health_listen {
-            None => None,
-            Some(wanted) => {
-                let bound = listener::bind(&wanted.to_string(), "health_listen").await;
-                let bound = bound.map_err(HubError::Listen)?;
-                let address = address(&bound)?;
-                Some((bound, address))
-            }
+        let watched = async |wanted: Option<SocketAddr>, name: &'static str| {
+            let Some(wanted) = wanted else {
+                return Ok(None);
+            };
+            let bound = listener::bind(&wanted.to_string(), name).await;
+            let bound = bound.map_err(HubError::Listen)?;
+            let address = address(&bound)?;
+            Ok::<_, HubError>(Some((bound, address)))
         };
+        let health = watched(config.health_listen, "health_listen").await?;
+        let metrics = watched(config.metrics_listen, "metrics_listen").await?;
         let addresses = main.iter().map(address).collect::<Result<Vec<_>, _>>()?;
         let (listen, also) = addresses
             .split_first()
@@ -355,6 +369,7 @@ impl Bound {
             enrolment_address: address(&enrolment)?,
             enrolment,
             health,
+            metrics,
         })
     }
 }
@@ -364,7 +379,7 @@ type Incoming = tokio::sync::mpsc::Receiver<Result<listener::Accepted, std::io::
 fn serve(
     services: Services,
     (log_key, credentials): (Arc<SigningKey>, Arc<Credentials>),
-    (main, enrolment): (Incoming, Incoming),
+    ((main, enrolment), requests): ((Incoming, Incoming), Requests),
     shutdown: &CancellationToken,
     ended: &CancellationToken,
 ) -> Vec<JoinHandle<Result<(), String>>> {
@@ -386,8 +401,8 @@ fn serve(
         mailbox: rpc::mailbox::Handler(services.mailbox),
         custody: rpc::custody::Handler(services.custody),
     };
-    let members = rpc::serve_members(members, main, shutdown.clone());
-    let enrolment = rpc::serve_enrolment(enrolment_handler, enrolment, shutdown.clone());
+    let members = rpc::serve_members(members, main, requests.clone(), shutdown.clone());
+    let enrolment = rpc::serve_enrolment(enrolment_handler, enrolment, requests, shutdown.clone());
     let (one, other) = (ended.clone().drop_guard(), ended.clone().drop_guard());
     vec![
         tokio::spawn(async move {

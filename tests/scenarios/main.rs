@@ -34,6 +34,7 @@ mod kill;
 mod malicious_agreements;
 mod malicious_hub;
 mod matching;
+mod metrics;
 mod missing;
 mod mixing;
 mod network;
