@@ -181,15 +181,15 @@ impl Matching {
         loop {
             let at = self.clock.now();
             let month = ExpiryMonth::of(at);
-            let now_removed = self
+            let (now_removed, more) = self
                 .change(move |store| {
                     let done = store.expire(month, EXPIRY_BATCH, at)?;
-                    Ok((done.woken, done.removed))
+                    Ok((done.woken, (done.removed, done.more)))
                 })
                 .await?;
             removed += now_removed;
             self.counts.expired.inc_by(now_removed);
-            if now_removed < EXPIRY_BATCH as u64 {
+            if !more {
                 return Ok(removed);
             }
         }

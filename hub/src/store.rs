@@ -208,9 +208,11 @@ pub struct Withdrawn {
 }
 
 /// What one sweep for expired rows did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expired {
-    /// Rows that were deleted; as many as the bound: there may be more.
+    /// Whether there may be more to look through.
+    pub more: bool,
+    /// Rows that were deleted.
     pub removed: u64,
     /// Who has new mail.
     pub woken: BTreeSet<AgencyName>,
@@ -344,7 +346,8 @@ pub trait Store: Send + Sync {
         handles: &[Handle],
         at: i64,
     ) -> Result<Withdrawn, StoreError>;
-    /// Deletes at most `limit` rows whose last month is before `month`.
+    /// Deletes at most `limit` rows whose last month is before `month`, and goes on where it stopped; rows
+    /// that are due may be left until nothing more is to be looked through.
     fn expire(&self, month: ExpiryMonth, limit: usize, at: i64) -> Result<Expired, StoreError>;
     /// Count and digest of a member's live rows.
     fn holdings(&self, member: &AgencyName) -> Result<Holdings, StoreError>;

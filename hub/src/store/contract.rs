@@ -281,8 +281,19 @@ fn expiry_cancels(make: Make<'_>, dir: &Path) {
     assert_eq!(store.holdings(&agency("a")).unwrap().count, 1);
     let bounded = store.expire(ExpiryMonth(200), 1, 7).unwrap();
     assert_eq!(bounded.removed, 1);
+    assert!(bounded.more);
     let rest = store.expire(ExpiryMonth(200), 10, 7).unwrap();
-    assert_eq!(rest.removed, 1);
+    assert_eq!((rest.removed, rest.more), (1, false));
+    let nothing = store.expire(ExpiryMonth(200), 10, 7).unwrap();
+    assert_eq!((nothing.removed, nothing.more), (0, false));
+    // The next look begins at the front again.
+    let late = Row {
+        expiry: ExpiryMonth(201),
+        ..row(9, 9)
+    };
+    submit(&store, "a", vec![late]);
+    assert_eq!(store.expire(ExpiryMonth(201), 10, 7).unwrap().removed, 0);
+    assert_eq!(store.expire(ExpiryMonth(202), 10, 7).unwrap().removed, 1);
     for member in ["a", "b"] {
         let empty = Holdings::default();
         assert_eq!(store.holdings(&agency(member)).unwrap(), empty);

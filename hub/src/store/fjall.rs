@@ -2,14 +2,14 @@
 //!
 //! | Keyspace | Key | Value |
 //! |---|---|---|
-//! | `rows` | epoch, token, handle, member | silent, expiry, payload |
-//! | `tokens` | epoch, token | live rows |
+//! | `rows` | token, epoch, handle, member | silent, expiry, payload |
+//! | `tokens` | token, epoch | live rows |
 //! | `silent` | as `rows`, of silent ones | the same |
-//! | `watched` | epoch, token; the same and member | silent rows |
+//! | `watched` | token, epoch; the same and member | silent rows |
 //! | `untold` | number | what owners of silent rows may have to be told |
-//! | `handles` | member 0 handle | epoch, token, expiry |
+//! | `handles` | member 0 handle | token, epoch, expiry |
 //! | `links` | member 0 handle, handle, member | who was notified |
-//! | `expiries` | expiry, member 0 handle | |
+//! | `months` | last month | live rows that end with it |
 //! | `holdings` | member | count and digest |
 //! | `mail` | member 0 sequence | item |
 //! | `silent_mail` | member 0 sequence, of items about silent rows | |
@@ -56,7 +56,7 @@ use super::{
 use crate::certificates::RevocationList;
 use crate::log::LogEntry;
 
-const FORMAT: &[u8] = b"symbolon hub store 1";
+const FORMAT: &[u8] = b"symbolon hub store 2";
 /// What a keyspace gathers in memory before it goes to a table: small enough to be searched in the cache.
 const MEMTABLE_BYTES: u64 = 8 << 20;
 
@@ -79,7 +79,7 @@ struct Spaces {
     untold: Space,
     handles: Space,
     links: Space,
-    expiries: Space,
+    months: Space,
     holdings: Space,
     mail: Space,
     silent_mail: Space,
@@ -117,7 +117,7 @@ impl Spaces {
             untold: space("untold")?,
             handles: space("handles")?,
             links: space("links")?,
-            expiries: space("expiries")?,
+            months: space("months")?,
             holdings: space("holdings")?,
             mail: space("mail")?,
             silent_mail: space("silent_mail")?,
@@ -145,6 +145,8 @@ struct Write<'a> {
     spaces: &'a Spaces,
     mailboxes: BTreeMap<AgencyName, MailboxState>,
     woken: BTreeSet<AgencyName>,
+    /// Rows more or fewer by their last month.
+    months: BTreeMap<ExpiryMonth, i64>,
     notices: usize,
     work: Work,
 }
@@ -200,11 +202,14 @@ impl FjallStore {
             spaces: &self.spaces,
             mailboxes: BTreeMap::new(),
             woken: BTreeSet::new(),
+            months: BTreeMap::new(),
             notices: 0,
             work: Work::default(),
         };
         let done = work(&mut write).map_err(|fault| name(&self.dir, fault))?;
         write.keep_mailboxes();
+        let kept = write.keep_months();
+        kept.map_err(|fault| name(&self.dir, fault))?;
         write.tx.commit().map_err(|fault| name(&self.dir, fault))?;
         Ok(done)
     }

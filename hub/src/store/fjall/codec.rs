@@ -9,19 +9,20 @@ use symbolon_core::row::{
 
 use crate::store::Item;
 
-/// Agreement and token: where rows that join lie together.
+/// Token and agreement: where rows that join lie together. The token comes first, since its first bytes
+/// tell places apart.
 pub type Place = [u8; 16 + TOKEN_BYTES];
 
 pub fn place(epoch: &AgreementEpoch, token: &Token) -> Place {
     let mut out = [0; 16 + TOKEN_BYTES];
-    let (front, back) = out.split_at_mut(16);
-    front.copy_from_slice(&epoch.0);
-    back.copy_from_slice(&token.0);
+    let (front, back) = out.split_at_mut(TOKEN_BYTES);
+    front.copy_from_slice(&token.0);
+    back.copy_from_slice(&epoch.0);
     out
 }
 
 pub fn split_place(place: &Place) -> Option<(AgreementEpoch, Token)> {
-    let (epoch, token) = place.split_at_checked(16)?;
+    let (token, epoch) = place.split_at_checked(TOKEN_BYTES)?;
     Some((
         AgreementEpoch::try_from(epoch).ok()?,
         Token::try_from(token).ok()?,
@@ -101,12 +102,6 @@ pub fn parse_handle_value(bytes: &[u8]) -> Option<HandlePlace> {
         place: *place,
         expiry: ExpiryMonth(u32::from_be_bytes(expiry.try_into().ok()?)),
     })
-}
-
-pub fn expiry_key(expiry: ExpiryMonth, member: &AgencyName, handle: &Handle) -> Vec<u8> {
-    let mut out = expiry.0.to_be_bytes().to_vec();
-    out.extend_from_slice(&member_handle(member, handle));
-    out
 }
 
 /// One end of a pair of joined rows.

@@ -16,9 +16,9 @@ use symbolon_core::identity::AgencyName;
 use symbolon_core::row::{self, Handle, Holdings, Row};
 
 use super::codec::{
-    self, HandlePlace, Place, StoredRow, expiry_key, handle_value, link_key, link_value,
-    member_handle, member_prefix, parse_handle_value, parse_member_handle, parse_row, row_key,
-    row_value, split_place,
+    self, HandlePlace, Place, StoredRow, handle_value, link_key, link_value, member_handle,
+    member_prefix, parse_handle_value, parse_member_handle, parse_row, row_key, row_value,
+    split_place,
 };
 use super::mail::Counts;
 use super::{Fault, Spaces, Write};
@@ -155,8 +155,7 @@ impl Write<'_> {
         let key = member_handle(member, &row.handle);
         let value = handle_value(&place, row.expiry);
         self.tx.insert(&self.spaces.handles, key, value);
-        let key = expiry_key(row.expiry, member, &row.handle);
-        self.tx.insert(&self.spaces.expiries, key, []);
+        *self.months.entry(row.expiry).or_default() += 1;
     }
 
     /// Notifies both owners, and remembers it.

@@ -12,7 +12,7 @@ use super::{Counts, DAMAGED, Fault, fingerprint, handles, holdings};
 use crate::log::{Event, LogEntry};
 use crate::store::fjall::Write;
 use crate::store::fjall::codec::{
-    HandlePlace, Link, Place, expiry_key, link_key, member_handle, parse_handle_value, parse_link,
+    HandlePlace, Link, Place, link_key, member_handle, parse_handle_value, parse_link,
     parse_member_handle, row_key, split_place,
 };
 use crate::store::{Dropped, Expired, Item, Withdrawn};
@@ -27,6 +27,11 @@ struct Removed {
 
 /// Open rows that went, by their owner.
 type Gone = BTreeMap<AgencyName, Vec<(Place, Handle)>>;
+
+/// Where the last look for rows that are due stopped.
+const CURSOR: &str = "expiry cursor";
+/// Rows that one look goes through: a tenth of a second.
+const LOOKED_AT_ONCE: usize = 20_000;
 
 impl Write<'_> {
     pub fn withdraw(
@@ -66,16 +71,16 @@ impl Write<'_> {
     }
 
     pub fn expire(&mut self, month: ExpiryMonth, limit: usize, at: i64) -> Result<Expired, Fault> {
-        let due = self
-            .tx
-            .range(&self.spaces.expiries, ..month.0.to_be_bytes())
-            .take(limit)
-            .map(|guard| {
-                let key = guard?.0;
-                let (_, rest) = key.split_first_chunk::<4>().ok_or(DAMAGED)?;
-                parse_member_handle(rest).ok_or(DAMAGED)
-            })
-            .collect::<Result<Vec<_>, Fault>>()?;
+        if !self.some_end_before(month)? {
+            return Ok(Expired::default());
+        }
+        let (due, seen) = self.due_before(month, limit)?;
+        // What was looked through to the end may have missed nothing: rows that are due come no more.
+        let more = seen.is_some();
+        match seen {
+            Some(key) => self.tx.insert(&self.spaces.meta, CURSOR, key),
+            None => self.tx.remove(&self.spaces.meta, CURSOR),
+        }
         let removed = due.len() as u64;
         let mut members: BTreeMap<AgencyName, (Holdings, u64)> = BTreeMap::new();
         let mut gone_rows = Gone::new();
@@ -102,9 +107,59 @@ impl Write<'_> {
             })?;
         }
         Ok(Expired {
+            more,
             removed,
             woken: std::mem::take(&mut self.woken),
         })
+    }
+
+    /// Whether a row ended before a month and is still here.
+    fn some_end_before(&self, month: ExpiryMonth) -> Result<bool, Fault> {
+        let before = ..month.0.to_be_bytes();
+        let mut months = self.tx.range(&self.spaces.months, before);
+        Ok(months.next().transpose()?.is_some())
+    }
+
+    /// Rows that ended before a month, from where the last look stopped; and where this one did, if not at
+    /// the end.
+    fn due_before(
+        &self,
+        month: ExpiryMonth,
+        limit: usize,
+    ) -> Result<(Vec<(AgencyName, Handle)>, Option<Vec<u8>>), Fault> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = self.tx.get(&self.spaces.meta, CURSOR)?;
+        let from = from.map_or(Unbounded, |key| Excluded(key.to_vec()));
+        let range = (from, Unbounded);
+        let mut due = Vec::new();
+        let pairs = self.tx.range::<Vec<u8>>(&self.spaces.handles, range);
+        for (number, pair) in pairs.enumerate() {
+            let (key, value) = pair?;
+            let HandlePlace { expiry, .. } = parse_handle_value(&value).ok_or(DAMAGED)?;
+            if expiry < month {
+                due.push(parse_member_handle(&key).ok_or(DAMAGED)?);
+            }
+            if due.len() >= limit || number + 1 >= LOOKED_AT_ONCE {
+                return Ok((due, Some(key.to_vec())));
+            }
+        }
+        Ok((due, None))
+    }
+
+    /// Writes back how many rows end with each month.
+    pub(in crate::store::fjall) fn keep_months(&mut self) -> Result<(), Fault> {
+        for (month, change) in std::mem::take(&mut self.months) {
+            let key = month.0.to_be_bytes();
+            let before = match self.tx.get(&self.spaces.months, key)? {
+                None => 0,
+                Some(bytes) => u64::from_be_bytes((*bytes).try_into().map_err(|_| DAMAGED)?),
+            };
+            match before.saturating_add_signed(change) {
+                0 => self.tx.remove(&self.spaces.months, key),
+                now => self.tx.insert(&self.spaces.months, key, now.to_be_bytes()),
+            }
+        }
+        Ok(())
     }
 
     pub fn drop_epoch(
@@ -165,8 +220,7 @@ impl Write<'_> {
             return Ok(None);
         };
         let HandlePlace { place, expiry } = parse_handle_value(&value).ok_or(DAMAGED)?;
-        self.tx
-            .remove(&spaces.expiries, expiry_key(expiry, member, handle));
+        *self.months.entry(expiry).or_default() -= 1;
         let row = row_key(&place, handle, member);
         let open = self.tx.contains_key(&spaces.rows, &row)?;
         if open {
