@@ -37,12 +37,28 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// After an error such as too many open files: long enough not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Reads `health_listen` or `metrics_listen` of a configuration file: an address with its port, so that
-/// nobody listens on more than what stands there.
+/// Reads `health_listen` of a configuration file: an address with its port, so that nobody listens on
+/// more than what stands there.
 pub fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    address_of("health_listen", deserializer)
+}
+
+/// The same for `metrics_listen`.
+pub fn metrics_address<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    address_of("metrics_listen", deserializer)
+}
+
+fn address_of<'de, D: Deserializer<'de>>(
+    name: &str,
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map(Some).map_err(|_| {
-        de::Error::custom("it must be an address with a port, for example \"127.0.0.1:7480\"")
+        de::Error::custom(format_args!(
+            "{name} must be an address with a port, for example \"127.0.0.1:7480\""
+        ))
     })
 }
 

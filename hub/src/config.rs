@@ -21,7 +21,7 @@ pub struct HubConfig {
     #[serde(deserialize_with = "symbolon_health::address")]
     pub health_listen: Option<SocketAddr>,
     /// Where the hub gives its metrics; nowhere if it is not set.
-    #[serde(deserialize_with = "symbolon_health::address")]
+    #[serde(deserialize_with = "symbolon_health::metrics_address")]
     pub metrics_listen: Option<SocketAddr>,
     /// Life of an agency's certificate.
     pub leaf_life: Life,
@@ -351,7 +351,16 @@ mod tests {
         for bad in ["7480", "localhost:7480", "127.0.0.1"] {
             let refused = toml::from_str::<HubConfig>(&format!("health_listen = \"{bad}\""));
             let told = refused.unwrap_err().to_string();
-            assert!(told.contains("an address with a port"), "{told}");
+            assert!(
+                told.contains("health_listen must be an address with a port"),
+                "{told}"
+            );
+            let refused = toml::from_str::<HubConfig>(&format!("metrics_listen = \"{bad}\""));
+            let told = refused.unwrap_err().to_string();
+            assert!(
+                told.contains("metrics_listen must be an address with a port"),
+                "{told}"
+            );
         }
         let set = HubConfig::default_toml().replace("# health_listen", "health_listen");
         let set: HubConfig = toml::from_str(&set).unwrap();

@@ -39,7 +39,12 @@ impl BlindedBatch {
         if inputs.is_empty() || inputs.len() > MAX_BATCH {
             return Err(OprfError::BatchSize(inputs.len()));
         }
-        let blinds: Vec<Scalar> = inputs.iter().map(|_| Scalar::random(rng)).collect();
+        // Dropped, and so wiped, whatever comes of it.
+        let mut batch = Self {
+            blinds: inputs.iter().map(|_| Scalar::random(rng)).collect(),
+            points: Vec::new(),
+            encodings: Vec::new(),
+        };
         // H(x) + r * G, half of what is sent.
         let half = |(input, blind): (&I, &Scalar)| {
             if input.as_ref().len() > MAX_INPUT_BYTES {
@@ -51,14 +56,14 @@ impl BlindedBatch {
             }
             Ok(element + blind * RISTRETTO_BASEPOINT_TABLE)
         };
-        let halves = inputs.par_iter().zip(&blinds).with_min_len(SHARE).map(half);
+        let halves = inputs
+            .par_iter()
+            .zip(&batch.blinds)
+            .with_min_len(SHARE)
+            .map(half);
         let halves: Vec<RistrettoPoint> = halves.collect::<Result<_, _>>()?;
-        let (points, encodings) = batch::doubled(&halves);
-        Ok(Self {
-            blinds,
-            points,
-            encodings,
-        })
+        (batch.points, batch.encodings) = batch::doubled(&halves);
+        Ok(batch)
     }
 
     /// The blinded elements as sent: 32 bytes each, in order.

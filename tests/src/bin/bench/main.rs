@@ -10,6 +10,7 @@
 mod crypto;
 mod index;
 mod report;
+mod scaling;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ enum Part {
     Crypto(Sizes),
     /// The hub's index: ingest, look-ups, disk, start-up
     Index(Sizes),
+    /// A national register, reckoned from what things cost here
+    Scaling(scaling::Scale),
 }
 
 #[derive(Args, Clone)]
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         }
         Part::Crypto(sizes) => crypto::measure(&mut report, sizes.batch),
         Part::Index(sizes) => index::measure(&mut report, sizes.rows),
+        Part::Scaling(scale) => scaling::reckon(&mut report, scale),
     }
     report.print(json);
     if report.is_within() {
