@@ -28,6 +28,9 @@ struct Removed {
 /// Open rows that went, by their owner.
 type Gone = BTreeMap<AgencyName, Vec<(Place, Handle)>>;
 
+/// Rows that are due, and the key at which a look for them stopped, if not at the end.
+type Due = (Vec<(AgencyName, Handle)>, Option<Vec<u8>>);
+
 /// Where the last look for rows that are due stopped.
 const CURSOR: &str = "expiry cursor";
 /// Rows that one look goes through: a tenth of a second.
@@ -122,11 +125,7 @@ impl Write<'_> {
 
     /// Rows that ended before a month, from where the last look stopped; and where this one did, if not at
     /// the end.
-    fn due_before(
-        &self,
-        month: ExpiryMonth,
-        limit: usize,
-    ) -> Result<(Vec<(AgencyName, Handle)>, Option<Vec<u8>>), Fault> {
+    fn due_before(&self, month: ExpiryMonth, limit: usize) -> Result<Due, Fault> {
         use std::ops::Bound::{Excluded, Unbounded};
         let from = self.tx.get(&self.spaces.meta, CURSOR)?;
         let from = from.map_or(Unbounded, |key| Excluded(key.to_vec()));
