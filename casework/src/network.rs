@@ -17,12 +17,14 @@ mod layout;
 pub mod svg;
 #[cfg(test)]
 mod tests;
+mod walk;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use self::walk::{Place, Walk};
 use crate::text::steers;
 
 pub use identifiers::{agreed_kinds, identifiers};
@@ -213,15 +215,11 @@ impl Facts {
     /// The graph around a record.
     #[must_use]
     pub fn around(&self, record: &str, depth: u32, most: usize) -> Graph {
-        let mut walk = Walk {
-            facts: self,
-            most: most.clamp(1, MAX_NODES),
-            found: BTreeMap::new(),
-            order: Vec::new(),
-            waiting: VecDeque::new(),
-            cut: false,
-        };
-        walk.run(record, depth.min(MAX_DEPTH));
+        let walk = Walk::through(
+            self,
+            (record, depth.min(MAX_DEPTH)),
+            most.clamp(1, MAX_NODES),
+        );
         self.graph(record, depth.min(MAX_DEPTH), walk)
     }
 
@@ -333,82 +331,6 @@ impl Facts {
             to: near.id(),
             kinds,
             links,
-        }
-    }
-}
-
-/// Breadth first, as far as depth and bound allow.
-struct Walk<'a> {
-    facts: &'a Facts,
-    most: usize,
-    /// With the steps from the start.
-    found: BTreeMap<Place, u32>,
-    order: Vec<Place>,
-    waiting: VecDeque<Place>,
-    cut: bool,
-}
-
-impl Walk<'_> {
-    fn run(&mut self, record: &str, depth: u32) {
-        self.find(Place::Record(record.to_owned()), 0);
-        while let Some(place) = self.waiting.pop_front() {
-            let distance = self.found.get(&place).copied().unwrap_or_default();
-            // An identifier lies between the steps: what holds it is as far as it is.
-            let next = match place {
-                Place::Identifier(_) => distance,
-                _ => distance + 1,
-            };
-            if next > depth {
-                continue;
-            }
-            for near in self.facts.neighbours(&place) {
-                self.find(near, next);
-            }
-        }
-    }
-
-    fn find(&mut self, place: Place, distance: u32) {
-        if self.found.contains_key(&place) {
-            return;
-        }
-        if self.found.len() >= self.most {
-            self.cut = true;
-            return;
-        }
-        self.found.insert(place.clone(), distance);
-        self.order.push(place.clone());
-        self.waiting.push_back(place);
-    }
-}
-
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    Record(String),
-    Identifier(Identifier),
-    Other(Other),
-}
-
-impl Place {
-    /// Whether the edge between two places is drawn from this one: each once, from the end that is a
-    /// record, own ones first, and of two own records from the lesser.
-    fn is_drawn_from(&self, near: &Self) -> bool {
-        match (self, near) {
-            (Self::Record(id), Self::Record(other)) => id < other,
-            (Self::Record(_), _) | (Self::Other(_), Self::Identifier(_)) => true,
-            _ => false,
-        }
-    }
-
-    fn id(&self) -> String {
-        match self {
-            Self::Record(id) => format!("record:{id}"),
-            Self::Identifier(Identifier { kind, value }) => format!("{kind}:{value}"),
-            Self::Other(Other {
-                agency,
-                agreement,
-                key,
-                ..
-            }) => format!("other:{agency}:{agreement}:{key}"),
         }
     }
 }

@@ -15,16 +15,17 @@
 //! others ([`repair`]). The output for an input is the RFC's `Finalize` output
 //! under the joint key, equal to that of a single server which held it.
 //!
-//! The blind is additive, `H(x) + r*G`, taken off as `r*K`: both multiplications are by fixed bases. The custodian sees a uniformly random point either way, and `K` is authenticated
-//! by the custodians' statements; see `docs/decisions/0002-additive-blinding.md`. What goes over the wire
-//! is twice that, and weights are quarters, so that points are encoded in batches: `0013-halves.md`.
+//! The blind is additive, `H(x) + r*G`, taken off as `r*K`: both multiplications are by fixed bases. The
+//! custodian sees a uniformly random point either way, and `K` is authenticated by the custodians'
+//! statements; see `docs/decisions/0002-additive-blinding.md`. What goes over the wire is twice that, and
+//! weights are quarters, so that points are encoded in batches: `0013-halves.md`.
 
-mod batch;
 pub mod client;
 pub mod custodian;
 pub mod dkg;
 pub mod dleq;
 mod frost_keys;
+mod points;
 pub mod repair;
 pub mod suite;
 pub mod threshold;

@@ -21,7 +21,7 @@ use serde::{Deserialize, Deserializer, de};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::{Health, State};
 
@@ -109,21 +109,30 @@ impl From<&Health> for Answer {
     }
 }
 
-/// Answers for health on the listener until shutdown; `look` is asked for each request.
-pub async fn serve<L, F>(listener: TcpListener, look: L, shutdown: CancellationToken)
-where
-    L: Fn() -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Health> + Send + 'static,
-{
-    let look = move || {
-        let health = look();
-        async move { Answer::from(&health.await) }
-    };
-    serve_page(listener, "/healthz", look, shutdown).await;
-}
+/// Where health is told.
+pub const HEALTH: &str = "/healthz";
+/// Where metrics are given.
+pub const METRICS: &str = "/metrics";
 
 /// Answers for one page on the listener until shutdown; `look` is asked for each request.
-pub async fn serve_page<L, F>(
+pub fn answer_on<L, F>(
+    (listener, address): (TcpListener, SocketAddr),
+    path: &'static str,
+    look: L,
+    shutdown: &CancellationToken,
+) -> impl Future<Output = ()> + Send + 'static
+where
+    L: Fn() -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    info!(%address, path, "answering watchers");
+    if !address.ip().is_loopback() {
+        warn!(%address, path, "whoever reaches this address may ask");
+    }
+    serve(listener, path, look, shutdown.clone())
+}
+
+async fn serve<L, F>(
     listener: TcpListener,
     path: &'static str,
     look: L,

@@ -2,16 +2,12 @@
 //!
 //! Red while there is still time to act ([`Lifetime`]). Nothing of members, rows or traffic.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use symbolon_health::{Health, Lifetime};
-use tokio::net::TcpListener;
 use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::error;
 
 use crate::certificates::{Certificates, lifetime};
 use crate::clock::Clock;
@@ -32,25 +28,6 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Answers `GET /healthz` on the listener, if there is one; gives where.
-    pub fn answer_on(
-        self: Arc<Self>,
-        listener: Option<(TcpListener, SocketAddr)>,
-        shutdown: &CancellationToken,
-    ) -> Option<(SocketAddr, JoinHandle<Result<(), String>>)> {
-        let (listener, address) = listener?;
-        info!(%address, "answering for health");
-        if !address.ip().is_loopback() {
-            warn!(%address, "whoever reaches this address may ask for health");
-        }
-        let shutdown = shutdown.clone();
-        let answering = tokio::spawn(async move {
-            symbolon_health::serve(listener, move || Arc::clone(&self).look(), shutdown).await;
-            Ok(())
-        });
-        Some((address, answering))
-    }
-
     /// How the hub is.
     pub async fn look(self: Arc<Self>) -> Health {
         let mut reasons = Vec::new();

@@ -4,7 +4,6 @@
 //! labels have few values, whatever a peer asks for: an unknown method is `other`.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +15,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use symbolon_health::Answer;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
 use crate::matching::{Counts, Matching};
 use crate::membership::Directory;
@@ -175,27 +170,8 @@ impl Metrics {
         }
     }
 
-    /// Answers `GET /metrics` on the listener, if there is one; gives where.
-    pub fn answer_on(
-        self: Arc<Self>,
-        listener: Option<(TcpListener, SocketAddr)>,
-        shutdown: &CancellationToken,
-    ) -> Option<(SocketAddr, JoinHandle<Result<(), String>>)> {
-        let (listener, address) = listener?;
-        info!(%address, "giving metrics");
-        if !address.ip().is_loopback() {
-            warn!(%address, "whoever reaches this address may ask for metrics");
-        }
-        let shutdown = shutdown.clone();
-        let answering = tokio::spawn(async move {
-            let look = move || Arc::clone(&self).look();
-            symbolon_health::serve_page(listener, "/metrics", look, shutdown).await;
-            Ok(())
-        });
-        Some((address, answering))
-    }
-
-    async fn look(self: Arc<Self>) -> Answer {
+    /// What `GET /metrics` gives.
+    pub async fn look(self: Arc<Self>) -> Answer {
         const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         let store = Arc::clone(&self.store);
         let waiting: Result<u64, StoreError> = blocking(move || store.waiting()).await;
@@ -216,6 +192,34 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the hub serves, as its interface is written down.
+    const INTERFACE: [&str; 6] = [
+        include_str!("../../proto/symbolon/certificates.proto"),
+        include_str!("../../proto/symbolon/custody.proto"),
+        include_str!("../../proto/symbolon/enrolment.proto"),
+        include_str!("../../proto/symbolon/mailbox.proto"),
+        include_str!("../../proto/symbolon/matching.proto"),
+        include_str!("../../proto/symbolon/membership.proto"),
+    ];
+
+    #[test]
+    fn every_method_that_is_served_has_its_label() {
+        let mut served = Vec::new();
+        for file in INTERFACE {
+            let mut service = "";
+            for line in file.lines().map(str::trim) {
+                let word = |rest: &'static str| rest.split([' ', '(']).next().unwrap();
+                if let Some(rest) = line.strip_prefix("service ") {
+                    service = word(rest);
+                } else if let Some(rest) = line.strip_prefix("rpc ") {
+                    served.push(format!("{service}/{}", word(rest)));
+                }
+            }
+        }
+        served.sort();
+        assert_eq!(served, METHODS);
+    }
 
     #[test]
     fn labels_have_few_values_whatever_is_asked() {

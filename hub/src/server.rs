@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use symbolon_core::crypto::{CryptoError, SecretKey, SigningKey};
 use symbolon_core::roster::SignedEntry;
+use symbolon_health::{Answer, HEALTH, METRICS};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -274,9 +275,14 @@ impl Hub {
         let incoming = (main, enrolment);
         let serving = serve(services, served, (incoming, requests), &shutdown, &ended);
         tasks.extend(serving);
-        let (health, watching) = watch.answer_on(health, &shutdown).unzip();
+        let look = move || {
+            let watch = Arc::clone(&watch);
+            async move { Answer::from(&watch.look().await) }
+        };
+        let (health, watching) = answer_on(health, HEALTH, look, &shutdown).unzip();
         tasks.extend(watching);
-        let (metrics, counting) = counted.answer_on(metrics, &shutdown).unzip();
+        let look = move || Arc::clone(&counted).look();
+        let (metrics, counting) = answer_on(metrics, METRICS, look, &shutdown).unzip();
         tasks.extend(counting);
         info!(%listen, enrolment = %enrolment_address, "the hub is serving");
         Ok(RunningHub {
@@ -297,6 +303,27 @@ impl Hub {
             lock,
         })
     }
+}
+
+/// Answers watchers on a listener, if there is one; gives where.
+fn answer_on<L, F>(
+    listener: Option<(TcpListener, SocketAddr)>,
+    path: &'static str,
+    look: L,
+    shutdown: &CancellationToken,
+) -> Option<(SocketAddr, JoinHandle<Result<(), String>>)>
+where
+    L: Fn() -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let listener = listener?;
+    let address = listener.1;
+    let answering = symbolon_health::answer_on(listener, path, look, shutdown);
+    let task = tokio::spawn(async move {
+        answering.await;
+        Ok(())
+    });
+    Some((address, task))
 }
 
 /// How connections are taken in on the main port, and on that for enrolment.

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use symbolon_health::{Answer, HEALTH};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -21,15 +22,8 @@ pub async fn start(
     };
     let bound = TcpListener::bind(address).await;
     let listener = bound.map_err(|source| NodeError::HealthListen { address, source })?;
-    tracing::info!(%address, "answering for health");
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "whoever reaches this address may ask for health");
-    }
     let node = Arc::clone(node);
-    let look = move || std::future::ready(node.health().reasons.into());
-    Ok(Some(tokio::spawn(symbolon_health::serve(
-        listener,
-        look,
-        shutdown.clone(),
-    ))))
+    let look = move || std::future::ready(Answer::from(&node.health().reasons.into()));
+    let answering = symbolon_health::answer_on((listener, address), HEALTH, look, shutdown);
+    Ok(Some(tokio::spawn(answering)))
 }

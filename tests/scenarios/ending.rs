@@ -375,6 +375,46 @@ async fn ledger(scene: &mut Scene, lines: &[(&str, bool)]) {
     .unwrap();
 }
 
+/// Puts tombstones for the council into a node's outbox, in this order.
+fn post(tables: &Tables, stones: [Signed; 4]) {
+    for (number, stone) in stones.into_iter().enumerate() {
+        let message = json!({
+            "topic": "ending",
+            "message": { "step": "ended", "tombstone": stone },
+        });
+        let letter = StoredEnvelope {
+            number: number as u64 + 1,
+            to: "council".parse().unwrap(),
+            message: Secret(message.to_string().into_bytes()),
+        };
+        let id = KeyTag([number as u8 + 1; 16]);
+        tables.outbox.put(&id, &letter).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asked_hears_of_the_end_and_whoever_did_not_hears_nothing() {
+    let scene = scene(&["council", "police", "refuge"], 2).await;
+    import(&scene, "refuge", GIRL).await;
+    scene.consortium.settle().await.unwrap();
+    let police = scene.consortium.node("police").unwrap();
+    let columns = person("Linh", "Nguyen", "2008-03-14");
+    assert_eq!(police.query(&columns, None).await.unwrap().matches.len(), 1);
+    wait("the owner seeing who asked", async || {
+        Ok(queue(&scene, "refuge").pop().filter(|m| m.from_query))
+    })
+    .await;
+    erase(&scene, "refuge", "A1").await;
+    let told = wait("the asker being told", async || {
+        Ok(received(&scene, "police").await.pop())
+    })
+    .await;
+    assert_eq!(told.agency.as_str(), "refuge");
+    assert!(told.records.is_empty(), "it asked, and holds nothing");
+    assert!(received(&scene, "council").await.is_empty());
+    scene.consortium.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tombstone_in_anothers_name_is_refused_and_one_of_ones_own_is_taken() {
     let mut scene = scene(&["council", "police", "refuge"], 2).await;
@@ -419,20 +459,7 @@ async fn a_tombstone_in_anothers_name_is_refused_and_one_of_ones_own_is_taken() 
         let made_up = own(RecordReference([7; 16]));
         let own = own(reference);
         // The refuge's own words, passed on; letters go in this order.
-        let stones = [forged, of_the_refuge, made_up, own.clone()];
-        for (number, stone) in stones.into_iter().enumerate() {
-            let message = json!({
-                "topic": "ending",
-                "message": { "step": "ended", "tombstone": stone },
-            });
-            let letter = StoredEnvelope {
-                number: number as u64 + 1,
-                to: "council".parse().unwrap(),
-                message: Secret(message.to_string().into_bytes()),
-            };
-            let id = KeyTag([number as u8 + 1; 16]);
-            tables.outbox.put(&id, &letter).unwrap();
-        }
+        post(&tables, [forged, of_the_refuge, made_up, own.clone()]);
         vault.flush().unwrap();
         own
     };

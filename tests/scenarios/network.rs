@@ -1,17 +1,13 @@
 //! Networks: a trafficker's phone that stands in the cases of three agencies.
 
-use std::ffi::OsString;
-use std::io::{self, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 use symbolon_casework::network::{Graph, Kind, What};
 use symbolon_node::casework::command::{CaseworkCommand, NetworkCommand};
-use symbolon_node::cli::{self, Console, Person};
-use symbolon_node::launcher::Engine;
+use symbolon_node::cli::Person;
 
 use crate::missing::ask;
-use crate::support::{Scene, scene};
+use crate::support::{Scene, scene, typed};
 
 const HEADER: &str = "record_id,given_names,surname,date_of_birth,town,phone,vehicle,notes\n";
 /// Other agencies' records: another person each, the same phone in their cases.
@@ -159,49 +155,9 @@ async fn no_value_of_another_agency_is_in_any_form_of_a_network() {
     scene.consortium.stop().await.unwrap();
 }
 
-/// What the command line wrote.
-#[derive(Clone, Default)]
-pub struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl Kept {
-    pub fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl Write for Kept {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The command line on the node that serves, in this process: a child that is forked while another test
-/// opens a vault would hold that vault's lock for a moment.
 async fn printed(state: &Path, format: &str) -> String {
-    let (out, err) = (Kept::default(), Kept::default());
-    let mut console = Console {
-        out: Box::new(out.clone()),
-        err: Box::new(err.clone()),
-        input: Box::new(io::empty()),
-        out_is_terminal: false,
-        err_is_terminal: false,
-        input_is_terminal: false,
-        passphrase: None,
-        prompt: Box::new(|_| Err(io::Error::other("nobody answers"))),
-        person: Person::default(),
-    };
     let show = ["network", "show", "P1", "--depth", "6", "--format", format];
-    let state = [
-        OsString::from("symbolon-node"),
-        "--state".into(),
-        state.into(),
-    ];
-    let arguments = state.into_iter().chain(show.map(OsString::from));
-    let code = cli::run_on(&mut console, arguments, Arc::new(Engine)).await;
-    assert_eq!(code, 0, "{}", err.text());
-    out.text()
+    let (code, out, err) = typed(state, Person::default(), &show).await;
+    assert_eq!(code, 0, "{err}");
+    out
 }

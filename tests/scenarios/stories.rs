@@ -11,22 +11,18 @@ mod judgement;
 mod phone;
 mod week;
 
-use std::ffi::OsString;
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use memchr::memmem;
 use serde_json::Value;
-use symbolon_node::cli::{self, Console, Person};
+use symbolon_node::cli::Person;
 use symbolon_node::control;
-use symbolon_node::launcher::Engine;
 use symbolon_tests::consortium::eventually;
 use zeroize::Zeroizing;
 
 use crate::canaries::{bypass, collect_files};
-use crate::network::Kept;
-use crate::support::{Scene, scene_observed};
+use crate::support::{Scene, scene_observed, typed};
 
 /// The three agencies of every story.
 const AGENCIES: [&str; 3] = ["council", "police", "refuge"];
@@ -155,32 +151,12 @@ impl Desk {
         out.trim().to_owned()
     }
 
-    /// The command line on the node that serves, in this process: a child that is forked while another
-    /// test opens a vault would hold that vault's lock for a moment.
     async fn types(
         &self,
         line: &str,
         json: bool,
         passwords: Option<(&str, Option<&str>)>,
     ) -> (u8, String, String) {
-        let (out, err) = (Kept::default(), Kept::default());
-        let secret = |text: &str| Zeroizing::new(text.to_owned());
-        let mut console = Console {
-            out: Box::new(out.clone()),
-            err: Box::new(err.clone()),
-            input: Box::new(io::empty()),
-            out_is_terminal: false,
-            err_is_terminal: false,
-            input_is_terminal: false,
-            passphrase: None,
-            prompt: Box::new(|_| Err(io::Error::other("nobody answers"))),
-            person: Person {
-                session: self.session.as_deref().map(secret),
-                password: passwords.map(|(present, _)| secret(present)),
-                new_password: passwords.and_then(|(_, new)| new.map(secret)),
-                directory: None,
-            },
-        };
         let mut words = words(line);
         if !words.iter().any(|word| word == "--purpose") {
             words.extend(["--purpose", "safeguarding"].map(str::to_owned));
@@ -189,11 +165,6 @@ impl Desk {
             words.extend(["--reason", REASON].map(str::to_owned));
         }
         words.extend(json.then(|| "--json".to_owned()));
-        let state = [
-            OsString::from("symbolon-node"),
-            "--state".into(),
-            (&self.state).into(),
-        ];
         // A node that was just started answers in a moment.
         let socket = control::socket_path(&self.state).unwrap();
         eventually("the node's socket", async || {
@@ -201,9 +172,14 @@ impl Desk {
         })
         .await
         .unwrap();
-        let arguments = state.into_iter().chain(words.into_iter().map(Into::into));
-        let code = cli::run_on(&mut console, arguments, Arc::new(Engine)).await;
-        (code, out.text(), err.text())
+        let secret = |text: &str| Zeroizing::new(text.to_owned());
+        let person = Person {
+            session: self.session.as_deref().map(secret),
+            password: passwords.map(|(present, _)| secret(present)),
+            new_password: passwords.and_then(|(_, new)| new.map(secret)),
+            directory: None,
+        };
+        typed(&self.state, person, &words).await
     }
 }
 

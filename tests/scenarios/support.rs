@@ -1,13 +1,18 @@
 //! What the scenarios share: small consortia, files, the comparison with a join in clear.
 
+use std::ffi::OsStr;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use symbolon_casework::acting::Acting;
 use symbolon_core::identity::AgencyKind;
 use symbolon_core::roster::Quota;
 use symbolon_core::sealed_file::Unlock;
 use symbolon_hub::Observer;
+use symbolon_node::cli::{self, Console, Person};
 use symbolon_node::command::ImportOptions;
+use symbolon_node::launcher::Engine;
 use symbolon_node::reports::{ImportReport, ProgressSink};
 use symbolon_tests::consortium::Consortium;
 use symbolon_tests::demo::compare;
@@ -103,7 +108,7 @@ pub fn set_up() -> Acting {
 
 /// Nobody watches.
 pub fn silent() -> ProgressSink {
-    std::sync::Arc::new(|_| {})
+    Arc::new(|_| {})
 }
 
 impl Scene {
@@ -156,4 +161,55 @@ impl Scene {
         assert_eq!(found, expected);
         found.len()
     }
+}
+
+/// What the command line wrote.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Kept {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What somebody gets who types a command at a node that serves: exit code, output and errors. In this
+/// process: a child that is forked while another test opens a vault would hold that vault's lock for a
+/// moment.
+pub async fn typed(
+    state: &Path,
+    person: Person,
+    words: &[impl AsRef<OsStr>],
+) -> (u8, String, String) {
+    let (out, err) = (Kept::default(), Kept::default());
+    let mut console = Console {
+        out: Box::new(out.clone()),
+        err: Box::new(err.clone()),
+        input: Box::new(io::empty()),
+        out_is_terminal: false,
+        err_is_terminal: false,
+        input_is_terminal: false,
+        passphrase: None,
+        prompt: Box::new(|_| Err(io::Error::other("nobody answers"))),
+        person,
+    };
+    let program = [
+        "symbolon-node".as_ref(),
+        "--state".as_ref(),
+        state.as_os_str(),
+    ];
+    let words = words.iter().map(AsRef::as_ref);
+    let arguments = program.into_iter().chain(words).map(OsStr::to_owned);
+    let code = cli::run_on(&mut console, arguments, Arc::new(Engine)).await;
+    (code, out.text(), err.text())
 }

@@ -13,9 +13,9 @@ use rand_core::CryptoRngCore;
 use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::batch::{self, SHARE};
 use super::custodian::{self, Evaluation};
 use super::dleq::{self, Proof, Statement};
+use super::points::{self, SHARE};
 use super::suite::{self, Mode};
 use super::threshold::{CustodyKey, Quorum, VerifiedQuorum};
 use super::{MAX_BATCH, MAX_INPUT_BYTES, OprfError};
@@ -62,7 +62,7 @@ impl BlindedBatch {
             .with_min_len(SHARE)
             .map(half);
         let halves: Vec<RistrettoPoint> = halves.collect::<Result<_, _>>()?;
-        (batch.points, batch.encodings) = batch::doubled(&halves);
+        (batch.points, batch.encodings) = points::doubled(&halves);
         Ok(batch)
     }
 
@@ -100,7 +100,7 @@ impl Evaluator {
     pub fn new(key: &CustodyKey, quorum: &Quorum) -> Result<Self, OprfError> {
         Ok(Self {
             quorum: key.verify_quorum(quorum)?,
-            half_key: RistrettoBasepointTable::create(&(batch::half() * key.group_point()?)),
+            half_key: RistrettoBasepointTable::create(&(points::half() * key.group_point()?)),
         })
     }
 
@@ -138,7 +138,7 @@ impl Evaluator {
         let unblind = |(sum, blind): (&RistrettoPoint, &Scalar)| sum - blind * &self.half_key;
         let halves = sums.par_iter().zip(&batch.blinds).with_min_len(SHARE);
         let mut halves: Vec<RistrettoPoint> = halves.map(unblind).collect();
-        let mut elements = batch::doubled_encodings(&halves);
+        let mut elements = points::doubled_encodings(&halves);
         halves.zeroize();
         let hash =
             |(element, input): (&[u8; 32], &I)| suite::finalize_hash(input.as_ref(), element);

@@ -8,8 +8,8 @@ use rand_core::CryptoRngCore;
 use rayon::prelude::*;
 use zeroize::Zeroizing;
 
-use super::batch::{self, SHARE};
 use super::dleq::{self, Statement};
+use super::points::{self, SHARE};
 use super::suite::Mode;
 use super::threshold::{KeyShare, Quorum};
 use super::{ELEMENT_BYTES, MAX_BATCH, OprfError};
@@ -31,7 +31,7 @@ pub(super) fn parse_elements(
     if !rest.is_empty() || encodings.is_empty() || encodings.len() > MAX_BATCH {
         return Err(OprfError::BatchSize(bytes.len().div_ceil(ELEMENT_BYTES)));
     }
-    Ok((batch::parse(encodings)?, encodings.to_vec()))
+    Ok((points::parse(encodings)?, encodings.to_vec()))
 }
 
 /// `BlindEvaluate` (RFC 9497, section 3.3.2) with the key `lambda_i(quorum) / 4 * k_i`, batched. The node
@@ -45,10 +45,10 @@ pub fn evaluate(
     let (before, before_bytes) = parse_elements(blinded)?;
     let key = Zeroizing::new(quorum.weight(share.index())? * share.expose());
     let public = RistrettoPoint::mul_base(&key);
-    let half_key = Zeroizing::new(batch::half() * *key);
+    let half_key = Zeroizing::new(points::half() * *key);
     let halves = before.par_iter().with_min_len(SHARE);
     let halves: Vec<RistrettoPoint> = halves.map(|point| point * *half_key).collect();
-    let (after, after_bytes) = batch::doubled(&halves);
+    let (after, after_bytes) = points::doubled(&halves);
     let statement = Statement {
         public: &public,
         before: (&before, &before_bytes),

@@ -12,7 +12,7 @@ use rand_core::CryptoRngCore;
 use rayon::prelude::*;
 use zeroize::Zeroizing;
 
-use super::batch::SHARE;
+use super::points::SHARE;
 use super::suite::{self, Mode};
 
 /// Bytes of a proof: challenge and response.

@@ -10,7 +10,7 @@ use rand_core::CryptoRngCore;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{OprfError, batch, suite};
+use super::{OprfError, points, suite};
 use crate::encoding;
 
 /// A custodian's secret share of the key.
@@ -133,7 +133,7 @@ impl Quorum {
                 (numerator * other, denominator * (other - own))
             },
         );
-        Ok(numerator * denominator.invert() * batch::quarter())
+        Ok(numerator * denominator.invert() * points::quarter())
     }
 }
 

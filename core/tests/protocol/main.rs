@@ -7,6 +7,7 @@
 
 mod agreement;
 mod agreement_epochs;
+mod agreement_versions;
 mod agreement_words;
 mod common;
 mod comparison;

@@ -30,6 +30,7 @@ use symbolon_casework::acting::Acting;
 use symbolon_casework::disclosure::decision::Decisions;
 use symbolon_casework::disclosure::rules::Second;
 use symbolon_casework::disclosure::{Field, Heard, Request, RequestId, Terms};
+use symbolon_casework::lifecycle::CaseId;
 use symbolon_casework::text::Text;
 use symbolon_core::identity::{AgencyName, Name};
 
@@ -37,6 +38,7 @@ use crate::clock::DAY_S;
 use crate::error::NodeError;
 use crate::tables::MatchKey;
 
+use asking::request_id;
 pub use letter::DisclosureLetter;
 pub use service::{DisclosureCommand, DisclosureView, FieldView, ReceivedView};
 
@@ -71,6 +73,14 @@ pub struct StoredRequest {
     /// Why a release takes two people, as it was when the request came.
     pub(super) second: BTreeSet<Second>,
     pub(super) decisions: Decisions,
+}
+
+impl StoredRequest {
+    /// Whether it was asked in a case as it is now. A record that was silent for a while has another
+    /// reference since, and its cases other names.
+    fn is_of(&self, (from, id): &RequestKey, case: &CaseId) -> bool {
+        request_id(case, from, self.number) == *id
+    }
 }
 
 /// What came of one field.

@@ -28,6 +28,27 @@ async fn asks_by_query(council: &Desk) {
     );
 }
 
+/// What is said in the case stays here; nothing of it can be sent.
+async fn stays_here(story: &Story, ana: &Desk, sam: &Desk, id: &str) {
+    let council = story.desk("council");
+    ana.does(&format!("case acknowledge {id}")).await;
+    ana.does(&format!("case confirm {id}")).await;
+    let refused = ana
+        .is_refused(&format!(
+            "disclosure request {id} --field town --lawful-basis law"
+        ))
+        .await;
+    assert!(refused.contains("silent"), "{refused}");
+    story.settle().await;
+    assert_eq!(council.does("queue --all").await, serde_json::json!([]));
+
+    // It is given to somebody who is there, and to nobody else.
+    let nobody = format!("case assign {id} --to eve-nowhere");
+    let refused = sam.is_refused(&nobody).await;
+    assert!(refused.contains("no account"), "{refused}");
+    sam.does(&format!("case assign {id} --to ana")).await;
+}
+
 /// The control: the same subject, no longer covert, is seen at once. Opening it takes two people, and a
 /// supervisor is the second.
 async fn opened_by_two(story: &Story, ana: &Desk, sam: &Desk) {
@@ -101,25 +122,7 @@ async fn a_covert_subject_is_asked_about_and_only_the_owner_knows() {
     }
     assert_eq!(refuge.does("queue --all").await, serde_json::json!([]));
 
-    // What is said in the case stays here; nothing of it can be sent.
-    let id = quiet["case"].as_str().unwrap();
-    ana.does(&format!("case acknowledge {id}")).await;
-    ana.does(&format!("case confirm {id}")).await;
-    let refused = ana
-        .is_refused(&format!(
-            "disclosure request {id} --field town --lawful-basis law"
-        ))
-        .await;
-    assert!(refused.contains("silent"), "{refused}");
-    story.settle().await;
-    assert_eq!(council.does("queue --all").await, serde_json::json!([]));
-
-    // It is given to somebody who is there, and to nobody else.
-    let nobody = format!("case assign {id} --to eve-nowhere");
-    let refused = sam.is_refused(&nobody).await;
-    assert!(refused.contains("no account"), "{refused}");
-    sam.does(&format!("case assign {id} --to ana")).await;
-
+    stays_here(&story, &ana, &sam, quiet["case"].as_str().unwrap()).await;
     opened_by_two(&story, &ana, &sam).await;
     story.end(&KNOWN).await;
 }

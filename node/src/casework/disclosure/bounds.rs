@@ -6,7 +6,6 @@ use symbolon_casework::disclosure::Field;
 use symbolon_casework::disclosure::rules::Limits;
 use symbolon_core::identity::AgencyName;
 
-use super::asking::request_id;
 use super::{DAY_S, MAX_A_CASE, MAX_OPEN, RequestKey, StoredRequest, refused};
 use crate::error::NodeError;
 use crate::node::Node;
@@ -67,18 +66,19 @@ impl Node {
         Ok(ThatDay { cases, fields })
     }
 
-    /// A record that was silent for a while has another reference now. What was asked about the old one
-    /// must not be answered under the new: it would show that both are one record.
+    /// What was asked about the reference that a record had before must not be answered under the one that
+    /// it has now: it would show that both are one record.
     pub(super) fn asked_as_it_is_now(
         &self,
-        (from, request): &RequestKey,
+        key: &RequestKey,
         stored: &StoredRequest,
     ) -> Result<(), NodeError> {
         let case = self.case_id(&stored.case)?;
         let case = case.ok_or_else(|| refused("the record of this case is gone"))?;
-        if *request == request_id(&case, from, stored.number) {
+        if stored.is_of(key, &case) {
             return Ok(());
         }
+        let from = &key.0;
         Err(refused(format!(
             "the record has been silent since, and {from} knows it by another reference now; {from} can ask \
              anew, in the case as it is now"

@@ -333,7 +333,7 @@ impl Node {
             return Ok(());
         };
         // In the case as it is now this number is another request's.
-        if request_id(&case.id(), &key.0, stored.number) != key.1 {
+        if !stored.is_of(key, &case.id()) {
             return Ok(());
         }
         let act = Act::Answer {
@@ -381,12 +381,10 @@ impl Node {
         level: Level,
     ) -> Result<(), NodeError> {
         let case = self.case_id(&stored.case)?;
-        let Some(case) = case.filter(|_| may_be_told(level)) else {
+        let case = case.filter(|case| may_be_told(level) && stored.is_of(key, case));
+        let Some(case) = case else {
             return Ok(());
         };
-        if request_id(&case, &key.0, stored.number) != key.1 {
-            return Ok(());
-        }
         let answer = Answer {
             released: Values::default(),
             refused: fields.clone(),

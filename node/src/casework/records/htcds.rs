@@ -16,7 +16,7 @@ use symbolon_casework::htcds::{
 use symbolon_casework::merge::merge;
 use symbolon_casework::state::RecordState;
 use symbolon_core::identity::Name;
-use symbolon_core::linkage::record::IssueReason;
+use symbolon_core::linkage::record::{IssueReason, Record};
 
 use super::change::Change;
 use super::command::HtcdsOptions;
@@ -140,22 +140,9 @@ impl Node {
             columns,
             problems,
         } = import(&case, id, known, self.clock.now());
-        let issues = record.validate();
-        if let Some(issue) = issues.iter().find(|i| i.reason == IssueReason::NotADate) {
-            // Kept like every other cell that does not fit; it makes no key.
-            report.warnings.push(FileProblem {
-                line: case.place,
-                column: Some(issue.column.to_owned()),
-                reason: format!(
-                    "\"{}\" {}; kept, not used for matching",
-                    issue.value, issue.reason
-                ),
-            });
-        }
-        let told = problems
-            .into_iter()
-            .map(|problem| told(case.place, problem));
-        report.warnings.extend(told);
+        report
+            .warnings
+            .extend(warnings(case.place, &record, problems));
         let has = |column: &str| columns.contains(column);
         let (record, as_imported) = match &old {
             Some(old) => {
@@ -257,6 +244,23 @@ fn identified(
         return Err(problem(format!("\"{id}\" is there already, further up")));
     }
     Ok((case, id))
+}
+
+/// What of a case is kept as it is, since it does not fit.
+fn warnings(place: u64, record: &Record, problems: Vec<CellProblem>) -> Vec<FileProblem> {
+    let issues = record.validate();
+    let date = issues.iter().find(|i| i.reason == IssueReason::NotADate);
+    // Kept like every other cell that does not fit; it makes no key.
+    let date = date.map(|issue| FileProblem {
+        line: place,
+        column: Some(issue.column.to_owned()),
+        reason: format!(
+            "\"{}\" {}; kept, not used for matching",
+            issue.value, issue.reason
+        ),
+    });
+    let told = problems.into_iter().map(|problem| told(place, problem));
+    date.into_iter().chain(told).collect()
 }
 
 fn told(place: u64, problem: CellProblem) -> FileProblem {

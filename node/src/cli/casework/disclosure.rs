@@ -43,7 +43,7 @@ pub(in crate::cli) enum DisclosureTask {
     },
     /// Release fields of a request; the others stay where they are
     ///
-    /// Needs --purpose and --reason. Of a silent record, to an immigration service and for a bulk request
+    /// Needs --purpose and --reason. To an immigration service and for a bulk request
     /// the release waits until a second person countersigns it.
     #[command(
         after_help = "Example:\n  symbolon-node disclosure release 5d2f --field phone --purpose safeguarding --reason \"she is at risk\""

@@ -13,12 +13,10 @@ use curve25519_dalek::ristretto::CompressedRistretto;
 use curve25519_dalek::traits::VartimeMultiscalarMul as _;
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use rand_core::OsRng;
-use symbolon_core::encoding::Digest;
 use symbolon_core::oprf::client::{BlindedBatch, Evaluator};
 use symbolon_core::oprf::custodian::{self, Evaluation};
-use symbolon_core::oprf::dkg::Dkg;
 use symbolon_core::oprf::suite::{self, Mode};
-use symbolon_core::oprf::threshold::{CustodyKey, KeyShare, Quorum};
+use symbolon_core::oprf::threshold::{CustodyKey, Element, KeyShare, Quorum};
 use voprf::{Ristretto255, VoprfClient, VoprfServer};
 
 use crate::report::Report;
@@ -111,33 +109,24 @@ fn raw(clock: &mut Clock) {
     });
 }
 
-/// A 2-of-3 key, by the key generation that custodians run.
+/// A 2-of-3 key, dealt: points on a line.
 fn two_of_three() -> (Vec<KeyShare>, CustodyKey) {
-    let (mut states, mut posted) = (Vec::new(), Vec::new());
-    for index in 1..=3 {
-        let (state, messages) = Dkg::start(Digest([1; 32]), index, 2, 3, &mut OsRng).unwrap();
-        states.push(state);
-        posted.extend(
-            messages
-                .into_iter()
-                .map(|(to, message)| (index, to, message)),
-        );
-    }
-    while let Some((from, to, message)) = posted.pop() {
-        let answers = states[usize::from(to) - 1].receive(from, message).unwrap();
-        posted.extend(
-            answers
-                .into_iter()
-                .map(|(next, message)| (to, next, message)),
-        );
-    }
-    let outcomes = states.iter().map(|state| state.outcome().unwrap().unwrap());
-    let outcomes: Vec<_> = outcomes.collect();
-    let key = outcomes[0].key.clone();
-    (
-        outcomes.into_iter().map(|outcome| outcome.share).collect(),
-        key,
-    )
+    let (key, slope) = (Scalar::random(&mut OsRng), Scalar::random(&mut OsRng));
+    let public =
+        |secret: &Scalar| Element((secret * RISTRETTO_BASEPOINT_TABLE).compress().to_bytes());
+    let secrets = (1..=3_u16).map(|index| (index, key + slope * Scalar::from(index)));
+    let secrets: BTreeMap<u16, Scalar> = secrets.collect();
+    let shares = secrets
+        .iter()
+        .map(|(index, secret)| (*index, public(secret)));
+    let custody = CustodyKey {
+        threshold: 2,
+        group: public(&key),
+        shares: shares.collect(),
+    };
+    let shares = secrets.iter();
+    let shares = shares.map(|(index, secret)| KeyShare::from_bytes(*index, secret.as_bytes()));
+    (shares.collect::<Result<_, _>>().unwrap(), custody)
 }
 
 fn ours(clock: &mut Clock) {

@@ -78,7 +78,7 @@ impl Write<'_> {
             return Ok(Expired::default());
         }
         let (due, seen) = self.due_before(month, limit)?;
-        // What was looked through to the end may have missed nothing: rows that are due come no more.
+        // At the end the look is over: no row comes that is due already.
         let more = seen.is_some();
         match seen {
             Some(key) => self.tx.insert(&self.spaces.meta, CURSOR, key),
