@@ -94,19 +94,28 @@ pub struct Counts {
 }
 
 impl Matching {
-    /// Stores and joins rows; those whose handles are already stored change nothing.
+    /// Stores and joins rows; those whose handles are already stored change nothing. Each part that the
+    /// store takes at once is stored or refused whole; parts before a refused one stay.
     pub async fn submit(&self, caller: &Caller, rows: Vec<Row>) -> Result<Holdings, MatchingError> {
-        let under_way = Arc::clone(&self.under_way).read_owned().await;
-        let batch = self.checked(caller, rows, self.limits.max_rows_per_submit)?;
+        let under_way = Arc::new(Arc::clone(&self.under_way).read_owned().await);
+        let mut batch = self.checked(caller, rows, self.limits.max_rows_per_submit)?;
         self.counts.submitted.inc_by(batch.rows.len() as u64);
-        let done = self
-            .change(move |store| {
-                let _under_way = under_way;
-                let done = store.submit(&batch)?;
-                Ok((done.woken, done.holdings))
-            })
-            .await?;
-        Ok(done)
+        let at_once = self.store.rows_at_once().max(1);
+        loop {
+            let rest = batch.split_off(at_once);
+            let under_way = Arc::clone(&under_way);
+            let holdings = self
+                .change(move |store| {
+                    let _under_way = under_way;
+                    let done = store.submit(&batch)?;
+                    Ok((done.woken, done.holdings))
+                })
+                .await?;
+            if rest.rows.is_empty() {
+                return Ok(holdings);
+            }
+            batch = rest;
+        }
     }
 
     /// Joins rows and stores none.

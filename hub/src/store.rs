@@ -139,6 +139,19 @@ pub struct Batch {
     pub at: i64,
 }
 
+impl Batch {
+    /// Keeps the first `count` rows and gives the others.
+    pub fn split_off(&mut self, count: usize) -> Self {
+        Self {
+            member: self.member.clone(),
+            rows: self.rows.split_off(self.rows.len().min(count)),
+            common_limits: self.common_limits.clone(),
+            mailbox_max_items: self.mailbox_max_items,
+            at: self.at,
+        }
+    }
+}
+
 /// What a submission did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submitted {
@@ -332,6 +345,10 @@ pub trait Store: Send + Sync {
     /// All statements of one custody epoch, of every generation.
     fn statements(&self, epoch: u32) -> Result<Vec<Statement>, StoreError>;
 
+    /// Rows that one submission should bring at most: where writers go one at a time, all others wait for it.
+    fn rows_at_once(&self) -> usize {
+        usize::MAX
+    }
     /// Stores new rows and joins each with the stored rows of other members.
     fn submit(&self, batch: &Batch) -> Result<Submitted, StoreError>;
     /// Joins rows with the stored rows of other members and stores none.

@@ -86,7 +86,7 @@ fn agency(name: &str) -> AgencyName {
     name.parse().unwrap()
 }
 
-fn row(token: u8, handle: u8) -> Row {
+pub fn row(token: u8, handle: u8) -> Row {
     Row {
         agreement_epoch: AgreementEpoch([1; 16]),
         token: Token([token; 16]),
@@ -104,7 +104,7 @@ fn silent(row: Row) -> Row {
     }
 }
 
-fn batch(member: &str, rows: Vec<Row>) -> Batch {
+pub fn batch(member: &str, rows: Vec<Row>) -> Batch {
     let epochs = rows.iter().map(|row| (row.agreement_epoch, LIMIT));
     Batch {
         member: agency(member),

@@ -1,43 +1,24 @@
 //! The store in fjall: one keyspace for each kind of thing, one synced transaction for each verb.
 //!
-//! | Keyspace | Key | Value |
-//! |---|---|---|
-//! | `rows` | token, epoch, handle, member | silent, expiry, payload |
-//! | `tokens` | token, epoch | live rows |
-//! | `silent` | as `rows`, of silent ones | the same |
-//! | `watched` | token, epoch; the same and member | silent rows |
-//! | `untold` | number | what owners of silent rows may have to be told |
-//! | `handles` | member 0 handle | token, epoch, expiry |
-//! | `links` | member 0 handle, handle, member | who was notified |
-//! | `months` | last month | live rows that end with it |
-//! | `holdings` | member | count and digest |
-//! | `mail` | member 0 sequence | item |
-//! | `silent_mail` | member 0 sequence, of items about silent rows | |
-//! | `mailboxes` | member | last sequence, open and silent items kept |
-//! | `envelopes` | to 0 from 0 id | sequence |
-//! | `waiting` | digest | roster entry that lacks approvals |
-//! | `proposals` | digest | a proposal that lacks approvals |
-//! | `declarations` | agreement, number | a member's statement |
-//! | `certificates` | member 0 serial | certificate |
-//! | `revocations` | serial | whom, when, why |
-//! | `roster`, `agreements`, `acceptances`, `statements`, `log`, `meta` | | |
-//!
-//! Names have no zero byte, so that it ends them. Holdings are not recounted on opening, since that
-//! reads every row: [`Store::recount`] does it when asked, and the nodes compare theirs anyway.
+//! Holdings are not recounted on opening, since that reads every row: [`Store::recount`] does it when asked,
+//! and the nodes compare theirs anyway.
 
 mod certificates;
 mod codec;
 mod fault;
+mod known;
 mod mail;
 mod registry;
 mod rows;
+mod spaces;
 mod tx;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, Snapshot};
+use fjall::{Database, Keyspace, Snapshot};
+use parking_lot::FairMutex;
 use symbolon_core::agreement::{self, Acceptance, Proposal};
 use symbolon_core::encoding::Digest;
 use symbolon_core::envelope::Envelope;
@@ -47,8 +28,10 @@ use symbolon_core::roster::SignedEntry;
 use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle, Holdings};
 
 use self::fault::{Fault, name};
+use self::known::{Known, Reader};
 use self::mail::MailboxState;
-use self::tx::{Read, Space, Tx};
+use self::spaces::Spaces;
+use self::tx::{Read, Tx};
 use super::{
     Batch, Dropped, Expired, IssuedCertificate, Item, Queried, Registry, Revocation, Statement,
     Store, StoreError, Submitted, Told, Withdrawn, Work,
@@ -56,9 +39,9 @@ use super::{
 use crate::certificates::RevocationList;
 use crate::log::LogEntry;
 
-const FORMAT: &[u8] = b"symbolon hub store 2";
-/// What a keyspace gathers in memory before it goes to a table: small enough to be searched in the cache.
-const MEMTABLE_BYTES: u64 = 8 << 20;
+const FORMAT: &[u8] = b"symbolon hub store 3";
+/// Rows of one transaction: some five milliseconds, for which others wait.
+const ROWS_AT_ONCE: usize = 500;
 
 /// The hub's memory on disk.
 pub struct FjallStore {
@@ -67,82 +50,18 @@ pub struct FjallStore {
     spaces: Spaces,
     /// Of every space, by its number.
     keyspaces: Vec<Keyspace>,
-    /// Whoever holds it writes.
-    writing: Mutex<()>,
-}
-
-struct Spaces {
-    rows: Space,
-    tokens: Space,
-    silent: Space,
-    watched: Space,
-    untold: Space,
-    handles: Space,
-    links: Space,
-    months: Space,
-    holdings: Space,
-    mail: Space,
-    silent_mail: Space,
-    mailboxes: Space,
-    envelopes: Space,
-    roster: Space,
-    waiting: Space,
-    agreements: Space,
-    acceptances: Space,
-    statements: Space,
-    certificates: Space,
-    revocations: Space,
-    proposals: Space,
-    declarations: Space,
-    log: Space,
-    meta: Space,
-}
-
-impl Spaces {
-    /// Opens each, and gives the keyspaces by their numbers.
-    fn open(db: &Database) -> fjall::Result<(Self, Vec<Keyspace>)> {
-        let mut keyspaces = Vec::new();
-        let mut space = |name| {
-            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-            let keyspace = db.keyspace(name, options)?;
-            let number = keyspaces.len();
-            keyspaces.push(keyspace.clone());
-            Ok::<_, fjall::Error>(Space { keyspace, number })
-        };
-        let spaces = Self {
-            rows: space("rows")?,
-            tokens: space("tokens")?,
-            silent: space("silent")?,
-            watched: space("watched")?,
-            untold: space("untold")?,
-            handles: space("handles")?,
-            links: space("links")?,
-            months: space("months")?,
-            holdings: space("holdings")?,
-            mail: space("mail")?,
-            silent_mail: space("silent_mail")?,
-            mailboxes: space("mailboxes")?,
-            envelopes: space("envelopes")?,
-            roster: space("roster")?,
-            waiting: space("waiting")?,
-            agreements: space("agreements")?,
-            acceptances: space("acceptances")?,
-            statements: space("statements")?,
-            certificates: space("certificates")?,
-            revocations: space("revocations")?,
-            proposals: space("proposals")?,
-            declarations: space("declarations")?,
-            log: space("log")?,
-            meta: space("meta")?,
-        };
-        Ok((spaces, keyspaces))
-    }
+    /// Whoever holds it writes. First come, first served: a query between two parts of a large submission is
+    /// not to wait for all of it.
+    writing: Arc<FairMutex<Known>>,
+    /// Stops with the store.
+    _reader: Reader,
 }
 
 /// One transaction with what it gathers on the way.
 struct Write<'a> {
     tx: Tx<'a>,
     spaces: &'a Spaces,
+    known: &'a mut Known,
     mailboxes: BTreeMap<AgencyName, MailboxState>,
     woken: BTreeSet<AgencyName>,
     /// Rows more or fewer by their last month.
@@ -164,12 +83,16 @@ impl FjallStore {
         })?;
         let db = opened.map_err(refused)?;
         let (spaces, keyspaces) = Spaces::open(&db).map_err(refused)?;
+        let writing = Arc::new(FairMutex::new(Known::nothing()));
+        let (places, handles) = (&spaces.places.keyspace, &spaces.handles.keyspace);
+        let reader = Reader::start(&db, places, handles, Arc::clone(&writing));
         let store = Self {
             dir: dir.to_owned(),
             db,
             spaces,
             keyspaces,
-            writing: Mutex::new(()),
+            writing,
+            _reader: reader,
         };
         store.write(|write| {
             match write.tx.get(&write.spaces.meta, "format")? {
@@ -196,10 +119,11 @@ impl FjallStore {
         &self,
         work: impl FnOnce(&mut Write<'_>) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
-        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.writing.lock();
         let mut write = Write {
             tx: Tx::begin(&self.db, &self.keyspaces),
             spaces: &self.spaces,
+            known: &mut known,
             mailboxes: BTreeMap::new(),
             woken: BTreeSet::new(),
             months: BTreeMap::new(),
@@ -338,6 +262,10 @@ impl Store for FjallStore {
         self.read(|read, spaces| registry::statements(read, spaces, epoch))
     }
 
+    fn rows_at_once(&self) -> usize {
+        ROWS_AT_ONCE
+    }
+
     fn submit(&self, batch: &Batch) -> Result<Submitted, StoreError> {
         self.write(|write| write.submit(batch))
     }
@@ -474,6 +402,25 @@ mod tests {
         super::super::contract::run_all(|dir| -> Arc<dyn Store> {
             Arc::new(FjallStore::open(dir).unwrap())
         });
+    }
+
+    #[test]
+    fn what_lay_there_before_a_start_is_joined_with_after_it() {
+        use super::super::contract::{batch, row};
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let store = FjallStore::open(&path).unwrap();
+        store.submit(&batch("a", vec![row(1, 1)])).unwrap();
+        drop(store);
+        let store = FjallStore::open(&path).unwrap();
+        while !store.writing.lock().is_complete() {
+            std::thread::yield_now();
+        }
+        assert!(!store.writing.lock().may_have_handle(b"never stored"));
+        let done = store.submit(&batch("b", vec![row(1, 2)])).unwrap();
+        assert_eq!(done.woken.len(), 2, "both sides have a notice");
+        let again = store.submit(&batch("a", vec![row(1, 1)])).unwrap();
+        assert_eq!(again.holdings.count, 1, "the handle is known");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use symbolon_core::encoding;
 use symbolon_core::envelope::Envelope;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::row::{
-    AgreementEpoch, ExpiryMonth, HANDLE_BYTES, Handle, Row, SealedPayload, TOKEN_BYTES, Token,
+    AgreementEpoch, ExpiryMonth, HANDLE_BYTES, Handle, PAYLOAD_BYTES, Row, SealedPayload,
+    TOKEN_BYTES, Token,
 };
 
 use crate::store::Item;
@@ -59,6 +60,7 @@ pub fn row_key(place: &Place, handle: &Handle, member: &AgencyName) -> Vec<u8> {
 }
 
 /// A stored row, as the join needs it.
+#[derive(Clone)]
 pub struct StoredRow {
     pub member: AgencyName,
     pub handle: Handle,
@@ -81,6 +83,48 @@ pub fn parse_row(key: &[u8], value: &[u8]) -> Option<StoredRow> {
         member: parse_name(member)?,
         handle: Handle(*handle),
         payload: SealedPayload::try_from(payload).ok()?,
+    })
+}
+
+/// Open rows of a place: the first lies here, so that a token that one member has is one pair. Further
+/// ones lie in `rows`.
+#[derive(Clone)]
+pub struct AtPlace {
+    /// Open rows, the first among them.
+    pub live: u32,
+    /// None once it was deleted while others were there.
+    pub first: Option<(StoredRow, ExpiryMonth)>,
+}
+
+pub fn at_place_value(at: &AtPlace) -> Vec<u8> {
+    let mut out = at.live.to_be_bytes().to_vec();
+    if let Some((row, expiry)) = &at.first {
+        out.extend_from_slice(&row.handle.0);
+        out.extend_from_slice(&expiry.0.to_be_bytes());
+        out.extend_from_slice(&row.payload.0);
+        out.extend_from_slice(row.member.as_str().as_bytes());
+    }
+    out
+}
+
+pub fn parse_at_place(bytes: &[u8]) -> Option<AtPlace> {
+    let (live, first) = bytes.split_first_chunk::<4>()?;
+    let live = u32::from_be_bytes(*live);
+    if first.is_empty() {
+        return Some(AtPlace { live, first: None });
+    }
+    let (handle, rest) = first.split_first_chunk::<HANDLE_BYTES>()?;
+    let (expiry, rest) = rest.split_first_chunk::<4>()?;
+    let (payload, member) = rest.split_first_chunk::<PAYLOAD_BYTES>()?;
+    let row = StoredRow {
+        member: parse_name(member)?,
+        handle: Handle(*handle),
+        payload: SealedPayload(*payload),
+    };
+    let expiry = ExpiryMonth(u32::from_be_bytes(*expiry));
+    Some(AtPlace {
+        live,
+        first: Some((row, expiry)),
     })
 }
 
@@ -222,6 +266,7 @@ mod tests {
         ) {
             let _ = parse_item(&value);
             let _ = parse_row(&key, &value);
+            let _ = parse_at_place(&value);
             let _ = parse_link(&key, prefix, &value);
             let _ = parse_handle_value(&value);
             let _ = parse_member_handle(&key);

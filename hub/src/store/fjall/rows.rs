@@ -1,12 +1,13 @@
 //! Rows: the join. Withdrawal and expiry are in `removal`, silent rows in `silent`.
 //!
-//! The number of live rows of each token is kept beside them, so that a token that nobody else has,
-//! the usual case, costs one look-up that a filter answers, and a common one is never read through.
+//! The number of live rows of each token is kept with the first of them (`places`), so that a token that
+//! nobody else has, the usual case, is found out in memory, and a common one is never read through.
 //!
 //! Nothing here looks at a silent row while somebody waits for an answer: they lie in keyspaces of
 //! their own, count for no limit that others meet, and their owners are told later. So a silent hit
 //! costs what a miss costs because it is the same work.
 
+mod places;
 mod removal;
 mod silent;
 
@@ -17,8 +18,7 @@ use symbolon_core::row::{self, Handle, Holdings, Row};
 
 use super::codec::{
     self, HandlePlace, Place, StoredRow, handle_value, link_key, link_value, member_handle,
-    member_prefix, parse_handle_value, parse_member_handle, parse_row, row_key, row_value,
-    split_place,
+    member_prefix, parse_handle_value, parse_member_handle, split_place,
 };
 use super::mail::Counts;
 use super::{Fault, Spaces, Write};
@@ -85,7 +85,8 @@ impl Write<'_> {
         let mut open = Vec::new();
         for row in &batch.rows {
             let key = member_handle(&batch.member, &row.handle);
-            if self.tx.contains_key(&self.spaces.handles, &key)? {
+            let may_be = self.known.may_have_handle(&key);
+            if may_be && self.tx.contains_key(&self.spaces.handles, &key)? {
                 continue;
             }
             let limit = batch.common_limits.get(&row.agreement_epoch).copied();
@@ -123,9 +124,10 @@ impl Write<'_> {
     fn join(&mut self, batch: &Batch, row: &Row, limit: u32) -> Result<bool, Fault> {
         let member = &batch.member;
         let place = codec::place(&row.agreement_epoch, &row.token);
-        let before = self.live_rows(&place)?;
+        let at = self.at(&place)?;
+        let before = at.live;
         if before > 0 && before < limit {
-            for stored in self.rows_at(&place)? {
+            for stored in self.rows_of(&place, at.clone())? {
                 if stored.member != *member {
                     self.pair(batch, row, &stored)?;
                 }
@@ -134,7 +136,7 @@ impl Write<'_> {
             // The row that takes the token over the limit tells every owner; later ones come alone.
             let mut owners = vec![(member.clone(), row.handle)];
             if before == limit {
-                let rows = self.rows_at(&place)?;
+                let rows = self.rows_of(&place, at.clone())?;
                 owners.extend(
                     rows.into_iter()
                         .map(|stored| (stored.member, stored.handle)),
@@ -144,9 +146,7 @@ impl Write<'_> {
                 self.post(&owner, Counts::Openly, &Item::Common { own_handle })?;
             }
         }
-        let key = row_key(&place, &row.handle, member);
-        self.tx.insert(&self.spaces.rows, key, row_value(row));
-        self.keep_live_rows(&place, before + 1);
+        self.add_open(&place, at, member, row);
         Ok(before < limit)
     }
 
@@ -154,6 +154,7 @@ impl Write<'_> {
         let place = codec::place(&row.agreement_epoch, &row.token);
         let key = member_handle(member, &row.handle);
         let value = handle_value(&place, row.expiry);
+        self.known.note_handle(&key);
         self.tx.insert(&self.spaces.handles, key, value);
         *self.months.entry(row.expiry).or_default() += 1;
     }
@@ -214,13 +215,14 @@ impl Write<'_> {
         for row in &batch.rows {
             let place = codec::place(&row.agreement_epoch, &row.token);
             let limit = batch.common_limits.get(&row.agreement_epoch).copied();
-            if self.live_rows(&place)? > limit.ok_or(DAMAGED)? {
+            let at = self.at(&place)?;
+            if at.live > limit.ok_or(DAMAGED)? {
                 continue;
             }
             if !row.silent {
                 asked.push((place, row.handle, row.payload));
             }
-            for stored in self.rows_at(&place)? {
+            for stored in self.rows_of(&place, at)? {
                 let own = stored.member == batch.member;
                 // Where the owner cannot be told, the asker is not told either.
                 let most = batch.mailbox_max_items;
@@ -261,40 +263,6 @@ impl Write<'_> {
             woken: std::mem::take(&mut self.woken),
             work: std::mem::take(&mut self.work),
         })
-    }
-
-    fn rows_at(&mut self, place: &Place) -> Result<Vec<StoredRow>, Fault> {
-        let found = self
-            .tx
-            .prefix(&self.spaces.rows, place)
-            .map(|guard| {
-                let (key, value) = guard?;
-                parse_row(&key, &value).ok_or(DAMAGED)
-            })
-            .collect::<Result<Vec<_>, Fault>>()?;
-        self.work.lookups += 1;
-        self.work.rows_read += found.len() as u64;
-        Ok(found)
-    }
-
-    fn live_rows(&mut self, place: &Place) -> Result<u32, Fault> {
-        self.work.lookups += 1;
-        match self.tx.get(&self.spaces.tokens, place)? {
-            None => Ok(0),
-            Some(bytes) => {
-                let bytes: [u8; 4] = (*bytes).try_into().map_err(|_| DAMAGED)?;
-                Ok(u32::from_be_bytes(bytes))
-            }
-        }
-    }
-
-    fn keep_live_rows(&mut self, place: &Place, count: u32) {
-        let tokens = &self.spaces.tokens;
-        if count == 0 {
-            self.tx.remove(tokens, *place);
-        } else {
-            self.tx.insert(tokens, *place, count.to_be_bytes());
-        }
     }
 
     fn keep_holdings(&mut self, member: &AgencyName, holdings: &Holdings) {

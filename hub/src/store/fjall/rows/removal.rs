@@ -13,7 +13,7 @@ use crate::log::{Event, LogEntry};
 use crate::store::fjall::Write;
 use crate::store::fjall::codec::{
     HandlePlace, Link, Place, link_key, member_handle, parse_handle_value, parse_link,
-    parse_member_handle, row_key, split_place,
+    parse_member_handle, split_place,
 };
 use crate::store::{Dropped, Expired, Item, Withdrawn};
 
@@ -220,13 +220,8 @@ impl Write<'_> {
         };
         let HandlePlace { place, expiry } = parse_handle_value(&value).ok_or(DAMAGED)?;
         *self.months.entry(expiry).or_default() -= 1;
-        let row = row_key(&place, handle, member);
-        let open = self.tx.contains_key(&spaces.rows, &row)?;
-        if open {
-            self.tx.remove(&spaces.rows, row);
-            let live = self.live_rows(&place)?;
-            self.keep_live_rows(&place, live.saturating_sub(1));
-        } else {
+        let open = self.remove_open(&place, handle, member)?;
+        if !open {
             self.remove_silent(&place, handle, member)?;
         }
         let mut cancelled = 0;

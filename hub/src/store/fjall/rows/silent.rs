@@ -188,14 +188,15 @@ impl Write<'_> {
     ) -> Result<(), Fault> {
         let member = &batch.member;
         let place = codec::place(&row.agreement_epoch, &row.token);
-        let open = self.live_rows(&place)?;
+        let at = self.at(&place)?;
+        let open = at.live;
         let own = own_place(&place, member);
         let watching = self.watching(&own)?;
         if open > limit || watching >= limit {
             let own_handle = row.handle;
             self.post(member, Counts::Silently, &Item::Common { own_handle })?;
         } else if open > 0 {
-            for met in self.rows_at(&place)? {
+            for met in self.rows_of(&place, at)? {
                 if met.member != *member {
                     let notice = notice_of(&row.handle, &met);
                     self.notify(batch, member, Counts::Silently, &notice)?;
@@ -310,11 +311,9 @@ impl Write<'_> {
             return Ok(());
         };
         let place = parse_handle_value(&value).ok_or(DAMAGED)?.place;
-        let key = row_key(&place, handle, member);
-        let Some(value) = self.tx.get(&spaces.rows, &key)? else {
+        let Some(met) = self.open_row(&place, handle, member)? else {
             return Ok(());
         };
-        let met = parse_row(&key, &value).ok_or(DAMAGED)?;
         for silent in self.silent_at(&place)? {
             let link = link_key(&silent.member, &silent.handle, member, handle);
             // A silent row that came in between has been told already.

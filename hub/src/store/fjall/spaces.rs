@@ -1,0 +1,101 @@
+//! The keyspaces.
+//!
+//! | Keyspace | Key | Value |
+//! |---|---|---|
+//! | `places` | token, epoch | live rows; of the first its handle, expiry, payload, member |
+//! | `rows` | token, epoch, handle, member, of further ones | silent, expiry, payload |
+//! | `silent` | as `rows`, of silent ones | the same |
+//! | `watched` | token, epoch; the same and member | silent rows |
+//! | `untold` | number | what owners of silent rows may have to be told |
+//! | `handles` | member 0 handle | token, epoch, expiry |
+//! | `links` | member 0 handle, handle, member | who was notified |
+//! | `months` | last month | live rows that end with it |
+//! | `holdings` | member | count and digest |
+//! | `mail` | member 0 sequence | item |
+//! | `silent_mail` | member 0 sequence, of items about silent rows | |
+//! | `mailboxes` | member | last sequence, open and silent items kept |
+//! | `envelopes` | to 0 from 0 id | sequence |
+//! | `waiting` | digest | roster entry that lacks approvals |
+//! | `proposals` | digest | a proposal that lacks approvals |
+//! | `declarations` | agreement, number | a member's statement |
+//! | `certificates` | member 0 serial | certificate |
+//! | `revocations` | serial | whom, when, why |
+//! | `roster`, `agreements`, `acceptances`, `statements`, `log`, `meta` | | |
+//!
+//! Names have no zero byte, so that it ends them.
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+
+use super::tx::Space;
+
+/// What a keyspace gathers in memory before it goes to a table: small enough to be searched in the cache.
+const MEMTABLE_BYTES: u64 = 8 << 20;
+
+/// Every keyspace by its name.
+pub struct Spaces {
+    pub places: Space,
+    pub rows: Space,
+    pub silent: Space,
+    pub watched: Space,
+    pub untold: Space,
+    pub handles: Space,
+    pub links: Space,
+    pub months: Space,
+    pub holdings: Space,
+    pub mail: Space,
+    pub silent_mail: Space,
+    pub mailboxes: Space,
+    pub envelopes: Space,
+    pub roster: Space,
+    pub waiting: Space,
+    pub agreements: Space,
+    pub acceptances: Space,
+    pub statements: Space,
+    pub certificates: Space,
+    pub revocations: Space,
+    pub proposals: Space,
+    pub declarations: Space,
+    pub log: Space,
+    pub meta: Space,
+}
+
+impl Spaces {
+    /// Opens each, and gives the keyspaces by their numbers.
+    pub fn open(db: &Database) -> fjall::Result<(Self, Vec<Keyspace>)> {
+        let mut keyspaces = Vec::new();
+        let mut space = |name| {
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+            let keyspace = db.keyspace(name, options)?;
+            let number = keyspaces.len();
+            keyspaces.push(keyspace.clone());
+            Ok::<_, fjall::Error>(Space { keyspace, number })
+        };
+        let spaces = Self {
+            places: space("places")?,
+            rows: space("rows")?,
+            silent: space("silent")?,
+            watched: space("watched")?,
+            untold: space("untold")?,
+            handles: space("handles")?,
+            links: space("links")?,
+            months: space("months")?,
+            holdings: space("holdings")?,
+            mail: space("mail")?,
+            silent_mail: space("silent_mail")?,
+            mailboxes: space("mailboxes")?,
+            envelopes: space("envelopes")?,
+            roster: space("roster")?,
+            waiting: space("waiting")?,
+            agreements: space("agreements")?,
+            acceptances: space("acceptances")?,
+            statements: space("statements")?,
+            certificates: space("certificates")?,
+            revocations: space("revocations")?,
+            proposals: space("proposals")?,
+            declarations: space("declarations")?,
+            log: space("log")?,
+            meta: space("meta")?,
+        };
+        Ok((spaces, keyspaces))
+    }
+}
