@@ -11,6 +11,7 @@ mod crypto;
 mod index;
 mod report;
 mod scaling;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,8 @@ enum Part {
     Crypto(Sizes),
     /// The hub's index: ingest, look-ups, disk, start-up
     Index(Sizes),
+    /// The hub over its sockets: ingest, look-ups, queries beside a load
+    Wire(Sizes),
     /// A national register, reckoned from what things cost here
     Scaling(scaling::Scale),
 }
@@ -57,9 +60,11 @@ fn main() -> ExitCode {
         Part::All(sizes) => {
             crypto::measure(&mut report, sizes.batch);
             index::measure(&mut report, sizes.rows);
+            wire::measure(&mut report, sizes.rows);
         }
         Part::Crypto(sizes) => crypto::measure(&mut report, sizes.batch),
         Part::Index(sizes) => index::measure(&mut report, sizes.rows),
+        Part::Wire(sizes) => wire::measure(&mut report, sizes.rows),
         Part::Scaling(scale) => scaling::reckon(&mut report, scale),
     }
     report.print(json);
