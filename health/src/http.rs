@@ -50,6 +50,13 @@ pub fn metrics_address<'de, D: Deserializer<'de>>(
     address_of("metrics_listen", deserializer)
 }
 
+/// The same for `grpc_health_listen`.
+pub fn grpc_health_address<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    address_of("grpc_health_listen", deserializer)
+}
+
 fn address_of<'de, D: Deserializer<'de>>(
     name: &str,
     deserializer: D,

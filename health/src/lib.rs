@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-pub use http::{Answer, HEALTH, METRICS, address, answer_on, metrics_address};
+pub use http::{Answer, HEALTH, METRICS, address, answer_on, grpc_health_address, metrics_address};
 
 /// Health turns red when a sixth of a life is left, but no earlier than this before its end: a root of
 /// ten years and an issuer of one leave a person the same sixty days.

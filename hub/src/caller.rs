@@ -4,7 +4,7 @@ use symbolon_core::identity::{AgencyName, Name};
 use thiserror::Error;
 
 /// Who asks, after the certificate and the standing in the roster were checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub enum Caller {
     /// An enrolled agency.
     Agency(AgencyName),

@@ -1,12 +1,16 @@
 //! `hub.toml`: what an operator may set.
 
+mod limits;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use symbolon_traces::TracesConfig;
 use thiserror::Error;
 
+pub use self::limits::Limits;
 use crate::files::{self, FileError};
 
 /// The configuration of a hub; [`HubConfig::default_toml`] documents each value.
@@ -23,6 +27,13 @@ pub struct HubConfig {
     /// Where the hub gives its metrics; nowhere if it is not set.
     #[serde(deserialize_with = "symbolon_health::metrics_address")]
     pub metrics_listen: Option<SocketAddr>,
+    /// Where `grpc.health.v1.Health` is served without TLS; nowhere if it is not set.
+    #[serde(deserialize_with = "symbolon_health::grpc_health_address")]
+    pub grpc_health_listen: Option<SocketAddr>,
+    /// Whether the interface is told to whoever may call it.
+    pub grpc_reflection: bool,
+    /// Where traces of requests are sent; nowhere if it is not set.
+    pub traces: Option<TracesConfig>,
     /// Life of an agency's certificate.
     pub leaf_life: Life,
     /// Seconds between two sweeps for expired rows.
@@ -154,30 +165,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// Bounds on what peers can make the hub do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Rows in one submission and handles in one withdrawal.
-    pub max_rows_per_submit: usize,
-    /// Rows in one query.
-    pub max_rows_per_query: usize,
-    /// Sealed bytes of one envelope.
-    pub max_envelope_bytes: usize,
-    /// Items that wait for one member.
-    pub mailbox_max_items: u64,
-    /// Seconds in which a custodian must answer.
-    pub evaluate_timeout_s: u64,
-    /// Evaluations under way for one custodian.
-    pub in_flight_per_custodian: usize,
-    /// Evaluations under way for one asking agency.
-    pub in_flight_per_agency: usize,
-    /// Live connections on each port.
-    pub max_connections: usize,
-    /// Handshakes under way on each port.
-    pub max_handshakes: usize,
-}
-
 impl Default for HubConfig {
     fn default() -> Self {
         Self {
@@ -185,6 +172,9 @@ impl Default for HubConfig {
             enrolment_listen: "127.0.0.1:7444".into(),
             health_listen: None,
             metrics_listen: None,
+            grpc_health_listen: None,
+            grpc_reflection: false,
+            traces: None,
             leaf_life: Life::from_seconds(30 * 86_400),
             expiry_sweep_s: 3600,
             log: LogConfig::default(),
@@ -199,22 +189,6 @@ impl Default for LogConfig {
             level: "info".into(),
             format: LogFormat::Text,
             file: None,
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_rows_per_submit: 10_000,
-            max_rows_per_query: 64,
-            max_envelope_bytes: symbolon_core::envelope::MAX_SEALED_BYTES,
-            mailbox_max_items: 1_000_000,
-            evaluate_timeout_s: 30,
-            in_flight_per_custodian: 32,
-            in_flight_per_agency: 8,
-            max_connections: 4096,
-            max_handshakes: 128,
         }
     }
 }
@@ -239,7 +213,7 @@ pub enum ConfigError {
         /// The setting.
         name: &'static str,
         /// What it must be.
-        must: &'static str,
+        must: String,
     },
 }
 
@@ -262,75 +236,17 @@ impl HubConfig {
 
     /// Refuses values that cannot work.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let Limits {
-            max_rows_per_submit,
-            max_rows_per_query,
-            max_envelope_bytes,
-            mailbox_max_items,
-            evaluate_timeout_s,
-            in_flight_per_custodian,
-            in_flight_per_agency,
-            max_connections,
-            max_handshakes,
-        } = &self.limits;
-        // A 4 MiB message holds about 18000 rows; a hundred hits each of 64 query rows fill a reply.
-        let within: [(&str, bool, &str); 11] = [
-            (
-                "listen",
-                (1..=16).contains(&self.listen.0.len()),
-                "one address or up to 16 of them",
-            ),
-            ("expiry_sweep_s", self.expiry_sweep_s >= 1, "at least 1"),
-            (
-                "limits.max_rows_per_submit",
-                (1..=18_000).contains(max_rows_per_submit),
-                "1 to 18000",
-            ),
-            (
-                "limits.max_rows_per_query",
-                (1..=64).contains(max_rows_per_query),
-                "1 to 64",
-            ),
-            (
-                "limits.max_envelope_bytes",
-                *max_envelope_bytes >= 2048,
-                "at least 2048",
-            ),
-            (
-                "limits.mailbox_max_items",
-                *mailbox_max_items >= 1,
-                "at least 1",
-            ),
-            (
-                "limits.evaluate_timeout_s",
-                (1..=300).contains(evaluate_timeout_s),
-                "1 to 300",
-            ),
-            (
-                "limits.in_flight_per_custodian",
-                (1..=1024).contains(in_flight_per_custodian),
-                "1 to 1024",
-            ),
-            (
-                "limits.in_flight_per_agency",
-                (1..=1024).contains(in_flight_per_agency),
-                "1 to 1024",
-            ),
-            (
-                "limits.max_connections",
-                (1..=100_000).contains(max_connections),
-                "1 to 100000",
-            ),
-            (
-                "limits.max_handshakes",
-                (1..=10_000).contains(max_handshakes),
-                "1 to 10000",
-            ),
-        ];
-        match within.into_iter().find(|(_, fits, _)| !fits) {
-            Some((name, _, must)) => Err(ConfigError::Value { name, must }),
-            None => Ok(()),
+        let wrong = |name, must: &str| {
+            let must = must.to_owned();
+            Err(ConfigError::Value { name, must })
+        };
+        if !(1..=16).contains(&self.listen.0.len()) {
+            return wrong("listen", "one address or up to 16 of them");
         }
+        if self.expiry_sweep_s < 1 {
+            return wrong("expiry_sweep_s", "at least 1");
+        }
+        self.limits.check()
     }
 }
 
@@ -362,9 +278,19 @@ mod tests {
                 "{told}"
             );
         }
-        let set = HubConfig::default_toml().replace("# health_listen", "health_listen");
+        let set = HubConfig::default_toml()
+            .replace("# health_listen", "health_listen")
+            .replace("# grpc_health_listen", "grpc_health_listen")
+            .replace("# traces", "traces");
         let set: HubConfig = toml::from_str(&set).unwrap();
         assert!(set.health_listen.is_some_and(|at| at.ip().is_loopback()));
+        assert!(
+            set.grpc_health_listen
+                .is_some_and(|at| at.ip().is_loopback())
+        );
+        assert!(set.traces.is_some());
+        let traces = "traces = { endpoint = \"https://a:1\" }";
+        assert!(toml::from_str::<HubConfig>(traces).is_err());
         let config: HubConfig = toml::from_str("expiry_sweep_s = 0").unwrap();
         let told = config.check().unwrap_err().to_string();
         assert_eq!(told, "`expiry_sweep_s` in hub.toml must be at least 1");

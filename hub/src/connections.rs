@@ -74,6 +74,24 @@ impl Connections {
         ended
     }
 
+    /// Ends the oldest connections of a certificate's subject beyond so many: a node that lost its
+    /// connections without the hub's hearing of it must be able to come back. Says how many there were.
+    pub fn end_oldest(&self, peer: &Peer, most: usize) -> usize {
+        let board = self.lock();
+        let own = board.live.iter();
+        let own = own.filter(|(_, live)| live.peer.subject == peer.subject);
+        let mut own: Vec<(u64, &Live)> = own
+            .filter(|(_, live)| !live.ended.is_cancelled())
+            .map(|(number, live)| (*number, live))
+            .collect();
+        let excess = own.len().saturating_sub(most);
+        own.sort_by_key(|(number, _)| *number);
+        for (_, live) in own.into_iter().take(excess) {
+            live.ended.cancel();
+        }
+        excess
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.lock().live.len()
@@ -129,5 +147,20 @@ mod tests {
         std::future::poll_fn(|context| one.poll_ended(context)).await;
         drop((one, other));
         assert!(connections.lock().live.is_empty());
+    }
+
+    #[test]
+    fn the_oldest_of_one_subject_end() {
+        let connections = Arc::new(Connections::default());
+        let own: Vec<Lease> = (0..3)
+            .map(|_| connections.enter(&peer("harbour", "4a")))
+            .collect();
+        let other = connections.enter(&peer("refuge", "4b"));
+        assert_eq!(connections.end_oldest(&peer("harbour", "4c"), 3), 0);
+        assert_eq!(connections.end_oldest(&peer("harbour", "4c"), 2), 1);
+        assert_eq!(connections.end_oldest(&peer("harbour", "4c"), 2), 0);
+        let ended: Vec<bool> = own.iter().map(Lease::is_ended).collect();
+        assert_eq!(ended, [true, false, false]);
+        assert!(!other.is_ended());
     }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt};
 use symbolon_core::crypto;
 use symbolon_core::identity::AgencyName;
+use symbolon_traces::Parent;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +44,8 @@ pub struct Task {
     pub request: Vec<u8>,
     /// By the agency's roster key.
     pub signature: Vec<u8>,
+    /// Whose child the custodian's span is, if the hub makes spans.
+    pub parent: Option<Parent>,
 }
 
 /// What a custodian says to a task.
@@ -431,6 +434,7 @@ impl Custody {
             number,
             request,
             signature,
+            parent: symbolon_traces::present(),
         };
         line.tasks.try_send(task).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => CustodyError::Busy(custodian.clone()),

@@ -58,6 +58,21 @@ impl Watch {
         reasons.into()
     }
 
+    /// Whether members are served now. Unlike [`Watch::look`] this says nothing of what ends later: whoever
+    /// asks takes the hub out of use if it does not.
+    pub async fn serves(self: Arc<Self>) -> bool {
+        let now = self.clock.now();
+        let lasts = |der: &Vec<u8>| {
+            lifetime(der).is_ok_and(|lifetime| (lifetime.from..=lifetime.until).contains(&now))
+        };
+        // Without any of these no member gets past the handshake.
+        let server = self.credentials.server_certificate();
+        server.is_some_and(|der| lasts(&der))
+            && self.credentials.roots().iter().any(lasts)
+            && self.certificates.list_is_in_force(now)
+            && self.is_writable().await
+    }
+
     async fn is_writable(&self) -> bool {
         let mut probed = self.probed.lock().await;
         if let Some((at, writable)) = *probed

@@ -17,6 +17,9 @@
 //! | [`health`] | what a person must look at before it is too late |
 //! | [`metrics`] | counts and times for Prometheus |
 //! | [`connections`] | live connections, and ending them |
+//! | `strangers` | connections of which it is not known yet who is behind them |
+//! | `frames` | frames that carry nothing, counted |
+//! | `pace` | how fast one caller may go |
 //! | [`server`] | listeners, life and end of a running hub |
 //! | [`ca`] | the offline root, new issuers, other administrators |
 //! | [`founding`] | making a consortium |
@@ -26,6 +29,7 @@
 //!
 //! Deliberately absent: any view of a row beyond equality of tokens.
 
+mod accepted;
 pub mod admin;
 pub mod ca;
 pub mod caller;
@@ -39,6 +43,7 @@ pub mod custody;
 pub mod enrolment;
 mod files;
 pub mod founding;
+mod frames;
 mod health;
 mod listener;
 mod lock;
@@ -47,9 +52,11 @@ pub mod mailbox;
 pub mod matching;
 pub mod membership;
 mod metrics;
+mod pace;
 mod rpc;
 pub mod server;
 pub mod store;
+mod strangers;
 mod tls;
 
 pub use clock::{Clock, SystemClock};

@@ -1,25 +1,31 @@
 //! Accepting connections: bounded, with a time limit on the handshake, surviving every error.
+//!
+//! Until its handshake is done a connection is a stranger's ([`crate::strangers`]). Then it takes one of the
+//! port's places, and is one of so many of its member. At enrolment it stays a stranger's.
 
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::accepted::{Accepted, Held};
 use crate::certificates::Peer;
-use crate::connections::Lease;
+use crate::frames::{Meter, OfMembers};
 use crate::membership::Directory;
+use crate::metrics::{Refusal, Refusals};
+use crate::strangers::{Place, Strangers};
 
-/// A client that takes longer is not one of ours.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A refused client gets so long to read why, and so many reads of what it went on sending.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_READS: usize = 16;
@@ -27,24 +33,17 @@ const LINGER_READS: usize = 16;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Accepted connections that the server has not yet taken.
 const BACKLOG: usize = 16;
+/// Redeeming an invitation takes two calls.
+pub const ENROLMENT_LIFE: Duration = Duration::from_secs(60);
+/// Refused connections that are told of in a second; the metrics count all of them.
+const LINES_A_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 
 /// Sees every byte that members send, decrypted. Tests hold it against planted identifiers; the
 /// program itself never sets one.
 pub type Observer = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
-/// A connection whose handshake is done.
-pub struct Accepted {
-    /// The encrypted stream.
-    pub stream: TlsStream<TcpStream>,
-    /// Whom the certificate speaks for; none at enrolment.
-    pub peer: Option<Peer>,
-    /// Until when; none at enrolment.
-    pub lease: Option<Lease>,
-    /// Who watches what comes in.
-    pub observer: Option<Observer>,
-    /// Counts the connection while it lives.
-    pub _permit: OwnedSemaphorePermit,
-}
+/// Connections on their way to a server.
+pub type Incoming<S> = mpsc::Receiver<Result<Accepted<S>, Error>>;
 
 /// How connections are taken in.
 pub struct Intake {
@@ -52,12 +51,20 @@ pub struct Intake {
     pub name: &'static str,
     /// Certificates and verifier.
     pub tls: Arc<ServerConfig>,
-    /// Who must be behind the certificate; nobody at enrolment.
-    pub directory: Option<Arc<Directory>>,
-    /// Most live connections.
-    pub max_connections: usize,
-    /// Most handshakes under way.
-    pub max_handshakes: usize,
+    /// Who must be behind the certificate, and how many connections each may have; nobody at enrolment.
+    pub members: Option<(Arc<Directory>, usize)>,
+    /// Places for live connections of members.
+    pub places: Arc<Semaphore>,
+    /// Places for those of whom nothing is known yet.
+    pub strangers: Arc<Strangers>,
+    /// A client that takes longer is not one of ours.
+    pub handshake_timeout: Duration,
+    /// A connection on which nothing came for so long is closed.
+    pub quiet: Duration,
+    /// How many frames that carry nothing each member may send.
+    pub frames: Arc<OfMembers>,
+    /// Counts who was refused.
+    pub refusals: Refusals,
     /// Who watches what comes in.
     pub observer: Option<Observer>,
 }
@@ -83,101 +90,175 @@ pub fn accept(
     listeners: Vec<TcpListener>,
     intake: Intake,
     shutdown: &CancellationToken,
-) -> mpsc::Receiver<Result<Accepted, Error>> {
+) -> Incoming<TlsStream<TcpStream>> {
     let (sender, receiver) = mpsc::channel(BACKLOG);
-    let intake = Arc::new(intake);
+    let lines = RateLimiter::direct(Quota::per_second(LINES_A_SECOND));
+    let door = Arc::new((intake, lines));
     for listener in listeners {
-        let (sender, intake, shutdown) = (sender.clone(), Arc::clone(&intake), shutdown.clone());
+        let (sender, door, shutdown) = (sender.clone(), Arc::clone(&door), shutdown.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = accept_all(&listener, &intake, &sender) => {}
+                () = accept_all(&listener, &door, &sender) => {}
             }
-            info!(listener = intake.name, "no more connections are taken");
+            info!(listener = door.0.name, "no more connections are taken");
         });
     }
     receiver
 }
 
+type Door = (Intake, DefaultDirectRateLimiter);
+
 async fn accept_all(
     listener: &TcpListener,
-    intake: &Intake,
-    sender: &mpsc::Sender<Result<Accepted, Error>>,
+    door: &Arc<Door>,
+    sender: &mpsc::Sender<Result<Accepted<TlsStream<TcpStream>>, Error>>,
 ) {
-    let connections = Arc::new(Semaphore::new(intake.max_connections));
-    let handshakes = Arc::new(Semaphore::new(intake.max_handshakes));
     loop {
-        // Waiting for a place leaves newcomers in the kernel's queue.
-        let Ok(handshake) = Arc::clone(&handshakes).acquire_owned().await else {
-            return;
+        let (stream, from) = match next(listener, door.0.name).await {
+            Some(accepted) => accepted,
+            None => continue,
         };
-        let (stream, from) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                warn!(listener = intake.name, %error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
-            warn!(listener = intake.name, %from, "too many connections, this one is closed");
-            continue;
-        };
-        let (name, directory) = (intake.name, intake.directory.clone());
-        let acceptor = TlsAcceptor::from(Arc::clone(&intake.tls));
-        let (sender, observer) = (sender.clone(), intake.observer.clone());
+        let (place, displaced) = door.0.strangers.enter(from.ip());
+        if displaced {
+            door.0.refusals.note(Refusal::Displaced);
+        }
+        let (door, sender) = (Arc::clone(door), sender.clone());
         tokio::spawn(async move {
-            let _handshake = handshake;
-            match shake_hands(stream, acceptor, directory.as_deref()).await {
-                Ok((stream, member)) => {
-                    debug!(listener = name, %from, "connected");
-                    let (peer, lease) = member.unzip();
-                    let accepted = Accepted {
-                        stream,
-                        peer,
-                        lease,
-                        observer,
-                        _permit: permit,
-                    };
+            let (intake, lines) = &*door;
+            match take_in(stream, place, intake).await {
+                Ok(accepted) => {
+                    debug!(listener = intake.name, %from, "connected");
                     // The server has stopped: the connection is dropped.
                     let _ = sender.send(Ok(accepted)).await;
                 }
-                Err(reason) => log_refusal(name, from, &reason),
+                Err((refusal, reason)) => {
+                    // Those are counted when they are displaced, at enrolment also later than here.
+                    if refusal != Refusal::Displaced {
+                        intake.refusals.note(refusal);
+                    }
+                    // Whoever floods the port must not fill the disk.
+                    if lines.check().is_ok() {
+                        warn!(listener = intake.name, %from, reason, "a connection was refused");
+                    }
+                }
             }
         });
     }
 }
 
-type Member = Option<(Peer, Lease)>;
+async fn next(listener: &TcpListener, name: &'static str) -> Option<(TcpStream, SocketAddr)> {
+    match listener.accept().await {
+        Ok(accepted) => Some(accepted),
+        Err(error) => {
+            warn!(listener = name, %error, "a connection could not be accepted");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+type Refused = (Refusal, String);
+
+async fn take_in(
+    stream: TcpStream,
+    place: Place,
+    intake: &Intake,
+) -> Result<Accepted<TlsStream<TcpStream>>, Refused> {
+    let shaken = tokio::select! {
+        shaken = shake_hands(stream, intake) => shaken,
+        () = place.displaced() => {
+            let reason = "others took its place before the handshake was done";
+            return Err((Refusal::Displaced, reason.to_owned()));
+        }
+    };
+    let (stream, peer) = shaken?;
+    let (held, meter) = match (&intake.members, &peer) {
+        (Some((directory, most)), Some(peer)) => {
+            let permit = Arc::clone(&intake.places).try_acquire_owned();
+            let full = |_| (Refusal::Connections, "too many connections".to_owned());
+            let permit = permit.map_err(full)?;
+            let opened = directory.open_connection(peer, *most);
+            let (lease, ended) =
+                opened.map_err(|error| (Refusal::Certificate, error.to_string()))?;
+            if ended > 0 {
+                info!(subject = %peer.subject, ended, "too many connections, the oldest end");
+                intake.refusals.note(Refusal::Connections);
+            }
+            let held = Held::Member {
+                lease,
+                _place: permit,
+            };
+            (held, Meter::of_member(&intake.frames, peer.subject.clone()))
+        }
+        _ => {
+            let life = tokio::time::sleep(ENROLMENT_LIFE);
+            let held = Held::Stranger(place, Some(Box::pin(life)));
+            (held, Meter::of_stranger())
+        }
+    };
+    let observer = intake.observer.clone();
+    let parts = (peer, held, meter);
+    Ok(Accepted::new(stream, parts, intake.quiet, observer))
+}
 
 async fn shake_hands(
     stream: TcpStream,
-    acceptor: TlsAcceptor,
-    directory: Option<&Directory>,
-) -> Result<(TlsStream<TcpStream>, Member), String> {
-    stream
-        .set_nodelay(true)
-        .map_err(|error| error.to_string())?;
+    intake: &Intake,
+) -> Result<(TlsStream<TcpStream>, Option<Peer>), Refused> {
+    let failed = |reason: String| (Refusal::Handshake, reason);
+    let delay = stream.set_nodelay(true);
+    delay.map_err(|error| failed(error.to_string()))?;
+    let acceptor = TlsAcceptor::from(Arc::clone(&intake.tls));
     let accepting = acceptor.accept(stream).into_fallible();
-    let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, accepting).await {
+    let stream = match tokio::time::timeout(intake.handshake_timeout, accepting).await {
         Ok(Ok(stream)) => stream,
         Ok(Err((error, stream))) => {
             let _ = tokio::time::timeout(LINGER, linger(stream)).await;
-            return Err(error.to_string());
+            return Err(failed(error.to_string()));
         }
-        Err(_) => return Err("the handshake took too long".to_owned()),
+        Err(_) => {
+            let reason = "the handshake took too long".to_owned();
+            return Err((Refusal::Slow, reason));
+        }
     };
-    let Some(directory) = directory else {
+    if intake.members.is_none() {
         return Ok((stream, None));
-    };
+    }
     let (_, session) = stream.get_ref();
     let leaf = session.peer_certificates().and_then(<[_]>::first);
-    let leaf = leaf.ok_or_else(|| "no certificate was shown".to_owned())?;
-    let peer = Peer::read(leaf).map_err(|error| error.to_string())?;
-    let lease = directory
-        .open_connection(&peer)
-        .map_err(|error| error.to_string())?;
-    Ok((stream, Some((peer, lease))))
+    let leaf = leaf.ok_or_else(|| failed("no certificate was shown".to_owned()))?;
+    let peer = Peer::read(leaf).map_err(|error| (Refusal::Certificate, error.to_string()))?;
+    Ok((stream, Some(peer)))
+}
+
+/// Accepts without TLS, for those who watch the machine.
+pub fn accept_watchers(
+    listener: TcpListener,
+    (most, quiet): (usize, Duration),
+    shutdown: &CancellationToken,
+) -> Incoming<TcpStream> {
+    let (sender, receiver) = mpsc::channel(BACKLOG);
+    let (strangers, shutdown) = (Strangers::new(most, most), shutdown.clone());
+    tokio::spawn(async move {
+        loop {
+            let accepted = tokio::select! {
+                () = shutdown.cancelled() => return,
+                accepted = next(&listener, "health") => accepted,
+            };
+            let Some((stream, from)) = accepted else {
+                continue;
+            };
+            let (place, _) = strangers.enter(from.ip());
+            let held = Held::Stranger(place, None);
+            let parts = (None, held, Meter::of_stranger());
+            let watcher = Accepted::new(stream, parts, quiet, None);
+            if sender.send(Ok(watcher)).await.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 /// Takes what the client has sent meanwhile, so that the alert with the reason reaches it: closing a
@@ -192,8 +273,4 @@ async fn linger(mut stream: TcpStream) {
             return;
         }
     }
-}
-
-fn log_refusal(listener: &'static str, from: SocketAddr, reason: &str) {
-    warn!(listener, %from, reason, "a connection was refused");
 }

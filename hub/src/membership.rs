@@ -259,12 +259,13 @@ impl Directory {
         Ok(caller)
     }
 
-    /// The same at the end of a handshake: the connection lives as long as its certificate is good.
-    pub fn open_connection(&self, peer: &Peer) -> Result<Lease, NotAdmitted> {
+    /// The same at the end of a handshake: the connection lives as long as its certificate is good, and
+    /// while there are not `most` newer ones. Says how many ended for it.
+    pub fn open_connection(&self, peer: &Peer, most: usize) -> Result<(Lease, usize), NotAdmitted> {
         // Entered before looking: a change of standing in between finds the connection.
         let lease = self.connections.enter(peer);
         self.check(&self.state(), peer)?;
-        Ok(lease)
+        Ok((lease, self.connections.end_oldest(peer, most)))
     }
 
     /// Connections of members and administrators.

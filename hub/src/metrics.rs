@@ -23,7 +23,7 @@ use crate::store::{Store, StoreError, blocking};
 /// From half a millisecond to a minute.
 const BUCKETS: u16 = 18;
 /// Every method that is served, by the last two parts of its path.
-const METHODS: [&str; 28] = [
+const METHODS: [&str; 31] = [
     "Certificates/List",
     "Certificates/Renew",
     "Certificates/Revoke",
@@ -35,6 +35,8 @@ const METHODS: [&str; 28] = [
     "Custody/Statements",
     "Enrolment/Enrol",
     "Enrolment/Roster",
+    "Health/Check",
+    "Health/Watch",
     "Mailbox/Acknowledge",
     "Mailbox/Receive",
     "Mailbox/Send",
@@ -52,6 +54,7 @@ const METHODS: [&str; 28] = [
     "Membership/Propose",
     "Membership/Roster",
     "Membership/Waiting",
+    "ServerReflection/ServerReflectionInfo",
 ];
 const OTHER: &str = "other";
 
@@ -116,10 +119,48 @@ impl Requests {
     }
 }
 
+/// Why somebody was refused, for want of room or of a certificate.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[allow(missing_docs)]
+pub enum Refusal {
+    /// A handshake that went wrong.
+    Handshake,
+    /// A handshake that took too long.
+    Slow,
+    /// A stranger whose place others took.
+    Displaced,
+    /// A certificate that opens nothing.
+    Certificate,
+    /// Too many connections.
+    Connections,
+    /// Calls that come too fast.
+    Rate,
+    /// Too many calls under way.
+    Calls,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Reason {
+    reason: Refusal,
+}
+
+/// Refusals by reason, of everybody together.
+#[derive(Clone, Default)]
+pub struct Refusals(Family<Reason, Counter>);
+
+impl Refusals {
+    /// One more.
+    pub fn note(&self, reason: Refusal) {
+        self.0.get_or_create(&Reason { reason }).inc();
+    }
+}
+
 /// Everything that is measured.
 pub struct Metrics {
     /// Counted as they pass.
     pub requests: Requests,
+    /// Counted where they are made.
+    pub refusals: Refusals,
     registry: Registry,
     store: Arc<dyn Store>,
     directory: Arc<Directory>,
@@ -137,6 +178,9 @@ impl Metrics {
         let seconds = requests.seconds.clone();
         let help = "Time to the head of the answer, by method";
         registry.register("request_duration_seconds", help, seconds);
+        let refusals = Refusals::default();
+        let help = "Connections and calls that were refused, by reason";
+        registry.register("refusals", help, refusals.0.clone());
         let Counts {
             submitted,
             asked,
@@ -162,6 +206,7 @@ impl Metrics {
         registry.register("connections", help, connected.clone());
         Self {
             requests,
+            refusals,
             registry,
             store: Arc::clone(&matching.store),
             directory: Arc::clone(directory),
@@ -205,7 +250,13 @@ mod tests {
 
     #[test]
     fn every_method_that_is_served_has_its_label() {
-        let mut served = Vec::new();
+        // What libraries serve.
+        let others = [
+            "Health/Check",
+            "Health/Watch",
+            "ServerReflection/ServerReflectionInfo",
+        ];
+        let mut served: Vec<String> = others.map(str::to_owned).into();
         for file in INTERFACE {
             let mut service = "";
             for line in file.lines().map(str::trim) {

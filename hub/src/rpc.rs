@@ -3,26 +3,25 @@
 //! Only this room names tonic (beside the client connector and the administrator's calls), and only
 //! [`status`] builds a `Status`.
 
+pub mod admission;
 pub mod certificates;
 pub mod counted;
 pub mod custody;
 pub mod enrolment;
+pub mod health;
 pub mod mailbox;
 pub mod matching;
 pub mod membership;
 pub mod status;
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::Stream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::mpsc;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Interceptor;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 use tonic::{Request, Status};
@@ -34,123 +33,31 @@ use symbolon_proto::mailbox::mailbox_server::MailboxServer;
 use symbolon_proto::matching::matching_server::MatchingServer;
 use symbolon_proto::membership::membership_server::MembershipServer;
 
+use crate::accepted::Accepted;
 use crate::caller::Caller;
 use crate::certificates::Peer;
-use crate::listener::Accepted;
-use crate::membership::Directory;
-use crate::metrics::Requests;
+use crate::config::Limits;
+use crate::listener::Incoming;
+use admission::Admission;
 use counted::Counted;
+use health::Health;
 
 /// Largest message in either direction, but for lists of agreements.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
 /// Agreements carry a sealed key for each member and are read whole: 500 members take 800 KiB.
 const MAX_AGREEMENTS_BYTES: usize = 64 << 20;
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// A node holds one reception, one attendance and a few calls at a time.
-const MAX_STREAMS: u32 = 64;
-/// Longer than a custodian may take to answer.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(330);
+/// The metadata of a call; ours is below 1 KiB.
+const MAX_HEADER_BYTES: u32 = 16 * 1024;
+const MAX_RESETS: usize = 32;
 
 /// A stream of replies.
 pub type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-impl Connected for Accepted {
+impl<S> Connected for Accepted<S> {
     type ConnectInfo = Option<Peer>;
 
     fn connect_info(&self) -> Option<Peer> {
-        self.peer.clone()
-    }
-}
-
-fn ended() -> std::io::Error {
-    let reason = "the certificate of this connection ended or was revoked";
-    std::io::Error::new(std::io::ErrorKind::ConnectionAborted, reason)
-}
-
-impl Accepted {
-    fn check(&self) -> std::io::Result<()> {
-        match &self.lease {
-            Some(lease) if lease.is_ended() => Err(ended()),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl AsyncRead for Accepted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        if let Some(lease) = &mut self.lease
-            && lease.poll_ended(context).is_ready()
-        {
-            return Poll::Ready(Err(ended()));
-        }
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if let Some(observer) = &self.observer {
-            observer(buffer.filled().get(before..).unwrap_or_default());
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Accepted {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-}
-
-/// Turns the certificate of a connection into a caller, at each request, or refuses it.
-#[derive(Clone)]
-struct Admission(Arc<Directory>);
-
-impl Interceptor for Admission {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        let peer = request.extensions().get::<Option<Peer>>();
-        let peer = peer.and_then(Option::as_ref);
-        let peer = peer.ok_or_else(status::nobody)?;
-        let caller = self
-            .0
-            .admit(peer)
-            .map_err(|reason| status::not_admitted(peer, reason))?;
-        request.extensions_mut().insert(caller);
-        Ok(request)
+        self.peer().cloned()
     }
 }
 
@@ -162,7 +69,9 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
 
 /// The services of the main listener.
 pub struct MemberServices {
-    pub directory: Arc<Directory>,
+    pub health: Health,
+    /// Whether callers are told the interface.
+    pub reflects: bool,
     pub certificates: certificates::Handler,
     pub membership: membership::Handler,
     pub matching: matching::Handler,
@@ -170,38 +79,37 @@ pub struct MemberServices {
     pub custody: custody::Handler,
 }
 
-type Incoming = mpsc::Receiver<Result<Accepted, std::io::Error>>;
+type Tls = Incoming<TlsStream<TcpStream>>;
 
-/// Serves members and administrators until shutdown.
+/// Serves members and administrators until shutdown. Whatever is served passes the admission.
 pub async fn serve_members(
     services: MemberServices,
-    incoming: Incoming,
-    requests: Requests,
+    (incoming, limits): (Tls, &Limits),
+    (counted, admission): (Counted, Admission),
     shutdown: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
-    let admission = Admission(services.directory);
-    macro_rules! guarded {
+    macro_rules! bounded {
         ($server:ident, $handler:expr, $max_out:expr) => {
-            tonic::service::interceptor::InterceptedService::new(
-                $server::new($handler)
-                    .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                    .max_encoding_message_size($max_out),
-                admission.clone(),
-            )
+            $server::new($handler)
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size($max_out)
         };
     }
-    let certificates = guarded!(CertificatesServer, services.certificates, MAX_MESSAGE_BYTES);
-    let membership = guarded!(MembershipServer, services.membership, MAX_AGREEMENTS_BYTES);
-    let matching = guarded!(MatchingServer, services.matching, MAX_MESSAGE_BYTES);
-    let mailbox = guarded!(MailboxServer, services.mailbox, MAX_MESSAGE_BYTES);
-    let custody = guarded!(CustodyServer, services.custody, MAX_MESSAGE_BYTES);
-    builder()
-        .layer(Counted(requests))
+    let certificates = bounded!(CertificatesServer, services.certificates, MAX_MESSAGE_BYTES);
+    let membership = bounded!(MembershipServer, services.membership, MAX_AGREEMENTS_BYTES);
+    let matching = bounded!(MatchingServer, services.matching, MAX_MESSAGE_BYTES);
+    let mailbox = bounded!(MailboxServer, services.mailbox, MAX_MESSAGE_BYTES);
+    let custody = bounded!(CustodyServer, services.custody, MAX_MESSAGE_BYTES);
+    builder(limits)
+        .layer(counted)
+        .layer(admission)
         .add_service(certificates)
         .add_service(membership)
         .add_service(matching)
         .add_service(mailbox)
         .add_service(custody)
+        .add_service(services.health)
+        .add_optional_service(health::reflection(services.reflects))
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), shutdown.cancelled_owned())
         .await
 }
@@ -209,23 +117,40 @@ pub async fn serve_members(
 /// Serves enrolment, and nothing else, until shutdown.
 pub async fn serve_enrolment(
     handler: enrolment::Handler,
-    incoming: Incoming,
-    requests: Requests,
+    (incoming, limits): (Tls, &Limits),
+    counted: Counted,
     shutdown: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
     let enrolment = EnrolmentServer::new(handler).max_decoding_message_size(MAX_MESSAGE_BYTES / 16);
-    builder()
-        .layer(Counted(requests))
+    builder(limits)
+        .layer(counted)
         .add_service(enrolment)
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), shutdown.cancelled_owned())
         .await
 }
 
-fn builder() -> Server {
+/// Serves health, and nothing else, to whoever reaches the listener, until shutdown.
+pub async fn serve_health(
+    health: Health,
+    (incoming, limits): (Incoming<TcpStream>, &Limits),
+    shutdown: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    builder(limits)
+        .add_service(health)
+        .serve_with_incoming_shutdown(ReceiverStream::new(incoming), shutdown.cancelled_owned())
+        .await
+}
+
+fn builder(limits: &Limits) -> Server {
+    let keepalive = Duration::from_secs(limits.keepalive_s);
     Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .max_concurrent_streams(MAX_STREAMS)
-        .http2_max_header_list_size(16 * 1024)
-        .timeout(REQUEST_TIMEOUT)
+        .http2_keepalive_interval(Some(keepalive))
+        .http2_keepalive_timeout(Some(keepalive))
+        .max_concurrent_streams(limits.max_streams)
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
+        // Streams that a client opens and resets at once (CVE-2023-44487), and those that the server has to
+        // reset: an honest node makes a few. Beyond, the connection ends.
+        .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))
+        .http2_max_local_error_reset_streams(Some(MAX_RESETS))
+        .timeout(limits.request_timeout())
 }

@@ -1,5 +1,6 @@
 //! A running hub: it opens the state directory, listens, sweeps, and ends in order.
 
+mod doors;
 mod upkeep;
 
 use std::net::SocketAddr;
@@ -9,9 +10,8 @@ use std::time::Duration;
 
 use symbolon_core::crypto::{CryptoError, SecretKey, SigningKey};
 use symbolon_core::roster::SignedEntry;
-use symbolon_health::{Answer, HEALTH, METRICS};
+use symbolon_traces::{Traces, TracesError};
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -24,16 +24,21 @@ use crate::custody::{Custody, Relay};
 use crate::enrolment::Enrolment;
 use crate::files::{self, FileError};
 use crate::health::Watch;
-use crate::listener::{self, Intake, Observer};
+use crate::listener::Observer;
 use crate::lock::{LockError, StateLock};
 use crate::mailbox::{Lines, Mailbox};
 use crate::matching::{Counts, Matching};
 use crate::membership::{Directory, MembershipError};
-use crate::metrics::{Metrics, Requests};
+use crate::metrics::{Metrics, Refusals};
+use crate::pace::Pace;
 use crate::rpc;
+use crate::rpc::admission::Admission;
+use crate::rpc::counted::Counted;
+use crate::rpc::health::Reporter;
 use crate::store::fjall::FjallStore;
 use crate::store::{Store, StoreError, blocking};
 use crate::tls::{Credentials, TlsError};
+use doors::{Bound, Ways};
 
 /// What is still under way when the hub is told to stop gets this long.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -74,6 +79,9 @@ pub enum HubError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Traces cannot be sent.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// A server ended by itself.
     #[error("the server stopped: {0}")]
     Transport(String),
@@ -94,6 +102,8 @@ pub struct RunningHub {
     pub health: Option<SocketAddr>,
     /// Where it gives its metrics, if it does.
     pub metrics: Option<SocketAddr>,
+    /// Where it serves health over gRPC without TLS, if it does.
+    pub grpc_health: Option<SocketAddr>,
     /// The join, for sweeping out expired rows at a moment of one's own choosing.
     pub matching: Arc<Matching>,
     state_dir: PathBuf,
@@ -104,6 +114,7 @@ pub struct RunningHub {
     shutdown: CancellationToken,
     ended: CancellationToken,
     tasks: Vec<JoinHandle<Result<(), String>>>,
+    traces: Traces,
     lock: StateLock,
 }
 
@@ -237,15 +248,9 @@ impl Hub {
         config.check()?;
         let founded = Founded::read(state_dir, clock.now())?;
         let lock = StateLock::take(state_dir)?;
-        let Bound {
-            main,
-            listen,
-            also,
-            enrolment,
-            enrolment_address,
-            health,
-            metrics,
-        } = Bound::bind(&config).await?;
+        let bound = Bound::bind(&config).await?;
+        let addresses = bound.addresses.clone();
+        let traces = Traces::start(config.traces.as_ref(), "symbolon-hub")?;
         let log_key = Arc::new(SigningKey::from_seed(founded.log_key.seed().clone())?);
         let credentials = Arc::clone(&founded.credentials);
         let services = {
@@ -263,34 +268,39 @@ impl Hub {
             clock: Arc::clone(&clock),
             probed: tokio::sync::Mutex::default(),
         });
-        let (mutual, server_only) =
-            intakes(&config, &credentials, &directory, &clock, observer.as_ref())?;
-        let main = listener::accept(main, mutual, &shutdown);
-        let enrolment = listener::accept(vec![enrolment], server_only, &shutdown);
+        let metrics = Arc::new(Metrics::new(&matching, &directory));
+        let keys = (&credentials, &directory, &clock);
+        let watched = (metrics.refusals.clone(), observer);
+        let (ways, watchers) = bound.open(&config, keys, watched, &shutdown)?;
         let ended = CancellationToken::new();
         let mut tasks = upkeep::keep_up(&services, &config, &shutdown);
-        let served = (log_key, Arc::clone(&credentials));
-        let counted = Arc::new(Metrics::new(&services.matching, &directory));
-        let requests = counted.requests.clone();
-        let incoming = (main, enrolment);
-        let serving = serve(services, served, (incoming, requests), &shutdown, &ended);
-        tasks.extend(serving);
-        let look = move || {
-            let watch = Arc::clone(&watch);
-            async move { Answer::from(&watch.look().await) }
+        let reporter = Reporter::new().await;
+        let serving = Serving {
+            config: &config,
+            log_key,
+            credentials: Arc::clone(&credentials),
+            counted: Counted {
+                requests: metrics.requests.clone(),
+                traces: traces.clone(),
+            },
+            refusals: metrics.refusals.clone(),
+            health: &reporter,
         };
-        let (health, watching) = answer_on(health, HEALTH, look, &shutdown).unzip();
-        tasks.extend(watching);
-        let look = move || Arc::clone(&counted).look();
-        let (metrics, counting) = answer_on(metrics, METRICS, look, &shutdown).unzip();
-        tasks.extend(counting);
-        info!(%listen, enrolment = %enrolment_address, "the hub is serving");
+        tasks.extend(serving.start(services, ways, (&shutdown, &ended)));
+        tasks.extend(watchers.answer(Arc::clone(&watch), metrics, &shutdown));
+        let reporting = reporter.keep(watch, shutdown.clone());
+        tasks.push(tokio::spawn(async move {
+            reporting.await;
+            Ok(())
+        }));
+        info!(listen = %addresses.listen, enrolment = %addresses.enrolment, "the hub is serving");
         Ok(RunningHub {
-            listen,
-            also,
-            enrolment: enrolment_address,
-            health,
-            metrics,
+            listen: addresses.listen,
+            also: addresses.also,
+            enrolment: addresses.enrolment,
+            health: addresses.health,
+            metrics: addresses.metrics,
+            grpc_health: addresses.grpc_health,
             matching,
             state_dir: state_dir.to_owned(),
             credentials,
@@ -300,147 +310,86 @@ impl Hub {
             shutdown,
             ended,
             tasks,
+            traces,
             lock,
         })
     }
 }
 
-/// Answers watchers on a listener, if there is one; gives where.
-fn answer_on<L, F>(
-    listener: Option<(TcpListener, SocketAddr)>,
-    path: &'static str,
-    look: L,
-    shutdown: &CancellationToken,
-) -> Option<(SocketAddr, JoinHandle<Result<(), String>>)>
-where
-    L: Fn() -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Answer> + Send + 'static,
-{
-    let listener = listener?;
-    let address = listener.1;
-    let answering = symbolon_health::answer_on(listener, path, look, shutdown);
-    let task = tokio::spawn(async move {
-        answering.await;
-        Ok(())
-    });
-    Some((address, task))
+/// What goes into the servers.
+struct Serving<'a> {
+    config: &'a HubConfig,
+    log_key: Arc<SigningKey>,
+    credentials: Arc<Credentials>,
+    counted: Counted,
+    refusals: Refusals,
+    health: &'a Reporter,
 }
 
-/// How connections are taken in on the main port, and on that for enrolment.
-fn intakes(
-    config: &HubConfig,
-    credentials: &Arc<Credentials>,
-    directory: &Arc<Directory>,
-    clock: &Arc<dyn Clock>,
-    observer: Option<&Observer>,
-) -> Result<(Intake, Intake), TlsError> {
-    let intake = |name, tls, directory| Intake {
-        name,
-        tls: Arc::new(tls),
-        directory,
-        max_connections: config.limits.max_connections,
-        max_handshakes: config.limits.max_handshakes,
-        observer: observer.cloned(),
-    };
-    let mutual = credentials.mutual(Arc::clone(clock), Arc::clone(directory))?;
-    let server_only = credentials.server_only(Arc::clone(clock))?;
-    Ok((
-        intake("main", mutual, Some(Arc::clone(directory))),
-        intake("enrolment", server_only, None),
-    ))
-}
-
-/// The listeners, and where they are.
-struct Bound {
-    main: Vec<TcpListener>,
-    listen: SocketAddr,
-    also: Vec<SocketAddr>,
-    enrolment: TcpListener,
-    enrolment_address: SocketAddr,
-    health: Option<(TcpListener, SocketAddr)>,
-    metrics: Option<(TcpListener, SocketAddr)>,
-}
-
-impl Bound {
-    async fn bind(config: &HubConfig) -> Result<Self, HubError> {
-        let address = |bound: &TcpListener| {
-            let found = bound.local_addr();
-            found.map_err(|error| HubError::Listen(error.to_string()))
-        };
-        let mut main = Vec::new();
-        for address in &config.listen.0 {
-            let bound = listener::bind(address, "listen").await;
-            main.push(bound.map_err(HubError::Listen)?);
-        }
-        let enrolment = listener::bind(&config.enrolment_listen, "enrolment_listen").await;
-        let enrolment = enrolment.map_err(HubError::Listen)?;
-        let watched = async |wanted: Option<SocketAddr>, name: &'static str| {
-            let Some(wanted) = wanted else {
-                return Ok(None);
-            };
-            let bound = listener::bind(&wanted.to_string(), name).await;
-            let bound = bound.map_err(HubError::Listen)?;
-            let address = address(&bound)?;
-            Ok::<_, HubError>(Some((bound, address)))
-        };
-        let health = watched(config.health_listen, "health_listen").await?;
-        let metrics = watched(config.metrics_listen, "metrics_listen").await?;
-        let addresses = main.iter().map(address).collect::<Result<Vec<_>, _>>()?;
-        let (listen, also) = addresses
-            .split_first()
-            .ok_or_else(|| HubError::Listen("`listen` in hub.toml names no address".to_owned()))?;
-        Ok(Self {
-            listen: *listen,
-            also: also.to_vec(),
+impl Serving<'_> {
+    /// Starts a server for each way in; one that ends ends the hub.
+    fn start(
+        self,
+        services: Services,
+        Ways {
             main,
-            enrolment_address: address(&enrolment)?,
             enrolment,
             health,
-            metrics,
-        })
+        }: Ways,
+        (shutdown, ended): (&CancellationToken, &CancellationToken),
+    ) -> Vec<JoinHandle<Result<(), String>>> {
+        let limits = self.config.limits.clone();
+        let directory = Arc::clone(&services.directory);
+        let enroller = rpc::enrolment::Handler {
+            enrolment: services.enrolment,
+            directory: Arc::clone(&directory),
+        };
+        let members = rpc::MemberServices {
+            health: self.health.service(),
+            reflects: self.config.grpc_reflection,
+            certificates: rpc::certificates::Handler {
+                certificates: services.certificates,
+                credentials: self.credentials,
+            },
+            membership: rpc::membership::Handler {
+                directory: Arc::clone(&directory),
+                log_key: self.log_key,
+            },
+            matching: rpc::matching::Handler(services.matching),
+            mailbox: rpc::mailbox::Handler(services.mailbox),
+            custody: rpc::custody::Handler(services.custody),
+        };
+        let pace = Pace::new(limits.requests_per_s, limits.requests_burst);
+        let pace = (pace, limits.max_requests_per_member);
+        let admission = Admission::new(directory, pace, self.refusals);
+        let counted = self.counted.clone();
+        let (own, token) = (limits.clone(), shutdown.clone());
+        let mut servers = vec![task(ended, async move {
+            rpc::serve_members(members, (main, &own), (counted, admission), token).await
+        })];
+        let (own, token) = (limits.clone(), shutdown.clone());
+        servers.push(task(ended, async move {
+            rpc::serve_enrolment(enroller, (enrolment, &own), self.counted, token).await
+        }));
+        if let Some(incoming) = health {
+            let (service, token) = (self.health.service(), shutdown.clone());
+            servers.push(task(ended, async move {
+                rpc::serve_health(service, (incoming, &limits), token).await
+            }));
+        }
+        servers
     }
 }
 
-type Incoming = tokio::sync::mpsc::Receiver<Result<listener::Accepted, std::io::Error>>;
-
-fn serve(
-    services: Services,
-    (log_key, credentials): (Arc<SigningKey>, Arc<Credentials>),
-    ((main, enrolment), requests): ((Incoming, Incoming), Requests),
-    shutdown: &CancellationToken,
+fn task<E: std::fmt::Display>(
     ended: &CancellationToken,
-) -> Vec<JoinHandle<Result<(), String>>> {
-    let enrolment_handler = rpc::enrolment::Handler {
-        enrolment: services.enrolment,
-        directory: Arc::clone(&services.directory),
-    };
-    let members = rpc::MemberServices {
-        certificates: rpc::certificates::Handler {
-            certificates: services.certificates,
-            credentials,
-        },
-        membership: rpc::membership::Handler {
-            directory: Arc::clone(&services.directory),
-            log_key,
-        },
-        directory: services.directory,
-        matching: rpc::matching::Handler(services.matching),
-        mailbox: rpc::mailbox::Handler(services.mailbox),
-        custody: rpc::custody::Handler(services.custody),
-    };
-    let members = rpc::serve_members(members, main, requests.clone(), shutdown.clone());
-    let enrolment = rpc::serve_enrolment(enrolment_handler, enrolment, requests, shutdown.clone());
-    let (one, other) = (ended.clone().drop_guard(), ended.clone().drop_guard());
-    vec![
-        tokio::spawn(async move {
-            let _ends = one;
-            members.await.map_err(|error| error.to_string())
-        }),
-        tokio::spawn(async move {
-            let _ends = other;
-            enrolment.await.map_err(|error| error.to_string())
-        }),
-    ]
+    serving: impl Future<Output = Result<(), E>> + Send + 'static,
+) -> JoinHandle<Result<(), String>> {
+    let ends = ended.clone().drop_guard();
+    tokio::spawn(async move {
+        let _ends = ends;
+        serving.await.map_err(|error| error.to_string())
+    })
 }
 
 impl RunningHub {
@@ -473,6 +422,7 @@ impl RunningHub {
             shutdown,
             ended,
             tasks,
+            traces,
             lock,
             ..
         } = self;
@@ -496,6 +446,7 @@ impl RunningHub {
                 }
             }
         }
+        traces.stop().await;
         drop(lock);
         info!("the hub has stopped");
         end

@@ -127,7 +127,8 @@ impl Node {
                 now: rfc3339(now),
             });
         }
-        Ok(hub_client::connect(&self.identity.hub, credentials, &self.clock).await?)
+        let (hub, clock) = (&self.identity.hub, &self.clock);
+        Ok(hub_client::connect(hub, credentials, clock, &self.traces).await?)
     }
 
     /// Renews when it is time and moves the line over; ends only if the line cannot be held.

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use symbolon_casework::retention::Class;
 use symbolon_core::identity::Name;
+use symbolon_traces::TracesConfig;
 use thiserror::Error;
 
 use crate::error::NodeError;
@@ -54,6 +55,8 @@ pub struct NodeConfig {
     /// Where to answer for this node's health; nowhere if it is not set.
     #[serde(deserialize_with = "symbolon_health::address")]
     pub health_listen: Option<SocketAddr>,
+    /// Where traces of requests are sent; nowhere if it is not set.
+    pub traces: Option<TracesConfig>,
     /// How identifiers are turned into tokens.
     pub tokenising: Tokenising,
     /// What imported records take part in.
@@ -369,8 +372,10 @@ mod tests {
             .replace("# hub = ", "hub = ")
             .replace("# health_listen = ", "health_listen = ")
             .replace("# file = ", "file = ")
+            .replace("# traces = ", "traces = ")
             .replace("# nicknames = ", "nicknames = ");
         let set = NodeConfig::parse(&set, path).unwrap();
+        assert!(set.traces.is_some());
         assert!(set.hub.is_some() && set.log.file.is_some());
         assert!(set.linkage.nicknames.is_some());
         assert!(set.health_listen.is_some_and(|at| at.ip().is_loopback()));
@@ -417,6 +422,11 @@ mod tests {
         assert!(told.starts_with("node.toml line 2: "), "{told}");
         let told = refusal("health_listen = \"7480\"\n");
         assert!(told.contains("line 1: health_listen must be an address with a port"));
+        let told = refusal("traces = { endpoint = \"https://a:1\" }\n");
+        assert!(
+            told.contains("line 1: the endpoint of traces must be"),
+            "{told}"
+        );
         assert!(refusal("hub = \"https://hub/\"\n").contains("line 1: hub must be host:port"));
         assert_eq!(
             refusal("[log]\nlevel = \"loud\"\n"),

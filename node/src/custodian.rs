@@ -39,6 +39,9 @@ pub const ROSTER_FRESH_S: i64 = 60;
 /// How long a custodian waits for the hub to confirm its roster before it refuses.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
 
+/// In spans: failed precondition, whatever the word.
+const CODE_OF_REFUSAL: i32 = 9;
+
 impl Node {
     /// Our custody and share index, if the roster appoints us now.
     pub(crate) fn own_custody(&self) -> Option<(Custody, u16)> {
@@ -179,7 +182,9 @@ impl Node {
                 number,
                 request,
                 signature,
+                parent,
             } = task?;
+            let span = self.traces.answering("custodian", parent);
             if !self.roster_is_fresh(self.clock.now()) {
                 let confirmed = tokio::time::timeout(CONFIRM_WITHIN, self.sync_roster(hub)).await;
                 if !matches!(confirmed, Ok(Ok(()))) {
@@ -196,6 +201,7 @@ impl Node {
                 let clock = rfc3339(self.clock.now());
                 tracing::warn!(%refusal, clock, "evaluation refused");
             }
+            span.end(outcome.as_ref().map_or(CODE_OF_REFUSAL, |_| 0));
             if answers.send(Answer { number, outcome }).await.is_err() {
                 break;
             }

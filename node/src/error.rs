@@ -59,6 +59,8 @@ pub enum NodeError {
         source: std::io::Error,
     },
     #[error(transparent)]
+    Traces(#[from] symbolon_traces::TracesError),
+    #[error(transparent)]
     Hub(#[from] HubError),
     #[error(transparent)]
     Invitation(#[from] symbolon_core::invitation::InvitationError),

@@ -5,13 +5,15 @@
 //! and the loops that hold streams back off (see [`Backoff`]).
 
 mod calls;
+mod line;
 mod tls;
 
 use std::time::Duration;
 
 use symbolon_core::crypto;
 use thiserror::Error;
-use tonic::transport::Channel;
+
+use self::line::Line;
 
 pub use calls::{Answer, Delivered, Delivery, Foreign, Hint, Task};
 pub use tls::{Credentials, connect, connect_for_enrolment};
@@ -19,7 +21,7 @@ pub use tls::{Credentials, connect, connect_for_enrolment};
 /// A connected client.
 #[derive(Clone)]
 pub struct HubClient {
-    channel: Channel,
+    line: Line,
 }
 
 /// Largest message either way; a batch of 10,000 rows takes 2.2 MiB.

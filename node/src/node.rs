@@ -13,6 +13,7 @@ use symbolon_core::identity::{AgencyName, Name};
 use symbolon_core::linkage::schema::Schema;
 use symbolon_core::roster::SignedEntry;
 use symbolon_core::sealed_file::Unlock;
+use symbolon_traces::Traces;
 use tokio::sync::Notify;
 
 use crate::casework::Parcels;
@@ -73,6 +74,8 @@ pub struct Node {
     /// Whoever changes the stored identity holds this.
     identity_changes: Mutex<()>,
     pub(crate) config: NodeConfig,
+    /// Off unless the settings say where spans go.
+    pub(crate) traces: Traces,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) schema: &'static Schema,
     /// What makes keys of records; exchanged when the file of nicknames changes.
@@ -164,6 +167,7 @@ impl Node {
         let schema = Schema::default_schema();
         let linkage = Linkage::load(schema, &config)?;
         let comparisons = Comparisons::open(schema, &tables)?;
+        let traces = Traces::start(config.traces.as_ref(), "symbolon-node")?;
         let node = Self {
             gate,
             next_letter,
@@ -180,6 +184,7 @@ impl Node {
             keys: RwLock::new(Arc::new(keys)),
             identity_changes: Mutex::default(),
             config,
+            traces,
             clock,
             schema,
             linkage: RwLock::new(Arc::new(linkage)),
@@ -200,12 +205,17 @@ impl Node {
             lines_begun: 0.into(),
             serving: false.into(),
         };
-        node.index_references()?;
-        node.load_agreements()?;
-        node.derive_anew()?;
-        node.finish_interrupted_import()?;
-        node.finish_interrupted_erasures()?;
+        node.take_up()?;
         Ok(Arc::new(node))
+    }
+
+    /// Finishes what a kill left unfinished.
+    fn take_up(&self) -> Result<(), NodeError> {
+        self.index_references()?;
+        self.load_agreements()?;
+        self.derive_anew()?;
+        self.finish_interrupted_import()?;
+        self.finish_interrupted_erasures()
     }
 
     /// Its name.

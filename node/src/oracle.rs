@@ -17,6 +17,7 @@ use symbolon_core::oprf::custodian::Evaluation;
 use symbolon_core::oprf::threshold::Quorum;
 use symbolon_core::roster::Custody;
 use symbolon_core::token::Root;
+use symbolon_traces::Span;
 use zeroize::Zeroizing;
 
 use crate::clock::rfc3339;
@@ -120,14 +121,18 @@ impl Node {
             expires_at: self.clock.now() + REQUEST_LIFE_S,
             elements: batch.wire(),
         };
+        // One trace for a batch and no more: what it joins is the same request to several custodians, whose
+        // bytes are the same. A submission, or a second batch, must not be joined to it.
+        let span = self.traces.beginning("evaluate");
         let asked = oracle
             .members
             .iter()
-            .map(|(index, name)| async { (*index, self.ask(hub, name, &request).await) });
+            .map(|(index, name)| async { (*index, self.ask(hub, name, &request, &span).await) });
         let mut evaluations = BTreeMap::new();
         for (index, evaluation) in join_all(asked).await {
             evaluations.insert(index, evaluation?);
         }
+        span.end(0);
         let names = oracle.members.clone();
         let finalised = blocking(move || oracle.evaluator.finalize(&batch, &inputs, &evaluations));
         let outputs = finalised.await?.map_err(|error| blame(error, &names))?;
@@ -142,6 +147,7 @@ impl Node {
         hub: &HubClient,
         name: &AgencyName,
         request: &Request,
+        span: &Span,
     ) -> Result<Evaluation, NodeError> {
         if *name == self.identity.agency {
             let (node, request) = (Arc::clone(self), request.clone());
@@ -153,10 +159,12 @@ impl Node {
         let encoded = request.encode();
         let sign = |keys: &Keys| Request::sign(&encoded, &self.identity.genesis, &keys.signing);
         let keys = self.keys();
-        let mut asked = hub.evaluate(name, encoded.clone(), &sign(&keys)).await;
+        let signature = sign(&keys);
+        let asking = hub.evaluate(name, encoded.clone(), &signature);
+        let mut asked = span.within(asking).await;
         if matches!(asked, Ok(Err(Refusal::BadSignature))) && self.rekeyed(hub, &keys).await? {
             let signature = sign(&self.keys());
-            asked = hub.evaluate(name, encoded, &signature).await;
+            asked = span.within(hub.evaluate(name, encoded, &signature)).await;
         }
         match asked {
             Ok(Ok(evaluation)) => Ok(evaluation),

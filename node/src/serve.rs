@@ -48,6 +48,7 @@ impl Node {
         if let Err(error) = self.vault.flush() {
             tracing::error!(%error, "the vault could not be flushed");
         }
+        self.traces.stop().await;
         self.serving.store(false, Ordering::Relaxed);
     }
 

@@ -14,6 +14,12 @@ mod wire;
 
 use thiserror::Error;
 
+/// Metadata of a refusal that time helps: after how many milliseconds to call again (gRFC A6).
+pub const RETRY_HINT: &str = "grpc-retry-pushback-ms";
+
+/// The interface, as a serialised `FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/symbolon.bin"));
+
 /// A message of a peer that is not what the protocol allows.
 #[derive(Debug, Error, PartialEq, Eq, Clone)]
 pub enum WireError {

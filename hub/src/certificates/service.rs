@@ -412,6 +412,11 @@ impl Certificates {
         })
     }
 
+    /// Whether the published list of revoked certificates still counts.
+    pub fn list_is_in_force(&self, now: i64) -> bool {
+        now <= self.lock().list.at + LIST_LIFE_S
+    }
+
     /// When the present issuing certificate ends.
     pub fn issuer_ends(&self) -> i64 {
         self.authorities().first().map_or(0, Authority::expires_at)

@@ -50,6 +50,8 @@ async fn serve(state: &Path, config: HubConfig, output: Output) -> Result<(), Fa
         "also": hub.also,
         "enrolment_listen": hub.enrolment,
         "health_listen": hub.health,
+        "metrics_listen": hub.metrics,
+        "grpc_health_listen": hub.grpc_health,
     });
     output.answer(&addresses, |_| {
         let RunningHub {

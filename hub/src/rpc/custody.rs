@@ -65,11 +65,13 @@ impl Service for Handler {
                 number,
                 request,
                 signature,
+                parent,
             } = attendance.next().await?;
             let task = Task {
                 number,
                 request,
                 signature,
+                traceparent: parent.map(|parent| parent.to_string()).unwrap_or_default(),
             };
             Some((Ok(task), attendance))
         });

@@ -3,8 +3,11 @@
 //! A peer learns what it can act on and nothing about others; the log gets the detail. Unexpected
 //! failures of the store are all "unavailable": nothing was acknowledged, and trying again is right.
 
-use symbolon_proto::WireError;
+use std::time::Duration;
+
+use symbolon_proto::{RETRY_HINT, WireError};
 use tonic::Status;
+use tonic::metadata::MetadataValue;
 use tracing::{error, info, warn};
 
 use crate::caller::NotAllowed;
@@ -16,6 +19,9 @@ use crate::matching::MatchingError;
 use crate::membership::{MembershipError, NotAdmitted};
 use crate::store::StoreError;
 
+/// A batch of evaluations takes a custodian about this long.
+const BUSY: Duration = Duration::from_millis(100);
+
 /// A request without a member behind it.
 pub fn nobody() -> Status {
     Status::unauthenticated("no member is behind this connection")
@@ -25,6 +31,19 @@ pub fn nobody() -> Status {
 pub fn not_admitted(peer: &Peer, reason: NotAdmitted) -> Status {
     warn!(subject = %peer.subject, serial = %peer.serial, %reason, "a request was not admitted");
     Status::permission_denied("the certificate is not accepted")
+}
+
+/// A caller that has to wait. The hint is that of gRPC's retry design (gRFC A6): milliseconds from now on.
+pub fn too_fast(wait: Duration) -> Status {
+    later("too many calls; come again later", wait)
+}
+
+fn later(reason: &str, wait: Duration) -> Status {
+    let mut status = Status::resource_exhausted(reason);
+    let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    let hint = MetadataValue::from(millis.saturating_add(1));
+    status.metadata_mut().insert(RETRY_HINT, hint);
+    status
 }
 
 /// Bytes that are not what the protocol allows.
@@ -180,7 +199,7 @@ impl From<CustodyError> for Status {
                 Status::unavailable(error.to_string())
             }
             CustodyError::Busy(_) => {
-                Status::resource_exhausted("too many evaluations are under way; try again later")
+                later("too many evaluations are under way; try again later", BUSY)
             }
             CustodyError::Malformed => Status::invalid_argument(error.to_string()),
             CustodyError::StatedOtherwise(_) => {

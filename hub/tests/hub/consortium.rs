@@ -77,6 +77,11 @@ pub fn pem(kind: &str, der: &[u8]) -> String {
 
 impl Consortium {
     pub async fn found() -> Self {
+        Self::found_with(|_| {}).await
+    }
+
+    /// The same with other settings.
+    pub async fn found_with(settings: impl FnOnce(&mut HubConfig)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock::default());
         let options = FoundingOptions {
@@ -91,7 +96,7 @@ impl Consortium {
             passphrase: unlock(),
         };
         founding::found(&options, clock.as_ref()).unwrap();
-        let (hub, shutdown) = start(dir.path().join("hub"), &clock).await;
+        let (hub, shutdown) = start_with(dir.path().join("hub"), &clock, settings).await;
         let admin = admin(dir.path().join("admin"), &hub);
         Self {
             dir,
@@ -242,8 +247,17 @@ impl Consortium {
 }
 
 async fn start(state: PathBuf, clock: &Arc<TestClock>) -> (RunningHub, CancellationToken) {
+    start_with(state, clock, |_| {}).await
+}
+
+async fn start_with(
+    state: PathBuf,
+    clock: &Arc<TestClock>,
+    settings: impl FnOnce(&mut HubConfig),
+) -> (RunningHub, CancellationToken) {
     let mut config = HubConfig::load(&state.join("hub.toml")).unwrap();
     config.listen = Addresses(vec!["127.0.0.1:0".to_owned(); 2]);
+    settings(&mut config);
     let shutdown = CancellationToken::new();
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let hub = Hub::start(&state, config, clock, shutdown.clone()).await;

@@ -8,6 +8,8 @@ mod consortium;
 mod custody;
 mod doors;
 mod enrolment;
+mod health;
+mod limits;
 mod openssl;
 mod renewal;
 mod revocation;

@@ -10,6 +10,7 @@ use symbolon_core::identity::AgencyName;
 use symbolon_core::oprf::custodian::Evaluation;
 use symbolon_core::roster::SignedEntry;
 use symbolon_core::row::{Handle, Holdings, Row, SealedPayload};
+use symbolon_proto::RETRY_HINT;
 use symbolon_proto::certificates::certificates_client::CertificatesClient;
 use symbolon_proto::custody::custody_client::CustodyClient;
 use symbolon_proto::enrolment::enrolment_client::EnrolmentClient;
@@ -17,9 +18,10 @@ use symbolon_proto::mailbox::mailbox_client::MailboxClient;
 use symbolon_proto::matching::matching_client::MatchingClient;
 use symbolon_proto::membership::membership_client::MembershipClient;
 use symbolon_proto::{certificates, custody, enrolment, mailbox, matching, membership};
+use symbolon_traces::Parent;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 
+use super::line::Line;
 use super::{HubClient, HubError, MAX_MESSAGE_BYTES};
 
 /// A row of another member that has one of our tokens.
@@ -76,6 +78,8 @@ pub struct Task {
     pub request: Vec<u8>,
     /// The asking agency's signature.
     pub signature: Signature,
+    /// Whose child our span is, by the hub's word.
+    pub parent: Option<Parent>,
 }
 
 /// This custodian's answer.
@@ -87,26 +91,25 @@ pub struct Answer {
 }
 
 impl HubClient {
-    fn membership(&self) -> MembershipClient<Channel> {
+    fn membership(&self) -> MembershipClient<Line> {
         // Agreements come in one reply, with a sealed key for each member.
-        MembershipClient::new(self.channel.clone())
-            .max_decoding_message_size(16 * MAX_MESSAGE_BYTES)
+        MembershipClient::new(self.line.clone()).max_decoding_message_size(16 * MAX_MESSAGE_BYTES)
     }
 
-    fn custody(&self) -> CustodyClient<Channel> {
-        CustodyClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    fn custody(&self) -> CustodyClient<Line> {
+        CustodyClient::new(self.line.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    fn matching(&self) -> MatchingClient<Channel> {
-        MatchingClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    fn matching(&self) -> MatchingClient<Line> {
+        MatchingClient::new(self.line.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    fn mailbox(&self) -> MailboxClient<Channel> {
-        MailboxClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    fn mailbox(&self) -> MailboxClient<Line> {
+        MailboxClient::new(self.line.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    fn enrolment(&self) -> EnrolmentClient<Channel> {
-        EnrolmentClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    fn enrolment(&self) -> EnrolmentClient<Line> {
+        EnrolmentClient::new(self.line.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     /// The roster as shown to the holder of an invitation.
@@ -146,8 +149,8 @@ impl HubClient {
         let request = certificates::RenewRequest {
             certificate_request,
         };
-        let mut service = CertificatesClient::new(self.channel.clone())
-            .max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let mut service =
+            CertificatesClient::new(self.line.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let certificates::RenewReply {
             certificate_chain,
             roots,
@@ -279,6 +282,7 @@ impl HubClient {
                 number,
                 request,
                 signature,
+                traceparent,
             } = task?;
             let signature = Signature::try_from(signature.as_slice())
                 .map_err(|_| HubError::Protocol("a malformed signature"))?;
@@ -286,6 +290,7 @@ impl HubClient {
                 number,
                 request,
                 signature,
+                parent: Parent::parse(traceparent.as_bytes()),
             })
         }))
     }
@@ -394,7 +399,11 @@ impl HubClient {
         };
         match self.mailbox().send(request).await {
             Ok(_) => Ok(()),
-            Err(status) if status.code() == tonic::Code::ResourceExhausted => {
+            // With a hint it is the hub that has no time.
+            Err(status)
+                if status.code() == tonic::Code::ResourceExhausted
+                    && status.metadata().get(RETRY_HINT).is_none() =>
+            {
                 Err(HubError::MailboxFull)
             }
             Err(status) => Err(status.into()),

@@ -7,11 +7,13 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
+use symbolon_traces::Traces;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 use zeroize::Zeroizing;
 
+use super::line::Line;
 use super::{HubClient, HubError};
 use crate::certificates::Validity;
 use crate::clock::{Clock, rfc3339};
@@ -38,6 +40,7 @@ pub async fn connect(
     address: &str,
     credentials: &Credentials,
     clock: &Arc<dyn Clock>,
+    traces: &Traces,
 ) -> Result<HubClient, HubError> {
     let chain = credentials
         .chain
@@ -49,13 +52,13 @@ pub async fn connect(
     let config = builder(&credentials.roots, time)?
         .with_client_auth_cert(chain, key)
         .map_err(|error| HubError::Credentials(error.to_string()))?;
-    open(address, config).await
+    open(address, config, traces.clone()).await
 }
 
 /// Connects without a certificate, to the enrolment port.
 pub async fn connect_for_enrolment(address: &str, root: &[u8]) -> Result<HubClient, HubError> {
     let config = builder(&[root.to_vec()], Arc::new(DefaultTimeProvider))?;
-    open(address, config.with_no_client_auth()).await
+    open(address, config.with_no_client_auth(), Traces::off()).await
 }
 
 type Builder = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>;
@@ -90,7 +93,11 @@ fn builder(trusted: &[Vec<u8>], time: Arc<dyn TimeProvider>) -> Result<Builder, 
     Ok(versions.with_root_certificates(roots))
 }
 
-async fn open(address: &str, mut config: ClientConfig) -> Result<HubClient, HubError> {
+async fn open(
+    address: &str,
+    mut config: ClientConfig,
+    traces: Traces,
+) -> Result<HubClient, HubError> {
     config.alpn_protocols = vec![b"h2".to_vec()];
     // The hub gives no tickets; we ask for none either.
     config.resumption = rustls::client::Resumption::disabled();
@@ -121,7 +128,8 @@ async fn open(address: &str, mut config: ClientConfig) -> Result<HubClient, HubE
         .keep_alive_while_idle(true);
     let connected: Result<Channel, _> = endpoint.connect_with_connector(dial).await;
     let channel = connected.map_err(|error| unreachable(root_cause(&error)))?;
-    Ok(HubClient { channel })
+    let line = Line::new(channel, traces);
+    Ok(HubClient { line })
 }
 
 /// The innermost reason: what tonic wraps says more than its wrapping.
