@@ -11,7 +11,7 @@ use crate::support::{AGREEMENT, scene};
 const ROW: &str =
     "record_id,given_names,surname,date_of_birth\nA1,Zebedeequill,Quistorpvane,2007-09-23\n";
 
-async fn get(address: SocketAddr, path: &str) -> String {
+pub async fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -20,7 +20,7 @@ async fn get(address: SocketAddr, path: &str) -> String {
     answer
 }
 
-fn value(text: &str, series: &str) -> f64 {
+pub fn value(text: &str, series: &str) -> f64 {
     let mut lines = text.lines();
     let line = lines.find_map(|line| line.strip_prefix(series));
     let value = line.unwrap_or_else(|| panic!("{series} in {text}"));

@@ -2,6 +2,7 @@
 //!
 //! - [`consortium`]: a hub and nodes in one process, over real sockets.
 //! - [`demo`]: the demo's steps, and the comparison with a join in clear.
+//! - [`flood`]: clients that wish the hub ill.
 //! - [`logs`]: where the parties of one process log to.
 //! - [`relay`]: what a malicious hub would look like to one node.
 //! - [`sample`]: synthetic casework with the truth of who is who.
@@ -9,6 +10,7 @@
 
 pub mod consortium;
 pub mod demo;
+pub mod flood;
 pub mod logs;
 pub mod relay;
 pub mod sample;

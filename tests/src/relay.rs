@@ -91,7 +91,7 @@ impl Relay {
     }
 }
 
-fn identity(node: &Path, unlock: &Unlock) -> Result<StoredIdentity, Failure> {
+pub(crate) fn identity(node: &Path, unlock: &Unlock) -> Result<StoredIdentity, Failure> {
     let vault = Vault::open(node, unlock)?;
     let tables = Tables::open(&vault)?;
     let identity = tables.identity.iter().next().ok_or("no identity")??;
@@ -114,7 +114,7 @@ fn acceptor(hub_state: &Path) -> Result<TlsAcceptor, Failure> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn connector(identity: &StoredIdentity) -> Result<TlsConnector, Failure> {
+pub(crate) fn connector(identity: &StoredIdentity) -> Result<TlsConnector, Failure> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from(identity.root.0.clone()))?;
     let chain = identity.chain.iter();
