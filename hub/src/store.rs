@@ -9,9 +9,9 @@
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod fjall;
+pub mod postgres;
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
 
 use symbolon_core::agreement::{self, Acceptance, Papers, Proposal};
 use symbolon_core::crypto::Signature;
@@ -31,23 +31,35 @@ use crate::log::LogEntry;
 pub enum StoreError {
     /// What is on disk is not what was written.
     #[error(
-        "the store in {} is damaged ({detail}); restore the backup or move it aside and let the nodes send their rows again", dir.display()
+        "the store in {place} is damaged ({detail}); restore the backup or move it aside and let the nodes send their rows again"
     )]
     Damaged {
-        /// Where.
-        dir: PathBuf,
+        /// A directory or a database.
+        place: String,
         /// What was found.
         detail: String,
     },
-    /// The disk is full, or the store stopped after a failed write.
-    #[error(
-        "the store in {} cannot be used ({detail}); free disk space, check the disk, and start the hub again", dir.display()
-    )]
+    /// The disk is full, the store stopped after a failed write, or a database does not answer.
+    #[error("the store in {place} cannot be used ({detail}); {remedy}")]
     Unavailable {
-        /// Where.
-        dir: PathBuf,
+        /// A directory or a database.
+        place: String,
         /// Why.
         detail: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A newer program wrote it.
+    #[error(
+        "the store in {place} has version {found} of its schema, and this program knows {known}; start the newer symbolon-hub, since there is no way back"
+    )]
+    Newer {
+        /// A database.
+        place: String,
+        /// Of the schema.
+        found: u32,
+        /// Of the schema.
+        known: u32,
     },
     /// Somebody else changed it first.
     #[error("the roster moved on")]
@@ -69,6 +81,8 @@ pub enum StoreError {
 /// Everything about membership, as it is read at start.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
+    /// Counts its changes, where several hubs share the store.
+    pub version: u64,
     /// The roster, from the genesis on.
     pub entries: Vec<SignedEntry>,
     /// Entries that wait for approvals.
@@ -290,6 +304,9 @@ where
 pub trait Store: Send + Sync {
     /// Roster, agreements and certificates.
     fn registry(&self) -> Result<Registry, StoreError>;
+    /// Says on what version of the registry this hub's state rests. From then on a change of the registry
+    /// is a [`StoreError::Conflict`] if another hub made one that this one has not read.
+    fn follow(&self, _version: u64) {}
     /// Appends the roster entry of this number; [`StoreError::Conflict`] if it is not the next. What
     /// waited for approvals is void with it, as it is with an enrolment.
     fn append_roster(

@@ -68,7 +68,10 @@ pub fn store(error: &StoreError) -> Status {
             Status::resource_exhausted("the batch makes too many notices; send smaller ones")
         }
         StoreError::CursorAhead(_) => Status::failed_precondition("cursor ahead"),
-        StoreError::Damaged { .. } | StoreError::Unavailable { .. } | StoreError::CutOff => {
+        StoreError::Damaged { .. }
+        | StoreError::Unavailable { .. }
+        | StoreError::Newer { .. }
+        | StoreError::CutOff => {
             error!(%error, "the store failed");
             Status::unavailable("unavailable")
         }

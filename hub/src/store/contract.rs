@@ -1,7 +1,7 @@
 //! What every store must do: one suite, stamped on each implementation.
 //!
 //! A store is made on a directory of its own, and made again on the same one where a check is about
-//! what survives.
+//! what survives. A store that lies elsewhere makes a place of its own for each directory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod certificates;
@@ -26,7 +26,7 @@ use symbolon_core::row::{
 use super::{Batch, IssuedCertificate, Item, Statement, Store};
 use crate::log::{Event, LogEntry};
 
-/// Makes a store on a directory: a fresh one, or the same again.
+/// Makes a store on a directory, or at a place that is the directory's: a fresh one, or the same again.
 pub type Make<'a> = &'a dyn Fn(&Path) -> Arc<dyn Store>;
 
 type Check = fn(Make<'_>, &Path);

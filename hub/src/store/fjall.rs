@@ -4,7 +4,7 @@
 //! and the nodes compare theirs anyway.
 
 mod certificates;
-mod codec;
+pub(super) mod codec;
 mod fault;
 mod known;
 mod mail;

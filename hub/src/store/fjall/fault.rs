@@ -4,6 +4,8 @@ use std::path::Path;
 
 use super::super::StoreError;
 
+const REMEDY: &str = "free disk space, check the disk, and start the hub again";
+
 /// What goes wrong inside a verb, before the directory is named.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -26,29 +28,32 @@ impl From<serde_json::Error> for Fault {
 
 /// Gives a fault the directory that it happened in.
 pub(super) fn name(dir: &Path, fault: Fault) -> StoreError {
-    let dir = dir.to_owned();
+    let place = dir.display().to_string();
     match fault {
         Fault::Refused(error) => error,
         Fault::Damaged(detail) => StoreError::Damaged {
-            dir,
+            place,
             detail: detail.to_owned(),
         },
         Fault::Engine(fjall::Error::Io(error)) if is_environment(&error) => {
             StoreError::Unavailable {
-                dir,
+                place,
                 detail: error.to_string(),
+                remedy: REMEDY,
             }
         }
         Fault::Engine(fjall::Error::Poisoned) => StoreError::Unavailable {
-            dir,
+            place,
             detail: "an earlier write failed".to_owned(),
+            remedy: REMEDY,
         },
         Fault::Engine(fjall::Error::Locked) => StoreError::Unavailable {
-            dir,
+            place,
             detail: "another process has it open".to_owned(),
+            remedy: REMEDY,
         },
         Fault::Engine(error) => StoreError::Damaged {
-            dir,
+            place,
             detail: error.to_string(),
         },
     }

@@ -43,6 +43,7 @@ pub fn read(read: &impl Read, spaces: &Spaces) -> Result<Registry, Fault> {
         .map(|guard| Ok(serde_json::from_slice(&guard?.1)?))
         .collect::<Result<Vec<Proposal>, Fault>>()?;
     Ok(Registry {
+        version: 0,
         entries,
         waiting,
         agreements,
