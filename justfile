@@ -11,6 +11,14 @@ check:
 test:
     cargo test --workspace
 
+# PostgreSQL of its own: start, url or stop; `export SYMBOLON_TEST_POSTGRES=$(just postgres start)`
+postgres command:
+    @tests/postgres/server.sh {{ command }}
+
+# Two PostgreSQL servers under Patroni: start, url, status, kill-primary, restart or stop
+cluster command:
+    @tests/postgres/cluster.sh {{ command }}
+
 # Format and lint
 lint:
     cargo fmt --all

@@ -1,4 +1,5 @@
-//! The command line: `init`, `serve`, `admin ...`, `ca ...`, `default-config`.
+//! The command line: `init`, `serve`, `admin ...`, `ca ...`, `store ...`,
+//! `default-config`.
 //!
 //! Answers go to standard output, as text or with `--json` as one JSON value; everything else goes to
 //! standard error. Exit codes: 0 done, 1 failed with a reason, 2 wrong usage.
@@ -11,6 +12,7 @@ mod logging;
 mod output;
 mod passphrase;
 mod serve;
+mod store;
 
 use std::process::ExitCode;
 
@@ -55,6 +57,8 @@ enum Command {
     Admin(admin::Admin),
     /// The offline root, new issuers, certificates for other administrators.
     Ca(ca::Ca),
+    /// Carry what a hub keeps over to another store.
+    Store(store::StoreCommand),
     /// Print hub.toml with every default and what it means.
     DefaultConfig,
 }
@@ -72,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(output),
         Command::Admin(admin) => admin.run(output),
         Command::Ca(ca) => ca.run(output),
+        Command::Store(store) => store.run(output),
         Command::DefaultConfig => output.text(HubConfig::default_toml().trim_end()),
     };
     match done {

@@ -5,6 +5,7 @@ mod limits;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use symbolon_traces::TracesConfig;
@@ -12,6 +13,7 @@ use thiserror::Error;
 
 pub use self::limits::Limits;
 use crate::files::{self, FileError};
+use crate::store::postgres::{Settings, Url};
 
 /// The configuration of a hub; [`HubConfig::default_toml`] documents each value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,11 @@ pub struct HubConfig {
     pub leaf_life: Life,
     /// Seconds between two sweeps for expired rows.
     pub expiry_sweep_s: u64,
+    /// The URL of the database that keeps what the hub knows; its own directory does if it is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<Url>,
+    /// How the database is used.
+    pub postgres: PostgresConfig,
     /// What is logged, and where.
     pub log: LogConfig,
     /// Bounds on what peers can make the hub do.
@@ -143,6 +150,31 @@ impl fmt::Display for Life {
     }
 }
 
+/// How the database of [`HubConfig::store`] is used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PostgresConfig {
+    /// Roots that vouch for the servers, PEM.
+    pub root_certificates: Option<PathBuf>,
+    /// A file with the password.
+    pub password_file: Option<PathBuf>,
+    /// Most connections.
+    pub connections: usize,
+    /// Seconds in which a lost database must be reached again before a request fails.
+    pub patience_s: u64,
+}
+
+impl Default for PostgresConfig {
+    fn default() -> Self {
+        Self {
+            root_certificates: None,
+            password_file: None,
+            connections: 8,
+            patience_s: 30,
+        }
+    }
+}
+
 /// What is logged, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -177,6 +209,8 @@ impl Default for HubConfig {
             traces: None,
             leaf_life: Life::from_seconds(30 * 86_400),
             expiry_sweep_s: 3600,
+            store: None,
+            postgres: PostgresConfig::default(),
             log: LogConfig::default(),
             limits: Limits::default(),
         }
@@ -234,6 +268,23 @@ impl HubConfig {
         Ok(config)
     }
 
+    /// The database, if there is one.
+    pub fn database(&self) -> Option<Settings> {
+        let PostgresConfig {
+            root_certificates,
+            password_file,
+            connections,
+            patience_s,
+        } = &self.postgres;
+        Some(Settings {
+            url: self.store.clone()?,
+            root_certificates: root_certificates.clone(),
+            password_file: password_file.clone(),
+            connections: *connections,
+            patience: Duration::from_secs(*patience_s),
+        })
+    }
+
     /// Refuses values that cannot work.
     pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |name, must: &str| {
@@ -242,6 +293,18 @@ impl HubConfig {
         };
         if !(1..=16).contains(&self.listen.0.len()) {
             return wrong("listen", "one address or up to 16 of them");
+        }
+        if !self.store.as_ref().is_none_or(Url::is_postgres) {
+            return wrong(
+                "store",
+                "a URL like postgres://user@host/database, or left out",
+            );
+        }
+        if !(2..=1000).contains(&self.postgres.connections) {
+            return wrong("postgres.connections", "2 to 1000");
+        }
+        if !(1..=600).contains(&self.postgres.patience_s) {
+            return wrong("postgres.patience_s", "1 to 600");
         }
         if self.expiry_sweep_s < 1 {
             return wrong("expiry_sweep_s", "at least 1");

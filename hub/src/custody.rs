@@ -5,6 +5,7 @@
 //! asks and how many elements it has; signature, quota and replay are the custodian's to check.
 //! Statements are kept as they came: only nodes can verify them.
 
+mod elsewhere;
 mod words;
 
 use std::collections::HashMap;
@@ -130,6 +131,10 @@ struct Board {
     /// What is under way, by its number, on present lines and on those that were replaced.
     waiting: HashMap<u64, Waiting>,
     asking: HashMap<AgencyName, usize>,
+    /// Custodians on other hubs' lines, as of the last look.
+    attending_elsewhere: Vec<AgencyName>,
+    /// Who waits for another hub's reply.
+    elsewhere: HashMap<[u8; 16], oneshot::Sender<Vec<u8>>>,
 }
 
 struct Line {
@@ -159,6 +164,16 @@ impl Board {
         let busy = self.waiting.values().any(|waiting| waiting.line == line);
         if !busy && !self.is_present(line) {
             ended.cancel();
+        }
+    }
+
+    /// One thing less is under way for an asking agency.
+    fn asks_no_more(&mut self, asking: &AgencyName) {
+        if let Some(count) = self.asking.get_mut(asking) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.asking.remove(asking);
+            }
         }
     }
 
@@ -198,12 +213,7 @@ struct UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut board = self.relay.lock();
-        if let Some(count) = board.asking.get_mut(&self.asking) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                board.asking.remove(&self.asking);
-            }
-        }
+        board.asks_no_more(&self.asking);
         if let Some(waiting) = board.waiting.remove(&self.number) {
             board.end_if_drained(waiting.line, &waiting.line_ended);
         }
@@ -277,8 +287,17 @@ impl Custody {
         Ok(Attendance { tasks, ended })
     }
 
-    /// Custodians on the line.
+    /// Custodians on the line, and on those of other hubs over the same store.
     pub fn attendance(&self) -> Vec<AgencyName> {
+        let mut names = self.attendance_here();
+        names.extend(self.relay.lock().attending_elsewhere.iter().cloned());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Custodians on this hub's line.
+    pub(crate) fn attendance_here(&self) -> Vec<AgencyName> {
         let board = self.relay.lock();
         let on_line = board.custodians.iter();
         let mut names: Vec<AgencyName> = on_line
@@ -305,13 +324,13 @@ impl Custody {
         self.custodian(custodian)
             .map_err(|_| CustodyError::NotConnected(custodian.clone()))?;
         let digest = crypto::digest("symbolon oracle request v1", &[&request]);
-        let (_under_way, answer) = self.dispatch(asking, custodian, request, signature)?;
-        let outcome = match tokio::time::timeout(self.timeout, answer).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => return Err(CustodyError::NotConnected(custodian.clone())),
-            Err(_) => return Err(CustodyError::Late(custodian.clone())),
+        let outcome = if self.is_on_line(custodian) {
+            self.relay_here(asking, custodian, request, signature).await
+        } else {
+            self.evaluate_elsewhere(asking, custodian, (request, signature))
+                .await
         };
-        match outcome {
+        match outcome? {
             evaluated @ Outcome::Evaluated { .. } => {
                 let log = LogEntry {
                     at: self.clock.now(),

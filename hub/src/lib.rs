@@ -13,10 +13,12 @@
 //! | [`custody`] | the relay to custodians |
 //! | [`log`] | entries of the transparency log |
 //! | [`store`] | what is kept, behind a trait with domain verbs |
+//! | [`migration`] | carrying a store over to another |
 //! | [`certificates`] | making, issuing, renewing, revoking and reading certificates |
 //! | [`health`] | what a person must look at before it is too late |
 //! | [`metrics`] | counts and times for Prometheus |
 //! | [`connections`] | live connections, and ending them |
+//! | `sharing` | a hub among others over one store |
 //! | `strangers` | connections of which it is not known yet who is behind them |
 //! | `frames` | frames that carry nothing, counted |
 //! | `pace` | how fast one caller may go |
@@ -52,9 +54,11 @@ pub mod mailbox;
 pub mod matching;
 pub mod membership;
 mod metrics;
+pub mod migration;
 mod pace;
 mod rpc;
 pub mod server;
+mod sharing;
 pub mod store;
 mod strangers;
 mod tls;

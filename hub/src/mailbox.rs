@@ -114,6 +114,15 @@ impl Lines {
         }
     }
 
+    /// Members whose receptions are open.
+    pub fn listening(&self) -> Vec<AgencyName> {
+        let lines = self.lock();
+        let open = lines
+            .iter()
+            .filter(|(_, line)| !line.reception.is_cancelled());
+        open.map(|(member, _)| member.clone()).collect()
+    }
+
     /// A member made a request.
     pub fn seen(&self, member: &AgencyName) {
         let now = self.clock.now();

@@ -5,12 +5,13 @@
 //! follow. Every request passes [`Directory::admit`], which denies whatever it does not know.
 
 mod agreements;
+mod reading;
 mod roster;
 
 pub use roster::Appended;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 use symbolon_core::agreement::{AgreementError, Line, Papers, Proposal, Standing};
@@ -66,6 +67,11 @@ pub enum MembershipError {
     /// The version waits for nobody any more.
     #[error("this version of the agreement is no longer open")]
     Closed,
+    /// What another hub stored is not the known roster and more.
+    #[error(
+        "the stored roster does not continue the one that this hub knows; was the database restored from an older backup?"
+    )]
+    Rewritten,
     /// The state directory is of another consortium than the store.
     #[error("the store holds the roster of another consortium")]
     OtherConsortium,
@@ -197,6 +203,7 @@ impl Directory {
     ) -> Result<Self, MembershipError> {
         let pinned = genesis.digest();
         let mut registry = store.registry()?;
+        store.follow(registry.version);
         if registry.entries.is_empty() {
             Roster::from_genesis(genesis, &pinned)?;
             let log = LogEntry {
@@ -206,32 +213,14 @@ impl Directory {
                 count: 1,
                 digest: Some(pinned),
             };
-            store.append_roster(0, genesis, &log)?;
-            registry.entries.push(genesis.clone());
+            match store.append_roster(0, genesis, &log) {
+                // Another hub over the same store was faster.
+                Ok(()) | Err(StoreError::Conflict) => registry = store.registry()?,
+                Err(error) => return Err(error.into()),
+            }
+            store.follow(registry.version);
         }
-        if registry.entries.first().map(SignedEntry::digest) != Some(pinned) {
-            return Err(MembershipError::OtherConsortium);
-        }
-        let roster = Roster::verify(&registry.entries, &pinned)?;
-        let mut state = State {
-            roster,
-            entries: registry.entries,
-            waiting: registry.waiting,
-            agreements: BTreeMap::new(),
-            pending: BTreeMap::new(),
-            agreement_lines: BTreeMap::new(),
-            in_force: HashMap::new(),
-            departed: BTreeSet::new(),
-            certificates: Ledger::new(registry.certificates, registry.revocations),
-        };
-        for papers in registry.agreements {
-            let standing = Standing::verify(&papers, &state.roster)?;
-            let record = AgreementRecord { papers, standing };
-            state.agreements.insert(record.standing.digest, record);
-        }
-        let pending = registry.pending.into_iter();
-        state.pending = pending.map(|p| (p.digest(), p)).collect();
-        state.settle_agreements()?;
+        let state = State::verify(registry, &pinned)?;
         Ok(Self {
             store,
             clock,
@@ -363,7 +352,7 @@ impl Directory {
         &self,
         step: impl FnOnce(&State) -> Result<Option<(State, Option<Hint>)>, E>,
     ) -> Result<(), E> {
-        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.one_at_a_time();
         let Some((mut next, hint)) = step(&self.state())? else {
             return Ok(());
         };
@@ -372,15 +361,22 @@ impl Directory {
         if let Err(error) = next.settle_agreements() {
             tracing::error!(%error, "stored agreements contradict each other");
         }
+        self.take_over(next, hint);
+        Ok(())
+    }
+
+    fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a state in place of the one before, with all that follows from it.
+    fn take_over(&self, next: State, hints: impl IntoIterator<Item = Hint>) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         *state = Arc::new(next);
         drop(state);
         self.end_refused();
-        if let Some(hint) = hint {
-            self.lines.hint(hint);
-        }
+        hints.into_iter().for_each(|hint| self.lines.hint(hint));
         self.departures.notify_one();
-        Ok(())
     }
 
     fn entry(&self, event: Event, member: Name, count: u64, digest: Digest) -> LogEntry {

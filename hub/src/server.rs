@@ -35,8 +35,7 @@ use crate::rpc;
 use crate::rpc::admission::Admission;
 use crate::rpc::counted::Counted;
 use crate::rpc::health::Reporter;
-use crate::store::fjall::FjallStore;
-use crate::store::{Store, StoreError, blocking};
+use crate::store::{self, StoreError, blocking};
 use crate::tls::{Credentials, TlsError};
 use doors::{Bound, Ways};
 
@@ -165,7 +164,7 @@ impl Services {
         clock: &Arc<dyn Clock>,
         shutdown: &CancellationToken,
     ) -> Result<Self, HubError> {
-        let store: Arc<dyn Store> = Arc::new(FjallStore::open(&state_dir.join("store"))?);
+        let store = store::open(state_dir, config.database().as_ref())?;
         let lines = Arc::new(Lines::new(Arc::clone(clock)));
         let directory = Arc::new(Directory::open(
             Arc::clone(&store),

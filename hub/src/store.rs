@@ -10,8 +10,12 @@
 pub(crate) mod contract;
 pub mod fjall;
 pub mod postgres;
+pub mod shared;
+pub mod transfer;
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
 
 use symbolon_core::agreement::{self, Acceptance, Papers, Proposal};
 use symbolon_core::crypto::Signature;
@@ -73,6 +77,14 @@ pub enum StoreError {
     /// The thread that carried the verb out is gone; what it did is not known.
     #[error("a store operation was cut off")]
     CutOff,
+    /// What lies there is a part of another store.
+    #[error(
+        "the store in {place} holds a part of another: a migration into it has not ended; run `symbolon-hub store migrate` again, with the same source"
+    )]
+    HalfMigrated {
+        /// A directory or a database.
+        place: String,
+    },
     /// A cursor that this hub never gave out.
     #[error("the cursor is ahead of the mailbox, which ends at {0}")]
     CursorAhead(u64),
@@ -288,6 +300,21 @@ pub enum Item {
     Envelope(Envelope),
 }
 
+/// Opens the store of a state directory: the embedded one, or a database.
+pub fn open(
+    state_dir: &Path,
+    database: Option<&postgres::Settings>,
+) -> Result<Arc<dyn Store>, StoreError> {
+    let embedded = state_dir.join("store");
+    let Some(settings) = database else {
+        return Ok(Arc::new(fjall::FjallStore::open(&embedded)?));
+    };
+    if embedded.exists() {
+        tracing::warn!(directory = %embedded.display(), "the embedded store is there and not used, since hub.toml names a database");
+    }
+    Ok(Arc::new(postgres::PostgresStore::open(settings)?))
+}
+
 /// Carries out store verbs on a thread where waiting for a disk stops nobody else.
 pub async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
 where
@@ -307,6 +334,10 @@ pub trait Store: Send + Sync {
     /// Says on what version of the registry this hub's state rests. From then on a change of the registry
     /// is a [`StoreError::Conflict`] if another hub made one that this one has not read.
     fn follow(&self, _version: u64) {}
+    /// How hubs that share the store hear of each other; nothing if a hub has it alone.
+    fn shared(&self) -> Option<&dyn shared::Shared> {
+        None
+    }
     /// Appends the roster entry of this number; [`StoreError::Conflict`] if it is not the next. What
     /// waited for approvals is void with it, as it is with an enrolment.
     fn append_roster(

@@ -51,6 +51,8 @@ const HUB_COMMANDS: &[&str] = &[
     "ca install-issuer",
     "ca trust-root",
     "ca sign-administrator",
+    "store",
+    "store migrate",
 ];
 const NODE_COMMANDS: &[&str] = &[
     "",

@@ -36,6 +36,8 @@ const LIST_RENEWAL_S: i64 = LIST_LIFE_S / 3;
 const LIST_LATE_S: i64 = LIST_LIFE_S / 2;
 /// The log warns from so long before the issuing certificate ends.
 const WARNED_S: i64 = 60 * 86_400;
+/// How often another hub may be faster with a list before it is left to the next look.
+const OVERTAKEN: usize = 5;
 /// After a failure, so that a full disk does not fill the log.
 const RETRY: Duration = Duration::from_secs(30);
 
@@ -329,8 +331,35 @@ impl Certificates {
         self.lock().list.clone()
     }
 
-    /// Publishes the next list: stored with its number, given to the verifier, written to its file.
+    /// Publishes the next list: stored with its number, given to the verifier, written to its file. Where
+    /// another hub over the same store published one meanwhile, the next follows that one.
     pub fn publish(&self) -> Result<(), CertificatesError> {
+        for _ in 0..OVERTAKEN {
+            match self.publish_next() {
+                Err(CertificatesError::Store(StoreError::Conflict)) => {
+                    let stored = self.store.registry()?.list;
+                    self.lock().list = stored;
+                }
+                done => return done,
+            }
+        }
+        self.publish_next()
+    }
+
+    /// Takes over the list that another hub over the same store published.
+    pub(crate) fn catch_up(&self) -> Result<(), CertificatesError> {
+        let stored = self.store.registry()?.list;
+        let mut published = self.lock();
+        if stored.number > published.list.number {
+            self.credentials.install_lists(&stored.lists)?;
+            files::replace_public(&self.list_file, stored.to_pem().as_bytes())?;
+            published.list = stored;
+            published.not_before = None;
+        }
+        Ok(())
+    }
+
+    fn publish_next(&self) -> Result<(), CertificatesError> {
         let mut published = self.lock();
         let (state, now) = (self.directory.state(), self.clock.now());
         let revocations = state.certificates.revocations();

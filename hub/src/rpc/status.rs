@@ -71,6 +71,7 @@ pub fn store(error: &StoreError) -> Status {
         StoreError::Damaged { .. }
         | StoreError::Unavailable { .. }
         | StoreError::Newer { .. }
+        | StoreError::HalfMigrated { .. }
         | StoreError::CutOff => {
             error!(%error, "the store failed");
             Status::unavailable("unavailable")
@@ -123,7 +124,7 @@ impl From<MembershipError> for Status {
             MembershipError::TooMany | MembershipError::TooManyWaiting => {
                 Status::resource_exhausted(error.to_string())
             }
-            MembershipError::OtherConsortium => {
+            MembershipError::OtherConsortium | MembershipError::Rewritten => {
                 error!(%error, "membership is inconsistent");
                 Status::unavailable("unavailable")
             }

@@ -12,9 +12,10 @@ use super::Services;
 use crate::certificates::Certificates;
 use crate::config::HubConfig;
 use crate::matching::Matching;
+use crate::sharing::Sharing;
 
 /// What goes on beside serving: lists, connections that end, rows that expire or are departed, owners of
-/// silent rows who are told.
+/// silent rows who are told, what other hubs over the same store did.
 pub(super) fn keep_up(
     services: &Services,
     config: &HubConfig,
@@ -28,7 +29,18 @@ pub(super) fn keep_up(
         tokio::spawn(expire_regularly(matching(), sweep, shutdown.clone())),
         tokio::spawn(tell_regularly(matching(), shutdown.clone())),
         tokio::spawn(drop_departed(matching(), shutdown.clone())),
+        tokio::spawn(sharing(services).follow(shutdown.clone())),
     ]
+}
+
+fn sharing(services: &Services) -> Sharing {
+    Sharing {
+        store: Arc::clone(&services.matching.store),
+        directory: Arc::clone(&services.directory),
+        certificates: Arc::clone(&services.certificates),
+        lines: Arc::clone(&services.matching.lines),
+        custody: Arc::clone(&services.custody),
+    }
 }
 
 async fn expire_regularly(

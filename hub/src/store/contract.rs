@@ -8,6 +8,7 @@ mod certificates;
 mod mail;
 mod registry;
 mod silence;
+pub mod transfer;
 
 use std::collections::HashMap;
 use std::path::Path;

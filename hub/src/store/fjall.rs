@@ -11,6 +11,7 @@ mod mail;
 mod registry;
 mod rows;
 mod spaces;
+mod transfer;
 mod tx;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,6 +74,17 @@ struct Write<'a> {
 impl FjallStore {
     /// Opens the store in a directory, which is made if it does not exist.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let store = Self::open_for_transfer(dir)?;
+        match store.read(transfer::progress)? {
+            None => Ok(store),
+            Some(_) => Err(StoreError::HalfMigrated {
+                place: dir.display().to_string(),
+            }),
+        }
+    }
+
+    /// The same, even if it holds a part of another only: that is then to be taken over.
+    pub fn open_for_transfer(dir: &Path) -> Result<Self, StoreError> {
         let refused = |error| name(dir, Fault::Engine(error));
         // The engine asserts on some kinds of damage; the operator gets the same clear words.
         let opened = std::panic::catch_unwind(|| Database::builder(dir).open()).map_err(|_| {
@@ -402,6 +414,47 @@ mod tests {
         super::super::contract::run_all(|dir| -> Arc<dyn Store> {
             Arc::new(FjallStore::open(dir).unwrap())
         });
+    }
+
+    fn to_be_carried(dir: &Path) -> Arc<dyn super::super::transfer::Transfer> {
+        Arc::new(FjallStore::open_for_transfer(dir).unwrap())
+    }
+
+    #[test]
+    fn any_history_is_carried_over_and_goes_on() {
+        super::super::contract::transfer::histories(&to_be_carried, &to_be_carried, 32);
+    }
+
+    #[test]
+    fn what_is_carried_over_is_counted_and_compared() {
+        super::super::contract::transfer::refusals(&to_be_carried);
+        super::super::contract::transfer::differences(&to_be_carried);
+    }
+
+    #[test]
+    fn a_migration_goes_on_where_it_stopped() {
+        super::super::contract::transfer::interruptions(&to_be_carried, 1);
+    }
+
+    #[test]
+    fn a_part_of_another_store_serves_no_hub() {
+        use super::super::transfer::{Kind, Progress, Transfer};
+        let dir = tempfile::tempdir().unwrap();
+        let store = FjallStore::open(dir.path()).unwrap();
+        let progress = Progress {
+            origin: Digest([1; 32]),
+            kind: Some(Kind::Rows),
+            after: Some(vec![0, 255]),
+        };
+        store.take(Vec::new(), &progress).unwrap();
+        assert_eq!(store.progress().unwrap(), Some(progress));
+        drop(store);
+        let told = FjallStore::open(dir.path()).err().unwrap().to_string();
+        assert!(told.contains("run `symbolon-hub store migrate` again"));
+        let store = FjallStore::open_for_transfer(dir.path()).unwrap();
+        store.finish().unwrap();
+        drop(store);
+        assert!(FjallStore::open(dir.path()).is_ok());
     }
 
     #[test]

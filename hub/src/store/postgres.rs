@@ -18,6 +18,8 @@ mod migrate;
 mod names;
 mod registry;
 mod rows;
+mod sharing;
+mod transfer;
 mod tx;
 
 #[cfg(test)]
@@ -38,12 +40,14 @@ use symbolon_core::log::Frontier;
 use symbolon_core::roster::SignedEntry;
 use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle, Holdings};
 use tokio::runtime::{Handle as RuntimeHandle, Runtime};
+use tokio::sync::Notify;
 
 use self::connect::{Route, connection};
 pub use self::connect::{Settings, Url};
 use self::fault::Fault;
 use self::names::Names;
 use self::tx::{Needs, Twice, ask, only};
+use super::shared::Shared;
 use super::{
     Batch, Dropped, Expired, IssuedCertificate, Item, Queried, Registry, Revocation, Statement,
     Store, StoreError, Submitted, Told, Withdrawn,
@@ -62,6 +66,11 @@ pub struct PostgresStore {
     patience: Duration,
     /// The version of the registry that this hub's state rests on.
     followed: AtomicI64,
+    /// Names this hub among those that share the database; random, new at each start.
+    hub: [u8; 16],
+    /// The channel of the bell, if the database has one.
+    channel: Option<String>,
+    bell: Arc<Notify>,
     /// Always there until the end, when it is ended without waiting.
     runtime: Option<Runtime>,
     handle: RuntimeHandle,
@@ -70,6 +79,17 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Connects, and brings the schema forwards if that is to be done.
     pub fn open(settings: &Settings) -> Result<Self, StoreError> {
+        let store = Self::open_for_transfer(settings)?;
+        match store.read(async |client| transfer::progress(client).await)? {
+            None => Ok(store),
+            Some(_) => Err(StoreError::HalfMigrated {
+                place: store.place.clone(),
+            }),
+        }
+    }
+
+    /// The same, even if it holds a part of another store only: that is then to be taken over.
+    pub fn open_for_transfer(settings: &Settings) -> Result<Self, StoreError> {
         let route = Route::of(settings)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -82,19 +102,32 @@ impl PostgresStore {
         let names = Arc::new(Names::default());
         let pool = route.pool(settings.connections, Arc::clone(&names));
         let pool = pool.map_err(|fault| fault.name(&route.place))?;
-        let store = Self {
-            place: route.place,
+        let hub = symbolon_core::crypto::random()
+            .map_err(|error| Fault::NoConnection(error.to_string()).name(&route.place))?;
+        let mut store = Self {
+            place: route.place.clone(),
             pool,
             names,
             patience: settings.patience,
             followed: AtomicI64::new(NOT_SAID),
+            hub,
+            channel: None,
+            bell: Arc::default(),
             handle: runtime.handle().clone(),
             runtime: Some(runtime),
         };
-        store.insist(store.patience, true, async || {
+        store.channel = store.insist(store.patience, true, async || {
             let mut client = connection(&store.pool).await?;
-            migrate::migrate(&mut client, &store.place).await
+            let kind = migrate::kind(&client).await?;
+            migrate::migrate(&mut client, &store.place, kind).await?;
+            let schema = "SELECT coalesce(current_schema()::text, '')";
+            let schema: String = only(ask(&client, schema, &[]).await?)?.try_get(0)?;
+            Ok(kind.rings.then(|| format!("symbolon_{schema}")))
         })?;
+        if let Some(channel) = store.channel.clone() {
+            let hearing = sharing::hear(route, channel, Arc::clone(&store.bell));
+            store.handle.spawn(hearing);
+        }
         store.frontier()?;
         Ok(store)
     }
@@ -130,6 +163,10 @@ impl Drop for PostgresStore {
 impl Store for PostgresStore {
     fn registry(&self) -> Result<Registry, StoreError> {
         self.read_at_once(async |tx| registry::read(tx).await)
+    }
+
+    fn shared(&self) -> Option<&dyn Shared> {
+        Some(self)
     }
 
     fn follow(&self, version: u64) {

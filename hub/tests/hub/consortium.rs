@@ -77,11 +77,20 @@ pub fn pem(kind: &str, der: &[u8]) -> String {
 
 impl Consortium {
     pub async fn found() -> Self {
-        Self::found_with(|_| {}).await
+        Self::make("", |_| {}).await
     }
 
-    /// The same with other settings.
+    /// The same with other settings of the first run.
     pub async fn found_with(settings: impl FnOnce(&mut HubConfig)) -> Self {
+        Self::make("", settings).await
+    }
+
+    /// The same with settings of its own at the top of the hub's configuration.
+    pub async fn found_written(settings: &str) -> Self {
+        Self::make(settings, |_| {}).await
+    }
+
+    async fn make(written: &str, settings: impl FnOnce(&mut HubConfig)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock::default());
         let options = FoundingOptions {
@@ -96,6 +105,9 @@ impl Consortium {
             passphrase: unlock(),
         };
         founding::found(&options, clock.as_ref()).unwrap();
+        let file = dir.path().join("hub/hub.toml");
+        let rest = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{written}\n{rest}")).unwrap();
         let (hub, shutdown) = start_with(dir.path().join("hub"), &clock, settings).await;
         let admin = admin(dir.path().join("admin"), &hub);
         Self {
@@ -246,7 +258,7 @@ impl Consortium {
     }
 }
 
-async fn start(state: PathBuf, clock: &Arc<TestClock>) -> (RunningHub, CancellationToken) {
+pub async fn start(state: PathBuf, clock: &Arc<TestClock>) -> (RunningHub, CancellationToken) {
     start_with(state, clock, |_| {}).await
 }
 

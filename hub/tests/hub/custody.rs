@@ -17,13 +17,15 @@ use crate::services::{next, receive};
 
 type Service = CustodyClient<Channel>;
 
-async fn attend(service: &mut Service) -> Result<(mpsc::Sender<Answer>, Streaming<Task>), Status> {
+pub async fn attend(
+    service: &mut Service,
+) -> Result<(mpsc::Sender<Answer>, Streaming<Task>), Status> {
     let (answers, outgoing) = mpsc::channel(4);
     let tasks = service.attend(ReceiverStream::new(outgoing)).await?;
     Ok((answers, tasks.into_inner()))
 }
 
-async fn appointed(consortium: &Consortium) -> (Member, Member) {
+pub async fn appointed(consortium: &Consortium) -> (Member, Member) {
     let harbour = consortium.enrol("harbour").await;
     let police = consortium.enrol("police").await;
     let custodians = vec![harbour.name.clone()];

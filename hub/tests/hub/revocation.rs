@@ -67,7 +67,7 @@ impl Consortium {
 }
 
 /// How long until a stream has ended, well or badly; deliveries before it are passed over.
-async fn ends(stream: &mut Streaming<Delivery>, since: Instant) -> Duration {
+pub async fn ends(stream: &mut Streaming<Delivery>, since: Instant) -> Duration {
     let end = async { while let Ok(Some(_)) = stream.message().await {} };
     tokio::time::timeout(Duration::from_secs(20), end)
         .await
@@ -75,7 +75,7 @@ async fn ends(stream: &mut Streaming<Delivery>, since: Instant) -> Duration {
     since.elapsed()
 }
 
-async fn revoke(consortium: &Consortium, serial: &str) {
+pub async fn revoke(consortium: &Consortium, serial: &str) {
     let admin = &consortium.admin;
     admin
         .revoke_certificate(serial, "the laptop was stolen")

@@ -17,8 +17,7 @@ pub fn certificates(
 ) -> Result<Vec<(AgencyName, IssuedCertificate)>, Fault> {
     let all = read.iter(&spaces.certificates).map(|guard| {
         let (key, value) = guard?;
-        let parsed = agency_of(&key).zip(parse_certificate(&value));
-        parsed.ok_or(Fault::Damaged("a certificate is malformed"))
+        parse(&key, &value).ok_or(Fault::Damaged("a certificate is malformed"))
     });
     all.collect()
 }
@@ -39,6 +38,10 @@ pub fn list(read: &impl Read, spaces: &Spaces) -> Result<RevocationList, Fault> 
             "the list of revoked certificates is malformed",
         )),
     }
+}
+
+pub(super) fn parse(key: &[u8], value: &[u8]) -> Option<(AgencyName, IssuedCertificate)> {
+    agency_of(key).zip(parse_certificate(value))
 }
 
 fn certificate_key(agency: &AgencyName, serial: &str) -> Vec<u8> {
@@ -87,7 +90,7 @@ fn revocation_value(revocation: &Revocation) -> Vec<u8> {
     ])
 }
 
-fn parse_revocation(key: &[u8], value: &[u8]) -> Option<Revocation> {
+pub(super) fn parse_revocation(key: &[u8], value: &[u8]) -> Option<Revocation> {
     let fields = encoding::split_parts(value)?;
     let [subject, expires_at, at, reason] = fields.as_slice() else {
         return None;
@@ -141,9 +144,14 @@ impl Write<'_> {
         for key in over {
             self.tx.remove(space, key);
         }
-        let key = certificate_key(agency, &certificate.serial);
-        self.tx.insert(space, key, certificate_value(certificate));
+        self.keep_certificate(agency, certificate);
         Ok(())
+    }
+
+    pub fn keep_certificate(&mut self, agency: &AgencyName, certificate: &IssuedCertificate) {
+        let key = certificate_key(agency, &certificate.serial);
+        let value = certificate_value(certificate);
+        self.tx.insert(&self.spaces.certificates, key, value);
     }
 
     pub fn revoke(&mut self, revocations: &[Revocation]) {
@@ -159,12 +167,16 @@ impl Write<'_> {
         if published.number != last.number + 1 || published.at < last.at {
             return Err(Fault::Refused(StoreError::Conflict));
         }
+        self.keep_list(published);
+        Ok(())
+    }
+
+    pub fn keep_list(&mut self, published: &RevocationList) {
         let (number, at) = (published.number.to_be_bytes(), published.at.to_be_bytes());
         let mut fields: Vec<&[u8]> = vec![&number, &at];
         fields.extend(published.lists.iter().map(Vec::as_slice));
         let value = encoding::parts(&fields);
         self.tx.insert(&self.spaces.meta, LIST, value);
-        Ok(())
     }
 }
 

@@ -65,7 +65,7 @@ impl MailboxState {
         numbers.iter().flat_map(|n| n.to_be_bytes()).collect()
     }
 
-    fn kept(&mut self, counts: Counts) -> &mut u64 {
+    pub(super) fn kept(&mut self, counts: Counts) -> &mut u64 {
         match counts {
             Counts::Openly => &mut self.open,
             Counts::Silently => &mut self.silent,
@@ -103,7 +103,7 @@ pub fn deliveries(
 }
 
 impl Write<'_> {
-    fn mailbox(&mut self, member: &AgencyName) -> Result<&mut MailboxState, Fault> {
+    pub(super) fn mailbox(&mut self, member: &AgencyName) -> Result<&mut MailboxState, Fault> {
         if !self.mailboxes.contains_key(member) {
             let state = MailboxState::read(&self.tx, self.spaces, member)?;
             self.mailboxes.insert(member.clone(), state);

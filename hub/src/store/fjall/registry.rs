@@ -60,11 +60,11 @@ pub fn statements(read: &impl Read, spaces: &Spaces, epoch: u32) -> Result<Vec<S
         .collect()
 }
 
-fn statement_value(statement: &Statement) -> Vec<u8> {
+pub(super) fn statement_value(statement: &Statement) -> Vec<u8> {
     encoding::parts(&[&statement.body, &statement.signature.0])
 }
 
-fn parse_statement(bytes: &[u8]) -> Result<Statement, Fault> {
+pub(super) fn parse_statement(bytes: &[u8]) -> Result<Statement, Fault> {
     const DAMAGED: Fault = Fault::Damaged("a custody statement is malformed");
     let fields = encoding::split_parts(bytes).ok_or(DAMAGED)?;
     let [body, signature] = fields.as_slice() else {

@@ -7,7 +7,7 @@
 //! their own, count for no limit that others meet, and their owners are told later. So a silent hit
 //! costs what a miss costs because it is the same work.
 
-mod places;
+pub mod places;
 mod removal;
 mod silent;
 
@@ -24,7 +24,7 @@ use super::mail::Counts;
 use super::{Fault, Spaces, Write};
 use crate::log::{Event, LogEntry};
 use crate::store::{Batch, Hit, Item, Queried, StoreError, Submitted};
-use silent::Untold;
+pub(super) use silent::Untold;
 pub use silent::nothing_to_tell;
 
 /// Most notices of one batch: at about 250 bytes each and two for a pair, 50 MB in memory.
@@ -150,7 +150,7 @@ impl Write<'_> {
         Ok(before < limit)
     }
 
-    fn keep_handle(&mut self, member: &AgencyName, row: &Row) {
+    pub(super) fn keep_handle(&mut self, member: &AgencyName, row: &Row) {
         let place = codec::place(&row.agreement_epoch, &row.token);
         let key = member_handle(member, &row.handle);
         let value = handle_value(&place, row.expiry);
@@ -265,7 +265,7 @@ impl Write<'_> {
         })
     }
 
-    fn keep_holdings(&mut self, member: &AgencyName, holdings: &Holdings) {
+    pub(super) fn keep_holdings(&mut self, member: &AgencyName, holdings: &Holdings) {
         let value = holdings.to_bytes();
         self.tx
             .insert(&self.spaces.holdings, member.as_str(), value);

@@ -11,12 +11,15 @@ use std::time::Duration;
 use deadpool_postgres::{
     Hook, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
 };
+use futures::StreamExt;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use zeroize::Zeroizing;
 
@@ -159,6 +162,10 @@ impl Route {
             config.tcp_user_timeout(UNCONFIRMED);
         }
         config.keepalives_idle(config.get_keepalives_idle().min(KEEPALIVE));
+        if config.get_keepalives_interval().is_none() {
+            config.keepalives_interval(KEEPALIVE / 2);
+            config.keepalives_retries(3);
+        }
         if config.get_application_name().is_none() {
             config.application_name("symbolon-hub");
         }
@@ -167,6 +174,22 @@ impl Route {
             tracing::warn!(%place, "the connection to the database is not encrypted; give `root_certificates` in [postgres]");
         }
         Ok(Self { config, tls, place })
+    }
+
+    /// Hears a channel, and rings a bell for each word on it, until the connection ends.
+    pub async fn listen(&self, channel: &str, bell: &Notify) -> Result<(), Fault> {
+        match &self.tls {
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await?;
+                heard(&client, connection, channel, bell).await
+            }
+            None => {
+                let mut config = self.config.clone();
+                config.ssl_mode(SslMode::Disable);
+                let (client, connection) = config.connect(NoTls).await?;
+                heard(&client, connection, channel, bell).await
+            }
+        }
     }
 
     /// Makes a pool. Each new connection makes the names be learnt anew: it may lead to another server
@@ -200,6 +223,36 @@ impl Route {
             .build()
             .map_err(|error| Fault::NoConnection(error.to_string()))
     }
+}
+
+async fn heard<S, T>(
+    client: &Client,
+    mut connection: Connection<S, T>,
+    channel: &str,
+    bell: &Notify,
+) -> Result<(), Fault>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    // Of letters, digits and underscores, or of whatever the operator named the schema.
+    let listen = format!("LISTEN \"{}\"", channel.replace('"', "\"\""));
+    let mut words = futures::stream::poll_fn(move |context| connection.poll_message(context));
+    let hearing = async {
+        while let Some(word) = words.next().await {
+            if let AsyncMessage::Notification(_) = word? {
+                bell.notify_one();
+            }
+        }
+        Ok::<_, Fault>(())
+    };
+    let asking = async {
+        client.batch_execute(&listen).await?;
+        // What came before it was heard.
+        bell.notify_one();
+        Ok(())
+    };
+    futures::try_join!(hearing, asking).map(|_| ())
 }
 
 /// A connection from the pool.

@@ -11,7 +11,11 @@ use super::tx::ask;
 use crate::store::StoreError;
 
 /// In order; the first is number 1. What was released is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_tables.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_tables.sql"),
+    include_str!("migrations/0002_relays.sql"),
+    include_str!("migrations/0003_transfer.sql"),
+];
 /// Tables that lie in parts, and the column whose hash tells which.
 const PARTED: [(&str, &str); 4] = [
     ("tokens", "token"),
@@ -23,9 +27,8 @@ const PARTED: [(&str, &str); 4] = [
 const PARTS: usize = 16;
 
 /// Brings the schema to where this program knows it.
-pub async fn migrate(client: &mut Client, place: &str) -> Result<(), Fault> {
+pub async fn migrate(client: &mut Client, place: &str, kind: Kind) -> Result<(), Fault> {
     make_version(client).await?;
-    let parted = is_parted_by_us(client).await?;
     let tx = client.transaction().await?;
     let found = ask(
         &tx,
@@ -47,7 +50,7 @@ pub async fn migrate(client: &mut Client, place: &str) -> Result<(), Fault> {
     }
     let done = usize::try_from(found).unwrap_or(0);
     for migration in MIGRATIONS.iter().skip(done) {
-        tx.batch_execute(&in_full(migration, parted)).await?;
+        tx.batch_execute(&in_full(migration, kind.parted)).await?;
     }
     if found < known {
         ask(
@@ -101,15 +104,30 @@ fn made_meanwhile(code: Option<&SqlState>) -> bool {
     code.is_some_and(|code| codes.contains(code))
 }
 
-/// CockroachDB and YugabyteDB spread tables by themselves, Citus by a function of its own.
-async fn is_parted_by_us(client: &Client) -> Result<bool, Fault> {
+/// What the database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// We lay its tables in parts; others spread them by themselves or by functions of their own.
+    pub parted: bool,
+    /// It has LISTEN and NOTIFY.
+    pub rings: bool,
+}
+
+/// Finds out what the database is.
+pub async fn kind(client: &Client) -> Result<Kind, Fault> {
     let version = ask(client, "SELECT version()", &[]).await?;
     let version: &str = version.first().map_or(Ok(""), |line| line.try_get(0))?;
     if version.contains("CockroachDB") || version.contains("-YB-") {
-        return Ok(false);
+        return Ok(Kind {
+            parted: false,
+            rings: false,
+        });
     }
     let citus = "SELECT 1 FROM pg_extension WHERE extname = 'citus'";
-    Ok(ask(client, citus, &[]).await?.is_empty())
+    Ok(Kind {
+        parted: ask(client, citus, &[]).await?.is_empty(),
+        rings: true,
+    })
 }
 
 /// A migration with the parts of its tables, or without them.
@@ -143,7 +161,7 @@ mod tests {
 
     #[test]
     fn tables_are_parted_where_the_database_does_not_do_it() {
-        let [first] = MIGRATIONS;
+        let [first, ..] = MIGRATIONS;
         let parted = in_full(first, true);
         for (table, column) in PARTED {
             assert!(parted.contains(&format!("{table}_{} PARTITION OF {table} ", PARTS - 1)));

@@ -72,7 +72,7 @@ async fn papers(client: &impl GenericClient) -> Result<Vec<Papers>, Fault> {
     Ok(all)
 }
 
-async fn certificates(
+pub async fn certificates(
     client: &impl GenericClient,
 ) -> Result<Vec<(AgencyName, IssuedCertificate)>, Fault> {
     const DAMAGED: Fault = Fault::Damaged("a certificate is malformed");
@@ -95,7 +95,7 @@ async fn certificates(
     Ok(certificates)
 }
 
-async fn revocations(client: &impl GenericClient) -> Result<Vec<Revocation>, Fault> {
+pub async fn revocations(client: &impl GenericClient) -> Result<Vec<Revocation>, Fault> {
     let all = "SELECT serial, subject, expires_at, at, reason FROM revocations";
     let lines = ask(client, all, &[]).await?;
     let revocations = lines.iter().map(|line| {
@@ -112,6 +112,11 @@ async fn revocations(client: &impl GenericClient) -> Result<Vec<Revocation>, Fau
     let mut revocations = revocations.collect::<Result<Vec<_>, Fault>>()?;
     revocations.sort_by(|one, other| one.serial.cmp(&other.serial));
     Ok(revocations)
+}
+
+/// The list that was published last.
+pub async fn published(client: &impl GenericClient) -> Result<RevocationList, Fault> {
+    list(&only(ask(client, LIST, &[]).await?)?)
 }
 
 fn list(line: &Row) -> Result<RevocationList, Fault> {
@@ -259,6 +264,7 @@ impl Write<'_> {
         let number = signed(published.number);
         self.run(kept, &[&number, &published.at, &published.lists])
             .await?;
+        self.news = true;
         Ok(())
     }
 
@@ -338,6 +344,7 @@ impl Write<'_> {
         }
         let counted = "UPDATE registry SET statements = statements + 1 WHERE single";
         self.run(counted, &[]).await?;
+        self.news = true;
         self.log(log.clone());
         Ok(true)
     }

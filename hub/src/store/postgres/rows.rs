@@ -295,6 +295,11 @@ impl Write<'_> {
         live.collect()
     }
 
+    /// Adds to the counts of tokens whose rows come by another way than a batch.
+    pub async fn count_in(&self, added: &BTreeMap<Place, i32>) -> Result<(), Fault> {
+        self.raise(added).await.map(|_| ())
+    }
+
     /// Adds to the counts of tokens, rising, and holds their lines; gives what was there before.
     async fn raise(&self, added: &BTreeMap<Place, i32>) -> Result<HashMap<Place, Found>, Fault> {
         if added.is_empty() {

@@ -327,14 +327,13 @@ fn lost_connections_lose_and_repeat_nothing() {
             }
         });
         let submitting = [
-            scope.spawn(|| submit_all(one, "a", 1, false)),
-            scope.spawn(|| submit_all(other, "b", 2, false)),
+            scope.spawn(move || submit_each(one, "a", 1, false, ring_a)),
+            scope.spawn(move || submit_each(other, "b", 2, false, ring_b)),
         ];
         submitting
             .into_iter()
             .for_each(|thread| thread.join().unwrap());
         sending.join().unwrap();
-        done.store(true, Ordering::SeqCst);
         cutting.join().unwrap()
     });
     println!("connections were cut {cuts} times");

@@ -52,6 +52,12 @@ impl Schemas {
         format!("{server}{sign}application_name={schema}&{options}{schema}")
     }
 
+    /// The same, for carrying all of it over.
+    pub fn open_for_transfer(&self, dir: &Path) -> Arc<PostgresStore> {
+        let settings = Settings::new(self.url(dir).into());
+        Arc::new(PostgresStore::open_for_transfer(&settings).unwrap())
+    }
+
     /// A store in the schema of a directory.
     pub fn open(&self, dir: &Path) -> Arc<PostgresStore> {
         let settings = Settings::new(self.url(dir).into());

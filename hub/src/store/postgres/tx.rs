@@ -78,6 +78,10 @@ pub struct Write<'a> {
     pub work: Work,
     pub lots: Vec<Lot>,
     pub entries: Vec<LogEntry>,
+    /// Where the bell is rung, if there is one.
+    pub channel: Option<&'a str>,
+    /// There is news that no other field shows.
+    pub news: bool,
 }
 
 /// Asks with a prepared statement.
@@ -182,6 +186,8 @@ impl PostgresStore {
             work: Work::default(),
             lots: Vec::new(),
             entries: Vec::new(),
+            channel: self.channel.as_deref(),
+            news: false,
         };
         let done = verb(&mut write).await?;
         write.finish().await?;
@@ -262,7 +268,8 @@ impl Write<'_> {
         if lines.count == 0 {
             return Ok(());
         }
-        let sink = self.tx.copy_in(sql).await?;
+        let statement = self.tx.prepare_cached(sql).await?;
+        let sink = self.tx.copy_in(&statement).await?;
         let mut sink = pin!(sink);
         for piece in lines.finish() {
             sink.send(std::io::Cursor::new(piece)).await?;
@@ -279,6 +286,7 @@ impl Write<'_> {
     async fn finish(&mut self) -> Result<(), Fault> {
         self.leave_lots().await?;
         self.keep_mail().await?;
+        self.ring().await?;
         self.keep_entries().await
     }
 

@@ -21,7 +21,7 @@ use symbolon_hub::store::{Batch, Store};
 use crate::report::Report;
 
 const PART: &str = "index";
-const BATCH: usize = 10_000;
+pub const BATCH: usize = 10_000;
 const QUERY: usize = 64;
 const QUERIES: usize = 500;
 const EPOCH: AgreementEpoch = AgreementEpoch([1; 16]);
@@ -62,25 +62,9 @@ pub fn measure(report: &mut Report, rows: usize) {
     std::fs::remove_dir_all(&path).unwrap();
     let path = place.path().join("index");
     let store = FjallStore::open(&path).unwrap();
-    let mut took = Vec::new();
-    let mut made = Maker::default();
-    for number in 0..batches {
-        let (member, rows) = made.batch(number);
-        let mut batch = batch(member, rows);
-        let start = Instant::now();
-        loop {
-            // As the hub does it, so that a query waits for a part only.
-            let rest = batch.split_off(store.rows_at_once());
-            store.submit(&batch).unwrap();
-            if rest.rows.is_empty() {
-                break;
-            }
-            batch = rest;
-        }
-        took.push(start.elapsed().as_secs_f64());
-    }
-    ingest(report, &bare, &took);
-    look_ups(report, &store, &made.known);
+    let (took, known) = fill(&store, batches);
+    ingest(report, PART, &bare, &took);
+    look_ups(report, PART, &store, &known);
     drop(store);
     let payload = (16 + 16 + 16 + PAYLOAD_BYTES) as f64;
     report.figure(PART, "on disk", bytes_in(&path) / total, "bytes a row");
@@ -92,14 +76,35 @@ pub fn measure(report: &mut Report, rows: usize) {
     report.at_most(30.0, "seconds, not minutes");
 }
 
+/// Fills a store; gives the seconds of each batch, and tokens that are in it.
+pub fn fill(store: &dyn Store, batches: usize) -> (Vec<f64>, Vec<Token>) {
+    let mut made = Maker::default();
+    let took = (0..batches).map(|number| {
+        let (member, rows) = made.batch(number);
+        let mut batch = batch(member, rows);
+        let start = Instant::now();
+        loop {
+            // As the hub does it, so that a query waits for a part only.
+            let rest = batch.split_off(store.rows_at_once());
+            store.submit(&batch).unwrap();
+            if rest.rows.is_empty() {
+                return start.elapsed().as_secs_f64();
+            }
+            batch = rest;
+        }
+    });
+    let took = took.collect();
+    (took, made.known)
+}
+
 /// Makes batches: two members in turn, a tenth of the rows meeting one of the other's batch before.
 #[derive(Default)]
-struct Maker {
+pub struct Maker {
     known: Vec<Token>,
 }
 
 impl Maker {
-    fn batch(&mut self, number: usize) -> (&'static str, Vec<Row>) {
+    pub fn batch(&mut self, number: usize) -> (&'static str, Vec<Row>) {
         let member = if number % 2 == 0 { "police" } else { "refuge" };
         let mut made: Vec<Row> = (0..BATCH).map(|_| row(fresh())).collect();
         for (row, met) in made.iter_mut().step_by(10).zip(self.known.drain(..)) {
@@ -133,25 +138,36 @@ fn insert_bare(path: &Path, batches: usize) -> Vec<f64> {
     took.collect()
 }
 
-fn ingest(report: &mut Report, bare: &[f64], index: &[f64]) {
-    let a_row = |part: &[f64]| part.iter().sum::<f64>() * 1e6 / (part.len() * BATCH) as f64;
-    report.figure(PART, "ingest with joining", 1e6 / a_row(index), "rows/s");
-    let half = 0.5e6 / a_row(bare);
-    report.at_least(half, "half of the bare store's insert of the rows");
-    report.figure(PART, "bare store", 1e6 / a_row(bare), "rows/s");
+/// Microseconds.
+fn a_row(batches: &[f64]) -> f64 {
+    batches.iter().sum::<f64>() * 1e6 / (batches.len() * BATCH) as f64
+}
+
+/// What storing cost beside the bare store; the limits are those of the embedded one.
+pub fn ingest(report: &mut Report, part: &'static str, bare: &[f64], index: &[f64]) {
+    report.figure(part, "ingest with joining", 1e6 / a_row(index), "rows/s");
+    if part == PART {
+        let half = 0.5e6 / a_row(bare);
+        report.at_least(half, "half of the bare store's insert of the rows");
+    }
+    report.figure(part, "bare store", 1e6 / a_row(bare), "rows/s");
     // With ten million rows in all: what a row costs at one million and at ten.
     let (tenth, some) = (index.len() / 10, (index.len() / 20).max(1));
     let (early, late) = (tenth - some..tenth, index.len() - some..index.len());
     let at_a_tenth = a_row(&index[early.clone()]);
-    report.figure(PART, "a row at the end", a_row(&index[late.clone()]), "us");
-    report.at_most(1.3 * at_a_tenth, "1.3 x a row at a tenth of the rows");
+    report.figure(part, "a row at the end", a_row(&index[late.clone()]), "us");
+    if part == PART {
+        report.at_most(1.3 * at_a_tenth, "1.3 x a row at a tenth of the rows");
+    }
+    report.figure(part, "a row at a tenth of the rows", at_a_tenth, "us");
     for (name, when) in [("end", late), ("tenth", early)] {
         let name = format!("bare store, a row at the {name}");
-        report.figure(PART, &name, a_row(&bare[when]), "us");
+        report.figure(part, &name, a_row(&bare[when]), "us");
     }
 }
 
-fn look_ups(report: &mut Report, store: &FjallStore, known: &[Token]) {
+/// Queries of 64 tokens, four of them in the store.
+pub fn look_ups(report: &mut Report, part: &'static str, store: &dyn Store, known: &[Token]) {
     let mut times = Vec::new();
     for number in 0..QUERIES {
         let met = known.iter().cycle().skip(number * 4).take(4).copied();
@@ -164,13 +180,13 @@ fn look_ups(report: &mut Report, store: &FjallStore, known: &[Token]) {
     times.sort_by(f64::total_cmp);
     let total: f64 = times.iter().sum();
     report.figure(
-        PART,
+        part,
         "look-ups, queries of 64",
         (QUERIES * QUERY) as f64 / total,
         "tokens/s",
     );
-    report.figure(PART, "query, median", times[QUERIES / 2] * 1e3, "ms");
-    report.figure(PART, "query, p99", times[QUERIES * 99 / 100] * 1e3, "ms");
+    report.figure(part, "query, median", times[QUERIES / 2] * 1e3, "ms");
+    report.figure(part, "query, p99", times[QUERIES * 99 / 100] * 1e3, "ms");
 }
 
 fn bytes_in(path: &Path) -> f64 {

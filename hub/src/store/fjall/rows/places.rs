@@ -10,16 +10,38 @@ use super::{DAMAGED, Fault};
 use crate::store::fjall::codec::{
     AtPlace, Place, StoredRow, at_place_value, parse_at_place, parse_row, row_key, row_value,
 };
-use crate::store::fjall::{Read, Write};
+use crate::store::fjall::{Read, Spaces, Write};
 
 const NOTHING: AtPlace = AtPlace {
     live: 0,
     first: None,
 };
 
+/// An open row, if it is there.
+pub fn stored(
+    read: &impl Read,
+    spaces: &Spaces,
+    place: &Place,
+    handle: &Handle,
+    member: &AgencyName,
+) -> Result<Option<StoredRow>, Fault> {
+    let at = read.get(&spaces.places, place)?;
+    let at = at.map(|bytes| parse_at_place(&bytes).ok_or(DAMAGED));
+    if let Some((row, _)) = at.transpose()?.and_then(|at| at.first)
+        && row.handle == *handle
+        && row.member == *member
+    {
+        return Ok(Some(row));
+    }
+    let key = row_key(place, handle, member);
+    let found = read.get(&spaces.rows, &key)?;
+    let row = found.map(|value| parse_row(&key, &value).ok_or(DAMAGED));
+    row.transpose()
+}
+
 impl Write<'_> {
     /// What lies at a place.
-    pub(super) fn at(&mut self, place: &Place) -> Result<AtPlace, Fault> {
+    pub(in crate::store::fjall) fn at(&mut self, place: &Place) -> Result<AtPlace, Fault> {
         self.work.lookups += 1;
         if !self.known.may_have_place(place) {
             return Ok(NOTHING);
@@ -44,7 +66,7 @@ impl Write<'_> {
     }
 
     /// Adds an open row to what lies at its place.
-    pub(super) fn add_open(
+    pub(in crate::store::fjall) fn add_open(
         &mut self,
         place: &Place,
         mut at: AtPlace,
@@ -64,26 +86,6 @@ impl Write<'_> {
             self.tx.insert(&self.spaces.rows, key, row_value(row));
         }
         self.keep_place(place, &at);
-    }
-
-    /// An open row, if it is there.
-    pub(super) fn open_row(
-        &mut self,
-        place: &Place,
-        handle: &Handle,
-        member: &AgencyName,
-    ) -> Result<Option<StoredRow>, Fault> {
-        let at = self.at(place)?;
-        if let Some((row, _)) = at.first
-            && row.handle == *handle
-            && row.member == *member
-        {
-            return Ok(Some(row));
-        }
-        let key = row_key(place, handle, member);
-        let found = self.tx.get(&self.spaces.rows, &key)?;
-        let row = found.map(|value| parse_row(&key, &value).ok_or(DAMAGED));
-        row.transpose()
     }
 
     /// Deletes an open row; false if it is none.

@@ -75,6 +75,8 @@ impl Write<'_> {
 
     pub fn expire(&mut self, month: ExpiryMonth, limit: usize, at: i64) -> Result<Expired, Fault> {
         if !self.some_end_before(month)? {
+            // A look that stopped at the last row that was due is over too.
+            self.tx.remove(&self.spaces.meta, CURSOR);
             return Ok(Expired::default());
         }
         let (due, seen) = self.due_before(month, limit)?;

@@ -15,7 +15,7 @@ use symbolon_core::encoding;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::row::{HANDLE_BYTES, Handle, PAYLOAD_BYTES, Row, SealedPayload};
 
-use super::{Counts, DAMAGED, Fault, Spaces};
+use super::{Counts, DAMAGED, Fault, Spaces, places};
 use crate::store::fjall::Write;
 use crate::store::fjall::codec::{
     self, Place, StoredRow, link_key, link_value, member_handle, parse_handle_value, parse_name,
@@ -31,7 +31,7 @@ const FIRST: &str = "first untold";
 
 /// What owners of silent rows may have to be told.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Untold {
+pub(in crate::store::fjall) enum Untold {
     /// Open rows were stored.
     Stored {
         member: AgencyName,
@@ -117,7 +117,7 @@ impl Untold {
         encoding::parts(&[kind, member.as_str().as_bytes(), &fixed])
     }
 
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(in crate::store::fjall) fn parse(bytes: &[u8]) -> Option<Self> {
         const ASKED: usize = PLACE_BYTES + HANDLE_BYTES + PAYLOAD_BYTES;
         const GONE: usize = PLACE_BYTES + HANDLE_BYTES;
         let fields = encoding::split_parts(bytes)?;
@@ -161,7 +161,7 @@ fn whole<const N: usize>(bytes: &[u8]) -> Option<&[[u8; N]]> {
 
 impl Write<'_> {
     /// Leaves something behind that is told later.
-    pub(super) fn tell_later(&mut self, untold: &Untold) -> Result<(), Fault> {
+    pub(in crate::store::fjall) fn tell_later(&mut self, untold: &Untold) -> Result<(), Fault> {
         if untold.len() == 0 {
             return Ok(());
         }
@@ -205,11 +205,23 @@ impl Write<'_> {
             }
         }
         if watching < limit {
-            let key = row_key(&place, &row.handle, member);
-            self.tx.insert(&self.spaces.silent, key, row_value(row));
-            self.keep_watching(&own, watching + 1);
-            let all = self.watching(&place)?;
-            self.keep_watching(&place, all + 1);
+            self.watch(member, row)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a silent row that watches its token.
+    pub(in crate::store::fjall) fn watch(
+        &mut self,
+        member: &AgencyName,
+        row: &Row,
+    ) -> Result<(), Fault> {
+        let place = codec::place(&row.agreement_epoch, &row.token);
+        let key = row_key(&place, &row.handle, member);
+        self.tx.insert(&self.spaces.silent, key, row_value(row));
+        for place in [own_place(&place, member).as_slice(), place.as_slice()] {
+            let watching = self.watching(place)?;
+            self.keep_watching(place, watching + 1);
         }
         Ok(())
     }
@@ -311,7 +323,7 @@ impl Write<'_> {
             return Ok(());
         };
         let place = parse_handle_value(&value).ok_or(DAMAGED)?.place;
-        let Some(met) = self.open_row(&place, handle, member)? else {
+        let Some(met) = places::stored(&self.tx, spaces, &place, handle, member)? else {
             return Ok(());
         };
         for silent in self.silent_at(&place)? {

@@ -98,6 +98,16 @@ impl Lot {
         }
     }
 
+    /// Whether both are of one kind and of one member.
+    pub fn is_of_one_with(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.member == other.member
+    }
+
+    /// Puts another lot of the same kind and member behind it.
+    pub fn append(&mut self, other: Self) {
+        self.records.extend(other.records);
+    }
+
     /// How large it is.
     pub fn bytes(&self) -> u64 {
         self.records.len() as u64
@@ -143,6 +153,49 @@ fn parse(kind: Kind, bytes: &[u8]) -> Option<Record> {
         payload,
         limit,
     })
+}
+
+/// What a lot still has to tell, for a store of another kind.
+pub enum Left {
+    /// An open row was stored.
+    Stored(Handle),
+    /// Somebody asked.
+    Asked(Place, Handle, SealedPayload),
+    /// An open row is no more.
+    Gone(Place, Handle),
+}
+
+impl Left {
+    /// The epoch that it names.
+    pub fn epoch(&self) -> Option<i64> {
+        match self {
+            Self::Stored(_) => None,
+            Self::Asked((_, epoch), ..) | Self::Gone((_, epoch), _) => Some(*epoch),
+        }
+    }
+}
+
+/// Reads a lot, of which `done` records are told.
+pub fn left(kind: i16, done: i32, records: &[u8]) -> Result<Vec<Left>, Fault> {
+    let kind = Kind::of(kind).ok_or(DAMAGED)?;
+    let done = usize::try_from(done).map_err(|_| DAMAGED)?;
+    let records = records.chunks(kind.record_bytes()).skip(done);
+    let left = records.map(|record| {
+        let record = parse(kind, record).ok_or(DAMAGED)?;
+        let place = record.place.ok_or(DAMAGED);
+        match kind {
+            Kind::Stored => Ok(Left::Stored(record.handle)),
+            Kind::Asked => {
+                let payload = record.payload.ok_or(DAMAGED)?;
+                Ok(Left::Asked(place?, record.handle, payload))
+            }
+            Kind::Gone => Ok(Left::Gone(place?, record.handle)),
+            Kind::Watching => Err(Fault::Damaged(
+                "silent rows came in while it was carried over; stop every hub that uses it",
+            )),
+        }
+    });
+    left.collect()
 }
 
 /// What is told of a silent row.
