@@ -118,7 +118,7 @@ impl Role {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tokenising {
-    /// Linkage keys in one request to the custodians, 1 to [`MAX_BATCH`].
+    /// Linkage keys in the first requests to the custodians, and rows in a submission, 1 to [`MAX_BATCH`].
     #[serde(deserialize_with = "batch")]
     pub batch: u32,
     /// How long rows wait for others to be mixed with, 0 to [`MAX_BATCH_INTERVAL_MS`].

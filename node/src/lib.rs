@@ -7,15 +7,17 @@
 //! | [`permissions`], [`handler`] | who may ask it, and where it is carried out |
 //! | [`casework`] | what people do about records and matches; accounts, sessions, the audit log |
 //! | [`config`], [`csv_file`], [`control`] | settings, files, the control socket |
-//! | [`vault`], [`tables`] | everything the node keeps, sealed |
+//! | [`vault`], [`tables`], [`rows`] | everything the node keeps, sealed |
 //! | [`hub_client`] | the line to the hub |
 //! | [`keys`], [`rekey`] | the keys by which the roster knows the agency, and their exchange |
 //! | [`certificates`], [`health`] | renewing the TLS certificate, telling how long it lasts |
 //! | [`enrolment`], [`membership`], [`custodian`], [`custody`], [`oracle`] | invitation, roster, agreements, share of the key and its life, evaluations |
-//! | [`import`], [`records`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
+//! | [`import`], [`records`], [`pipeline`], [`roots`], [`tokenise`], [`matches`], [`query`], [`heal`] | from a file to matches |
 //! | `linkage` | keys and compared sets of a record, with the agency's own nicknames |
 //! | `sharing` | open or silent, and until when |
 //! | [`preview`] | what an import would share, before it does |
+//! | `counts` | how many own records hold a key |
+//! | `pace` | how much the custodians are asked for at a time |
 //! | `urgent` | what does not wait its turn |
 //! | [`comparison`] | what keys leave open, compared field by field with the other node |
 //! | `letters` | what nodes write to each other |
@@ -31,6 +33,7 @@ pub mod command;
 pub mod comparison;
 pub mod config;
 pub mod control;
+mod counts;
 pub mod csv_file;
 pub mod custodian;
 pub mod custody;
@@ -50,15 +53,18 @@ pub mod matches;
 pub mod membership;
 pub mod node;
 pub mod oracle;
+mod pace;
 mod pauses;
 pub mod permissions;
+pub mod pipeline;
 pub mod preview;
 pub mod query;
 pub mod records;
 pub mod rekey;
 mod replacement;
 pub mod reports;
-mod roots;
+pub mod roots;
+pub mod rows;
 pub mod serve;
 mod sharing;
 pub mod tables;

@@ -45,7 +45,7 @@ impl Node {
             return Ok(());
         }
         // A notice may come late, for a row under a custody key whose roots are deleted.
-        if !self.tables.roots.contains(&(row.custody, row.tag))? {
+        if self.root_of(&row)?.is_none() {
             return Ok(());
         }
         // An epoch that has just been closed: its rows are about to be withdrawn.

@@ -22,6 +22,7 @@ use crate::certificates;
 use crate::clock::Clock;
 use crate::comparison::Comparisons;
 use crate::config::NodeConfig;
+use crate::counts::Counts;
 use crate::custodian::gate::Gate;
 use crate::enrolment::SELF;
 use crate::error::NodeError;
@@ -31,6 +32,7 @@ use crate::letters;
 use crate::linkage::Linkage;
 use crate::membership::{Membership, load_roster};
 use crate::pauses::Pauses;
+use crate::reports::Progress;
 use crate::tables::{StoredIdentity, Tables};
 use crate::vault::Vault;
 
@@ -64,6 +66,20 @@ pub(crate) struct Line {
     pub error: Option<String>,
 }
 
+/// What the way from records to rows at the hub needs at hand.
+#[derive(Default)]
+pub(crate) struct Stream {
+    /// How many own records hold each key.
+    pub counts: Counts,
+    /// Whoever registers what waits holds this, also while others work between two of its batches: two who
+    /// did would have the same keys evaluated.
+    pub registering: tokio::sync::Mutex<()>,
+    /// What long work has come to, for whoever asks.
+    pub underway: Mutex<Option<Progress>>,
+    /// Why keys wait, if they do.
+    pub waiting_reason: Mutex<Option<String>>,
+}
+
 /// An open node.
 pub struct Node {
     pub(crate) vault: Vault,
@@ -86,8 +102,8 @@ pub struct Node {
     /// Why the last renewal failed, if it did.
     pub(crate) renewal_error: Mutex<Option<String>>,
     pub(crate) line: Mutex<Line>,
-    /// Why keys wait, if they do.
-    pub(crate) waiting_reason: Mutex<Option<String>>,
+    /// What turns records into rows at the hub.
+    pub(crate) stream: Stream,
     /// Whoever changes records, rows or matches holds this.
     pub(crate) work: tokio::sync::Mutex<()>,
     /// Rung when rows wait to be registered or withdrawn.
@@ -192,7 +208,7 @@ impl Node {
             credentials: RwLock::new(Arc::new(credentials)),
             renewal_error: Mutex::default(),
             line: Mutex::default(),
-            waiting_reason: Mutex::default(),
+            stream: Stream::default(),
             work: tokio::sync::Mutex::default(),
             work_waits: Notify::new(),
             share_made: Notify::new(),
@@ -318,13 +334,15 @@ impl Node {
 
     pub(crate) fn set_waiting(&self, reason: Option<String>) {
         *self
+            .stream
             .waiting_reason
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
     pub(crate) fn waiting(&self) -> Option<String> {
-        self.waiting_reason
+        self.stream
+            .waiting_reason
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()

@@ -23,6 +23,7 @@ use crate::error::NodeError;
 use crate::membership::same_schema;
 use crate::node::Node;
 use crate::reports::RecordView;
+use crate::rows::Block;
 use crate::sharing::Dated;
 use crate::tables::{KeyTag, Secret, StoredRecord, StoredRow};
 
@@ -143,23 +144,23 @@ impl Node {
         Ok(without.map(|audience| &audience.id).collect())
     }
 
-    /// Puts a record in place of its older version, if any, and counts its keys.
+    /// Puts a record in place of its older version, if any, and counts its keys unless an import has
+    /// counted them: then there is nothing to be crossed.
     pub(crate) fn put_record(
         &self,
         record: Record,
         as_imported: Option<Record>,
         agreements: Vec<Name>,
-        crossed: &mut Crossed,
+        crossed: Option<&mut Crossed>,
     ) -> Result<(), NodeError> {
         let id = record.record_id.clone();
         let old = self.tables.records.get(&id)?;
         let replaces = old.is_some();
         let Tagged { keys, left_out } = self.tagged(&self.linkage().keys(&record));
-        let old_keys = old
-            .as_ref()
-            .map(|old| old.keys.as_slice())
-            .unwrap_or_default();
-        self.count_keys(old_keys, &keys, crossed)?;
+        if let Some(crossed) = crossed {
+            let old_keys = old.as_ref().map(|old| old.keys.as_slice());
+            self.count_keys(old_keys.unwrap_or_default(), &keys, crossed)?;
+        }
         let stored = StoredRecord {
             record,
             agreements,
@@ -198,24 +199,15 @@ impl Node {
             .iter()
             .filter(|(tag, _)| !old.contains_key(tag))
             .map(|entry| (entry, true));
-        for ((tag, kind), more) in gone.chain(come) {
-            let before = self.tables.frequency.get(tag)?.unwrap_or(0);
-            let after = if more {
-                before + 1
-            } else {
-                before.saturating_sub(1)
-            };
-            let over = |count: u32| over_cap(self.schema, KeyKindId(*kind), count as usize);
-            if over(before) != over(after) {
-                crossed.insert(*tag);
+        self.counted(|tally| {
+            for ((tag, kind), more) in gone.chain(come) {
+                let (before, after) = tally.change(tag, more);
+                let over = |count: u32| over_cap(self.schema, KeyKindId(*kind), count as usize);
+                if over(before) != over(after) {
+                    crossed.insert(*tag);
+                }
             }
-            if after == 0 {
-                self.tables.frequency.remove(tag)?;
-            } else {
-                self.tables.frequency.put(tag, &after)?;
-            }
-        }
-        Ok(())
+        })
     }
 
     /// Whether a key stays here because this agency holds the value too often, or all together do.
@@ -225,7 +217,7 @@ impl Node {
 
     /// What becomes of a key if this agency holds it so many times more, or less, than now.
     pub(crate) fn fate(&self, kind: u16, tag: &KeyTag, more: i64) -> Result<Fate, NodeError> {
-        let held = i64::from(self.tables.frequency.get(tag)?.unwrap_or(0));
+        let held = i64::from(self.counted(|tally| tally.of(tag))?);
         let count = usize::try_from(held + more).unwrap_or(0);
         Ok(if over_cap(self.schema, KeyKindId(kind), count) {
             Fate::OverCap
@@ -257,19 +249,12 @@ impl Node {
         let new = self.new_rows(&mut stored, &part, (wanted, silent), audiences)?;
         kept.extend(new.iter().map(|(handle, _)| *handle));
         stored.rows = kept;
-        // Rows, then the waiting list, then the record that names them: a crash in between leaves rows
-        // that wait but that no record names, and those are dropped when their turn comes.
-        self.tables
-            .rows
-            .put_many(new.iter().map(|(handle, row)| (handle, row)))?;
-        self.tables
-            .pending
-            .put_many(new.iter().map(|(handle, _)| (handle, &())))?;
+        // Rows that wait, then the record that names them: a crash in between leaves rows that wait but
+        // that no record names, and those are dropped when their turn comes.
+        self.tables.rows.put_waiting(new)?;
         // Withdrawals before the record that no longer names their rows: a crash in between leaves rows
         // that are named and on their way out, and `sort_rows` knows those.
-        for handle in &unwanted {
-            self.drop_row(handle)?;
-        }
+        self.drop_rows(&unwanted)?;
         self.tables.records.put(&id, &stored)
     }
 
@@ -309,8 +294,9 @@ impl Node {
     ) -> Result<(Vec<Handle>, Vec<Handle>), NodeError> {
         let known: BTreeSet<AgreementEpoch> = audiences.iter().map(|a| a.epoch).collect();
         let (mut kept, mut unwanted) = (Vec::new(), Vec::new());
+        let there = self.tables.rows.get_many(&stored.rows)?;
         for handle in &stored.rows {
-            let Some(row) = self.tables.rows.get(handle)? else {
+            let Some(row) = there.get(handle) else {
                 continue;
             };
             if self.tables.withdrawals.contains(handle)? {
@@ -349,6 +335,9 @@ impl Node {
             .into_iter()
             .map(|key| (self.tag(&key), key))
             .collect();
+        // Roots that the record has already, from rows of now and of before.
+        let block = self.block_of_record(&stored.record.record_id);
+        let roots = self.tables.rows.roots_in(block)?;
         let mut new = Vec::new();
         for (epoch, kind, tag, custody) in wanted {
             let Some(audience) = audiences.iter().find(|a| a.epoch == epoch) else {
@@ -362,9 +351,9 @@ impl Node {
                     .put(&reference, &stored.record.record_id)?;
                 place.insert(reference);
             }
-            let input = inputs
-                .get(&tag)
-                .map(|key| Secret(key.input(self.schema).to_vec()));
+            let root = roots.get(&(custody, tag)).cloned();
+            let input = inputs.get(&tag).filter(|_| root.is_none());
+            let input = input.map(|key| Secret(key.input(self.schema).to_vec()));
             let row = StoredRow {
                 record_id: Some(stored.record.record_id.clone()),
                 agreement,
@@ -374,20 +363,28 @@ impl Node {
                 tag,
                 urgency: part.urgency,
                 input,
+                root,
                 token: None,
                 registered: false,
                 silent,
             };
-            new.push((Handle::random()?, row));
+            new.push((self.tables.rows.handle_in(block)?, row));
         }
         Ok(new)
     }
 
-    /// A row that is no longer wanted: withdrawn if it may be at the hub.
-    pub(crate) fn drop_row(&self, handle: &Handle) -> Result<(), NodeError> {
+    /// Where the rows of a record lie.
+    pub(crate) fn block_of_record(&self, id: &str) -> Block {
+        let [a, b, c, d, e, f, g, h, ..] = self.vault.tag("rows of a record", id.as_bytes());
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// Rows that are no longer wanted: withdrawn if they may be at the hub.
+    pub(crate) fn drop_rows(&self, handles: &[Handle]) -> Result<(), NodeError> {
         // A waiting row may have been submitted without the answer reaching us: withdraw it too.
-        self.tables.withdrawals.put(handle, &())?;
-        self.tables.pending.remove(handle)
+        let withdrawn = handles.iter().map(|handle| (handle, &()));
+        self.tables.withdrawals.put_many(withdrawn)?;
+        self.tables.pending.remove_many(handles)
     }
 
     /// Reconciles every record that holds one of the crossed keys.
@@ -433,15 +430,8 @@ impl Node {
             if only.is_some_and(|only| only != id) {
                 continue;
             }
-            let mut rows = 0;
-            for handle in &stored.rows {
-                rows += u64::from(
-                    self.tables
-                        .rows
-                        .get(handle)?
-                        .is_some_and(|row| row.registered),
-                );
-            }
+            let rows = self.tables.rows.get_many(&stored.rows)?;
+            let rows = rows.values().filter(|row| row.registered).count() as u64;
             let (record, part) = (&stored.record, self.part(&stored)?);
             let mut held_back = self.held_back(&part, &audiences);
             held_back.extend(self.without_consent(&stored, &audiences)?);

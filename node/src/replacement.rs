@@ -114,9 +114,8 @@ impl Node {
 
     fn rows_wait_under(&self, epoch: u32) -> Result<bool, NodeError> {
         for entry in self.tables.pending.iter() {
-            let (handle, ()) = entry?;
-            let row = self.tables.rows.get(&handle)?;
-            if row.is_some_and(|row| row.custody == epoch) {
+            let (_, row) = entry?;
+            if row.custody == epoch {
                 return Ok(true);
             }
         }
@@ -231,6 +230,7 @@ impl Node {
                 self.tables.roots.remove(&place)?;
             }
         }
+        self.tables.rows.forget_spare_before(oldest_in_use)?;
         self.vault.flush()
     }
 

@@ -17,7 +17,7 @@ pub use comparison::{ComparisonLine, ComparisonRefusal, ComparisonReport, Compar
 /// One step of long work, for a progress bar.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// What is being done: `reading`, `tokenising`, `registering`, `withdrawing`.
+    /// What is being done: `counting`, `reading`, `registering`, `withdrawing`.
     pub stage: String,
     /// How much is done.
     pub done: u64,
@@ -352,6 +352,9 @@ pub struct StatusReport {
     pub waiting: u64,
     /// Why they wait.
     pub waiting_reason: Option<String>,
+    /// How far an import is, or what works off what waits.
+    #[serde(default)]
+    pub underway: Option<Progress>,
     /// Matches in the queue, strong and possible.
     pub matches: u64,
     /// Private comparisons with other nodes.

@@ -4,85 +4,260 @@
 //! left for it is asked for half, and half of that, before the keys wait for the time that it names:
 //! so what is left is used, and a small refill is.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use symbolon_core::linkage::derive::LinkageKey;
 use symbolon_core::row::Handle;
 use symbolon_core::token::Root;
+use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
+use crate::config::MAX_BATCH;
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
 use crate::node::Node;
-use crate::oracle::Oracle;
-use crate::tables::{KeyTag, Secret, StoredRow};
+use crate::oracle::{Oracle, blocking};
+use crate::pace::Pace;
+use crate::pipeline::Run;
+use crate::rows::Block;
+use crate::tables::{KeyTag, Secret};
 
 /// A batch is not halved below this: the refusals would cost more than the wait.
 const SMALLEST_ASKED: usize = 16;
+
+/// Requests to the custodians under way at a time: one is computed there while this node blinds the next
+/// and finalises the one before. A kill costs the quota of so many at most.
+pub const IN_FLIGHT: usize = 3;
+
+/// Requests grow to so many times the size of the settings.
+const GROWS_TO: usize = 4;
 
 /// How one pass asks the custodians of one epoch.
 pub(crate) struct Asking {
     epoch: u32,
     /// The quorum, once chosen.
     oracle: Option<Arc<Oracle>>,
-    /// Most keys in one request.
-    most: usize,
+    pace: Pace,
 }
 
 impl Asking {
     pub fn new(epoch: u32, batch: usize) -> Self {
-        let (oracle, most) = (None, batch);
+        let most = (batch * GROWS_TO).min(MAX_BATCH as usize);
         Self {
             epoch,
-            oracle,
-            most,
+            oracle: None,
+            pace: Pace::new(batch, SMALLEST_ASKED.min(batch), most),
         }
+    }
+
+    /// The custody epoch.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
     }
 }
 
 type Input = Zeroizing<Vec<u8>>;
 
-/// Waiting rows with their handles.
-pub(crate) type Batch = Vec<(Handle, StoredRow)>;
+/// A key without a root, and the rows that wait for it.
+struct Missing {
+    tag: KeyTag,
+    input: Input,
+    handles: Vec<Handle>,
+}
+
+/// One request, when it has ended.
+struct Ended {
+    part: Vec<Missing>,
+    took: Duration,
+    roots: Result<Vec<Root>, NodeError>,
+}
 
 impl Node {
-    /// Evaluates what has no root yet and caches it as it comes.
+    /// Evaluates what has no root yet in a window and keeps roots as they come.
     pub(crate) async fn find_roots(
         self: &Arc<Self>,
         hub: &HubClient,
         asking: &mut Asking,
-        batch: &[(Handle, StoredRow)],
+        blocks: &[Block],
+        run: &mut Run<'_, '_>,
     ) -> Result<(), NodeError> {
-        let mut missing: BTreeMap<KeyTag, Input> = BTreeMap::new();
-        for (_, row) in batch {
-            let place = (asking.epoch, row.tag);
-            if !missing.contains_key(&row.tag) && !self.tables.roots.contains(&place)? {
-                let input = row.input.as_ref();
-                let input = input.ok_or(NodeError::Internal("a waiting row without input"))?;
-                missing.insert(row.tag, Zeroizing::new(input.0.clone()));
-            }
+        let (node, blocks, epoch) = (Arc::clone(self), blocks.to_vec(), asking.epoch);
+        let missing = blocking(move || node.missing_roots(&blocks, epoch)).await??;
+        let mut missing = VecDeque::from(missing);
+        if missing.len() > 2 * asking.pace.size() {
+            self.ask_side_by_side(hub, asking, &mut missing, run)
+                .await?;
         }
-        let mut missing: Vec<(KeyTag, Input)> = missing.into_iter().collect();
         while !missing.is_empty() {
-            let size = self.at_most(asking.most).min(missing.len());
-            let part = missing.get(..size).unwrap_or_default();
-            let inputs = part.iter().map(|(_, input)| input.clone()).collect();
+            let size = self.at_most(asking.pace.size()).min(missing.len());
+            let part: Vec<Missing> = missing.drain(..size).collect();
+            let inputs = part.iter().map(|missing| missing.input.clone()).collect();
             match self.ask_quorum(hub, asking, inputs).await? {
-                Some(roots) => {
-                    let places: Vec<_> = part.iter().map(|(tag, _)| (asking.epoch, *tag)).collect();
-                    let roots: Vec<Secret> = roots
-                        .iter()
-                        .map(|root| Secret(root.expose().to_vec()))
-                        .collect();
-                    self.tables.roots.put_many(places.iter().zip(&roots))?;
-                    missing.drain(..size);
-                }
+                Some(roots) => self.keep_roots(epoch, part, roots).await?,
                 // Another quorum was chosen, or half as much is asked for.
-                None => asking.most = (size / 2).max(SMALLEST_ASKED),
+                None => {
+                    part.into_iter()
+                        .rev()
+                        .for_each(|one| missing.push_front(one));
+                    asking.pace.limit((size / 2).max(SMALLEST_ASKED));
+                }
+            }
+            run.between_batches().await;
+        }
+        Ok(())
+    }
+
+    /// Asks with several requests under way, until all is asked or one has failed: what is missing then is
+    /// asked for one by one, by the one who knows what to do about refusals.
+    async fn ask_side_by_side(
+        self: &Arc<Self>,
+        hub: &HubClient,
+        asking: &mut Asking,
+        missing: &mut VecDeque<Missing>,
+        run: &mut Run<'_, '_>,
+    ) -> Result<(), NodeError> {
+        let oracle = self.ready_oracle(hub, asking).await?;
+        let mut requests: JoinSet<Ended> = JoinSet::new();
+        let mut failed = false;
+        loop {
+            while !failed && requests.len() < IN_FLIGHT && !missing.is_empty() {
+                let size = self.at_most(asking.pace.size()).min(missing.len());
+                let part: Vec<Missing> = missing.drain(..size).collect();
+                let inputs = part.iter().map(|missing| missing.input.clone()).collect();
+                let (node, hub, oracle) = (Arc::clone(self), hub.clone(), Arc::clone(&oracle));
+                requests.spawn(async move {
+                    let begun = Instant::now();
+                    let roots = node.evaluate(&hub, oracle, inputs).await;
+                    let took = begun.elapsed();
+                    Ended { part, took, roots }
+                });
+            }
+            let Some(ended) = requests.join_next().await else {
+                return Ok(());
+            };
+            let Ended { part, took, roots } =
+                ended.map_err(|_| NodeError::Internal("a request was cut off"))?;
+            match roots {
+                Ok(roots) => {
+                    asking.pace.answered(part.len(), took);
+                    self.keep_roots(asking.epoch, part, roots).await?;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a request failed; what is missing is asked for one by one");
+                    failed = true;
+                    asking.pace.failed();
+                    asking.oracle = None;
+                    part.into_iter()
+                        .rev()
+                        .for_each(|one| missing.push_front(one));
+                }
+            }
+            run.between_batches().await;
+        }
+    }
+
+    /// Keys of waiting rows that have no root, each once, in the order of the rows; rows whose root another
+    /// record has get it.
+    fn missing_roots(&self, blocks: &[Block], epoch: u32) -> Result<Vec<Missing>, NodeError> {
+        let mut places: HashMap<KeyTag, usize> = HashMap::new();
+        let (mut missing, mut known) = (Vec::<Missing>::new(), Vec::new());
+        for live in self.live_rows(blocks, epoch)? {
+            let (handle, row) = (live.handle, live.row);
+            if row.root.is_some() {
+                continue;
+            }
+            if let Some(one) = places.get(&row.tag).and_then(|at| missing.get_mut(*at)) {
+                one.handles.push(handle);
+                continue;
+            }
+            // Of a key that nobody else holds there is no other root.
+            if self.counted(|tally| tally.of(&row.tag))? > 1
+                && let Some(root) = self.tables.roots.get(&(epoch, row.tag))?
+            {
+                known.push((handle, root));
+                continue;
+            }
+            let input = row.input.as_ref();
+            let input = input.ok_or(NodeError::Internal("a waiting row without input"))?;
+            places.insert(row.tag, missing.len());
+            missing.push(Missing {
+                tag: row.tag,
+                input: Zeroizing::new(input.0.clone()),
+                handles: vec![handle],
+            });
+        }
+        self.give_roots(known)?;
+        Ok(missing)
+    }
+
+    fn give_roots(&self, roots: Vec<(Handle, Secret)>) -> Result<(), NodeError> {
+        self.tables.rows.change_each(roots, |row, waits, root| {
+            (row.root, row.input) = (Some(root), None);
+            waits
+        })
+    }
+
+    /// Keeps roots with the rows that wait for them, and for other records that hold the same key.
+    async fn keep_roots(
+        self: &Arc<Self>,
+        epoch: u32,
+        part: Vec<Missing>,
+        roots: Vec<Root>,
+    ) -> Result<(), NodeError> {
+        let node = Arc::clone(self);
+        let kept = blocking(move || {
+            let (mut given, mut shared) = (Vec::new(), Vec::new());
+            for (missing, root) in part.into_iter().zip(roots) {
+                let root = Secret(root.expose().to_vec());
+                if node.counted(|tally| tally.of(&missing.tag))? > 1 {
+                    shared.push(((epoch, missing.tag), root.clone()));
+                }
+                given.extend(
+                    missing
+                        .handles
+                        .into_iter()
+                        .map(|handle| (handle, root.clone())),
+                );
+            }
+            let shared = shared.iter().map(|(place, root)| (place, root));
+            node.tables.roots.put_many(shared)?;
+            node.give_roots(given)?;
+            // What a kill may cost is what is under way, and nothing of what was answered.
+            node.vault.flush()
+        });
+        kept.await?
+    }
+
+    /// Roots of keys that a second record has come to hold since they were evaluated: they lie with the
+    /// rows of the first. One look at all rows finds them, if there may be any.
+    pub(crate) fn gather_shared_roots(&self) -> Result<(), NodeError> {
+        let newly: HashSet<KeyTag> = self.counted(|tally| tally.take_newly_shared())?;
+        if newly.is_empty() {
+            return Ok(());
+        }
+        for entry in self.tables.rows.iter() {
+            let (_, row) = entry?;
+            if let (Some(root), true) = (&row.root, newly.contains(&row.tag)) {
+                self.tables.roots.put(&(row.custody, row.tag), root)?;
             }
         }
         Ok(())
+    }
+
+    async fn ready_oracle(
+        self: &Arc<Self>,
+        hub: &HubClient,
+        asking: &mut Asking,
+    ) -> Result<Arc<Oracle>, NodeError> {
+        Ok(match &asking.oracle {
+            Some(ready) => Arc::clone(ready),
+            None => {
+                let chosen = Arc::new(self.oracle(hub, asking.epoch).await?);
+                Arc::clone(asking.oracle.insert(chosen))
+            }
+        })
     }
 
     /// Asks a quorum; `None` if a custodian has not enough quota left for so many and may have for
@@ -94,13 +269,7 @@ impl Node {
         inputs: Vec<Input>,
     ) -> Result<Option<Vec<Root>>, NodeError> {
         let size = inputs.len();
-        let ready = match &asking.oracle {
-            Some(ready) => Arc::clone(ready),
-            None => {
-                let chosen = Arc::new(self.oracle(hub, asking.epoch).await?);
-                Arc::clone(asking.oracle.insert(chosen))
-            }
-        };
+        let ready = self.ready_oracle(hub, asking).await?;
         match self.evaluate(hub, ready, inputs).await {
             Ok(roots) => Ok(Some(roots)),
             Err(error) => {
@@ -131,17 +300,6 @@ impl Node {
         });
         let capacity = quota.map_or(usize::MAX, |q| usize::try_from(q).unwrap_or(usize::MAX));
         wanted.min(capacity).max(1)
-    }
-
-    /// The rows of a batch that have their roots.
-    pub(crate) fn with_roots(&self, batch: Batch) -> Result<Batch, NodeError> {
-        let mut ready = Vec::new();
-        for (handle, row) in batch {
-            if self.tables.roots.contains(&(row.custody, row.tag))? {
-                ready.push((handle, row));
-            }
-        }
-        Ok(ready)
     }
 
     /// Roots of linkage keys under one custody epoch, cached or evaluated: for a query.

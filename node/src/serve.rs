@@ -334,11 +334,7 @@ impl Node {
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
             (line.error.clone(), line.client.is_some())
         };
-        let mut rows = 0;
-        for entry in self.tables.rows.iter() {
-            let (_, row) = entry?;
-            rows += u64::from(row.registered && row.record_id.is_some());
-        }
+        let rows = self.tables.rows.sums()?.registered;
         let waiting = self.waiting_rows();
         let custody = self.membership(|m| match (&m.roster.custody, &m.custody_missing) {
             (None, _) => "no custodians appointed".to_owned(),
@@ -380,6 +376,12 @@ impl Node {
             rows,
             waiting,
             waiting_reason: self.waiting().filter(|_| waiting > 0),
+            underway: self
+                .stream
+                .underway
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .clone(),
             matches: self.matches(None)?.len() as u64,
             comparisons: self.comparison_report()?,
             custody,

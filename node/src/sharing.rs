@@ -59,15 +59,9 @@ impl Node {
     }
 
     /// The last month of a row: that of its record, within what the agreement allows now.
-    pub(crate) fn row_expiry(
-        &self,
-        record: Option<&StoredRecord>,
-        row: &StoredRow,
-        served: &ServedEpoch,
-    ) -> ExpiryMonth {
+    pub(crate) fn row_expiry(&self, until: Option<u32>, served: &ServedEpoch) -> ExpiryMonth {
         let most = self.last_month(&served.document);
-        let until = record.and_then(|record| record.shared_until.get(&row.agreement));
-        let until = until.map_or(most, |month| ExpiryMonth(*month));
+        let until = until.map_or(most, ExpiryMonth);
         until.clamp(self.present_month(), most)
     }
 

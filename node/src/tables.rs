@@ -34,6 +34,7 @@ use crate::casework::{
 use crate::comparison::{ComparisonEntry, Spent, StoredAsk, StoredComparison, StoredRefusal};
 use crate::custodian::gate::LedgerEntry;
 use crate::error::NodeError;
+use crate::rows::{self, Pending, Rows};
 use crate::vault::{Table, Vault};
 
 /// That somebody wants to open a silent record.
@@ -151,7 +152,7 @@ pub struct StoredRecord {
     /// Kinds of which it has more keys than the schema's bounds allow, and how many more.
     #[serde(default)]
     pub left_out: Vec<(u16, u32)>,
-    /// Its rows, waiting or registered.
+    /// Its rows, waiting or registered; they lie in its block ([`crate::rows`]).
     pub rows: Vec<Handle>,
     pub imported_at: i64,
     /// As the last file had it, where it was edited since.
@@ -178,6 +179,9 @@ pub struct StoredRow {
     pub urgency: Urgency,
     /// The linkage key's input, until it has a root.
     pub input: Option<Secret>,
+    /// The key's root under the custody epoch, once it was evaluated.
+    #[serde(default)]
+    pub root: Option<Secret>,
     /// Set when the row was built; what was submitted can be submitted again only the same.
     pub token: Option<Token>,
     /// The hub has acknowledged it.
@@ -323,15 +327,14 @@ pub struct Tables {
     pub reference_owners: Table<RecordReference, String>,
     /// Under `records`: names the schema and the nicknames that their keys were made with.
     pub derivations: Table<String, Digest>,
-    pub rows: Table<Handle, StoredRow>,
-    /// Handles of rows that wait to be registered.
-    pub pending: Table<Handle, ()>,
+    pub rows: Rows,
+    /// Those of them that wait to be registered.
+    pub pending: Pending,
     /// Handles of rows that wait to be deleted at the hub.
     pub withdrawals: Table<Handle, ()>,
-    /// By custody epoch, so that a root of one key never passes for one of another.
+    /// Roots of keys that several records hold; those of all keys lie with their rows. By custody epoch, so
+    /// that a root of one key never passes for one of another.
     pub roots: Table<(u32, KeyTag), Secret>,
-    /// How many own records hold a key.
-    pub frequency: Table<KeyTag, u32>,
     /// Keys that the hub called common.
     pub common: Table<KeyTag, ()>,
     pub matches: Table<MatchKey, StoredMatch>,
@@ -403,6 +406,7 @@ pub struct Tables {
 impl Tables {
     /// Opens every table.
     pub fn open(vault: &Vault) -> Result<Self, NodeError> {
+        let (rows, pending) = rows::open(vault)?;
         Ok(Self {
             identity: vault.table("identity")?,
             numbers: vault.table("numbers")?,
@@ -420,11 +424,10 @@ impl Tables {
             records: vault.table("records")?,
             reference_owners: vault.table("reference-owners")?,
             derivations: vault.table("derivations")?,
-            rows: vault.table("rows")?,
-            pending: vault.table("pending")?,
+            rows,
+            pending,
             withdrawals: vault.table("withdrawals")?,
             roots: vault.table("roots")?,
-            frequency: vault.table("frequency")?,
             common: vault.table("common")?,
             matches: vault.table("matches")?,
             evidence: vault.table("evidence")?,

@@ -1,10 +1,8 @@
 //! From waiting rows to rows at the hub, and from unwanted rows to rows withdrawn.
 //!
-//! Waiting rows are taken in the order of the vault's own key hashes, which mixes the rows of many
-//! records; a batch is padded with dummies before it goes, and so are withdrawals. Each step is
-//! written down before the next, so that a kill at any point loses nothing and evaluates nothing
-//! twice: roots are cached as they come, a row's handle and token never change once built, and the
-//! hub takes a repeated row as one.
+//! [`crate::pipeline`] takes the waiting rows in turn; here are the parts: what a row becomes, how batches
+//! are filled up with dummies, how withdrawals go. A row's handle and token never change once built, and
+//! the hub takes a repeated row as one, so that a batch that was cut off is sent again as it was.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,8 +19,9 @@ use crate::error::NodeError;
 use crate::hub_client::HubClient;
 use crate::membership::ServedEpoch;
 use crate::node::Node;
+use crate::pipeline::{Live, Run};
 use crate::reports::{Progress, ProgressSink};
-use crate::roots::Asking;
+use crate::rows::Block;
 use crate::tables::{KeyTag, StoredRow};
 use crate::urgent::Work;
 
@@ -95,6 +94,7 @@ impl Node {
         turns: Option<&mut Work<'_>>,
     ) -> Result<(), NodeError> {
         let result = self.work_off_into(hub, progress, done, turns).await;
+        self.told_all();
         self.set_waiting(result.as_ref().err().map(NodeError::to_string));
         self.vault.flush()?;
         result
@@ -108,71 +108,24 @@ impl Node {
         mut turns: Option<&mut Work<'_>>,
     ) -> Result<(), NodeError> {
         self.withdraw_waiting(hub, progress, done).await?;
-        // Rows under a new custody key first; those under the old one may have nobody left to answer.
-        let mut first_error = None;
-        for epoch in self.row_epochs()? {
-            let turns = turns.as_deref_mut();
-            let worked = self.work_off_epoch(hub, epoch, progress, done, turns);
-            if let Err(error) = worked.await {
-                first_error = first_error.or(Some(error));
+        let _registering = loop {
+            match (self.stream.registering.try_lock(), turns.as_deref_mut()) {
+                (Ok(registering), _) => break registering,
+                (Err(_), Some(work)) => work.let_others_in().await,
+                // Whoever does it waits for us, and goes on afterwards.
+                (Err(_), None) => return Ok(()),
             }
-        }
-        first_error.map_or(Ok(()), Err)
-    }
-
-    async fn work_off_epoch(
-        self: &Arc<Self>,
-        hub: &HubClient,
-        epoch: u32,
-        progress: &ProgressSink,
-        done: &mut Done,
-        mut turns: Option<&mut Work<'_>>,
-    ) -> Result<(), NodeError> {
-        let total = self.tables.pending.len() as u64;
-        let mut asking = Asking::new(epoch, self.config.tokenising.batch as usize);
-        loop {
-            let batch = self.next_batch(epoch)?;
-            if batch.is_empty() {
-                return Ok(());
-            }
-            self.register(hub, &mut asking, batch, done).await?;
-            let stage = "registering".to_owned();
-            progress(Progress {
-                stage,
-                done: done.registered.min(total),
-                total,
-            });
-            if let Some(work) = turns.as_deref_mut() {
-                work.let_others_in().await;
-            }
-        }
-    }
-
-    /// Sends one batch: evaluates what has no root yet, seals, submits.
-    pub(crate) async fn register(
-        self: &Arc<Self>,
-        hub: &HubClient,
-        asking: &mut Asking,
-        mut batch: Vec<(Handle, StoredRow)>,
-        done: &mut Done,
-    ) -> Result<(), NodeError> {
-        let found = self.find_roots(hub, asking, &batch).await;
-        if found.is_err() {
-            // What has its root goes all the same.
-            batch = self.with_roots(batch)?;
-            if batch.is_empty() {
-                return found;
-            }
-        }
-        let rows = self.build_rows(&batch)?;
-        self.submit(hub, &batch, rows).await?;
-        done.registered += batch.len() as u64;
-        found
+        };
+        self.gather_shared_roots()?;
+        let mut run = Run::new(progress, turns, 1, self.waiting_rows());
+        let worked = self.register_waiting(hub, &mut run).await;
+        done.registered += run.registered();
+        worked
     }
 
     /// The waiting rows, if they are fewer than one batch.
     pub(crate) fn few_pending(&self) -> Result<Option<BTreeSet<Handle>>, NodeError> {
-        if self.tables.pending.len() >= self.config.tokenising.batch as usize {
+        if self.tables.pending.len() >= u64::from(self.config.tokenising.batch) {
             return Ok(None);
         }
         let handles = self.tables.pending.iter().map(|entry| Ok(entry?.0));
@@ -216,47 +169,21 @@ impl Node {
         Ok(self.work.lock().await)
     }
 
-    /// The next waiting rows of agreements that are usable. Rows that no record names any more are
-    /// left over from a crash and dropped.
-    fn next_batch(&self, epoch: u32) -> Result<Vec<(Handle, StoredRow)>, NodeError> {
-        let usable = self.audiences();
-        let mut batch = Vec::new();
-        for entry in self.tables.pending.iter() {
-            if batch.len() >= self.config.tokenising.batch as usize {
-                break;
-            }
-            let (handle, ()) = entry?;
-            let row = self.tables.rows.get(&handle)?;
-            let named = match row.as_ref().and_then(|row| row.record_id.as_ref()) {
-                Some(id) => self
-                    .tables
-                    .records
-                    .get(id)?
-                    .is_some_and(|record| record.rows.contains(&handle)),
-                None => false,
-            };
-            match row {
-                Some(row) if named => {
-                    if row.custody == epoch
-                        && usable.iter().any(|audience| audience.epoch == row.epoch)
-                    {
-                        batch.push((handle, row));
-                    }
-                }
-                // It may have been submitted without the answer reaching us.
-                Some(_) => self.drop_row(&handle)?,
-                None => self.tables.pending.remove(&handle)?,
-            }
-        }
-        Ok(batch)
+    /// The root of a row's key, if it is known.
+    pub(crate) fn root_of(&self, row: &StoredRow) -> Result<Option<Root>, NodeError> {
+        let root = match &row.root {
+            Some(root) => Some(root.clone()),
+            None => self.tables.roots.get(&(row.custody, row.tag))?,
+        };
+        Ok(root.map(|root| Root::from_bytes(&root.0)).transpose()?)
     }
 
     /// Token and lock of a row, from its cached root.
     pub(crate) fn token_of(&self, row: &StoredRow) -> Result<(Token, SecretKey), NodeError> {
-        let root = self.tables.roots.get(&(row.custody, row.tag))?;
+        let root = self.root_of(row)?;
         let root = root.ok_or(NodeError::Internal("a row without its root"))?;
         let served = self.epoch_of(row)?;
-        Ok(served.key.derive(&Root::from_bytes(&root.0)?))
+        Ok(served.key.derive(&root))
     }
 
     /// The epoch that a row is made under.
@@ -265,120 +192,68 @@ impl Node {
         served.ok_or_else(|| NodeError::Waiting("an agreement has just changed".to_owned()))
     }
 
-    fn build_rows(&self, batch: &[(Handle, StoredRow)]) -> Result<Vec<Row>, NodeError> {
-        let mut rows = Vec::with_capacity(batch.len());
-        for (handle, stored) in batch {
-            let (token, lock) = self.token_of(stored)?;
-            let record = match &stored.record_id {
-                Some(id) => self.tables.records.get(id)?,
-                None => None,
-            };
-            let reference = record.as_ref();
-            let reference = reference.and_then(|r| r.references.get(&stored.agreement).copied());
-            let payload = Payload {
-                agency: self.identity.agency.clone(),
-                reference: reference.ok_or(NodeError::Internal("a row without a reference"))?,
-                kind: stored.kind,
-                schema_version: self.schema.version,
-                urgency: stored.urgency,
-                query: false,
-            };
-            let payload = payload::seal(&payload, &lock, &stored.epoch, &token, handle)?;
-            let served = self.epoch_of(stored)?;
-            rows.push(Row {
-                agreement_epoch: stored.epoch,
-                token,
-                handle: *handle,
-                silent: stored.silent,
-                expiry: self.row_expiry(record.as_ref(), stored, &served),
-                payload,
-            });
-        }
-        Ok(rows)
+    /// The row that the hub gets for a waiting one.
+    pub(crate) fn seal_row(&self, live: &Live) -> Result<Row, NodeError> {
+        let Live {
+            handle,
+            row: stored,
+            reference,
+            until,
+        } = live;
+        let (token, lock) = self.token_of(stored)?;
+        let payload = Payload {
+            agency: self.identity.agency.clone(),
+            reference: *reference,
+            kind: stored.kind,
+            schema_version: self.schema.version,
+            urgency: stored.urgency,
+            query: false,
+        };
+        let payload = payload::seal(&payload, &lock, &stored.epoch, &token, handle)?;
+        let served = self.epoch_of(stored)?;
+        Ok(Row {
+            agreement_epoch: stored.epoch,
+            token,
+            handle: *handle,
+            silent: stored.silent,
+            expiry: self.row_expiry(*until, &served),
+            payload,
+        })
     }
 
-    /// Pads, submits, and writes down that the rows are there.
-    async fn submit(
+    /// Random rows that fill a batch up, each with what is kept of it; nobody can tell them from real ones.
+    pub(crate) fn dummies(
         &self,
-        hub: &HubClient,
-        batch: &[(Handle, StoredRow)],
-        mut rows: Vec<Row>,
-    ) -> Result<(), NodeError> {
-        let dummies = self.dummies(&rows)?;
-        // Dummies are written down before they go: the count of live rows must be right after a crash.
-        let stored: Vec<(Handle, StoredRow)> = dummies
-            .iter()
-            .map(|row| (row.handle, self.stored_dummy(row, batch)))
-            .collect();
-        self.tables
-            .rows
-            .put_many(stored.iter().map(|(handle, row)| (handle, row)))?;
-        rows.extend(dummies);
-        rows.sort_by_key(|row| row.handle);
-        self.vault.flush()?;
-        hub.submit(&rows).await?;
-        let tokens: BTreeMap<Handle, Token> =
-            rows.iter().map(|row| (row.handle, row.token)).collect();
-        let registered: Vec<(Handle, StoredRow)> = batch
-            .iter()
-            .chain(&stored)
-            .map(|(handle, row)| {
-                let token = tokens.get(handle).copied();
-                (
-                    *handle,
-                    StoredRow {
-                        token,
-                        registered: true,
-                        input: None,
-                        ..row.clone()
-                    },
-                )
-            })
-            .collect();
-        self.tables
-            .rows
-            .put_many(registered.iter().map(|(handle, row)| (handle, row)))?;
-        for (handle, _) in batch {
-            self.tables.pending.remove(handle)?;
-        }
-        Ok(())
-    }
-
-    /// Random rows that fill a batch up; nobody can tell them from real ones.
-    fn dummies(&self, rows: &[Row]) -> Result<Vec<Row>, NodeError> {
+        block: Block,
+        rows: &[(Row, StoredRow)],
+    ) -> Result<Vec<(Row, StoredRow)>, NodeError> {
         let wanted = padded_size(rows.len()) - rows.len();
         (0..wanted)
             .zip(rows.iter().cycle())
-            .map(|(_, like)| {
-                Ok(Row {
+            .map(|(_, (like, stored))| {
+                let row = Row {
                     token: Token(crypto::random()?),
-                    handle: Handle::random()?,
+                    handle: self.tables.rows.handle_in(block)?,
                     payload: SealedPayload(crypto::random::<PAYLOAD_BYTES>()?),
                     ..like.clone()
-                })
+                };
+                let kept = StoredRow {
+                    record_id: None,
+                    agreement: stored.agreement,
+                    epoch: stored.epoch,
+                    custody: stored.custody,
+                    kind: 0,
+                    tag: KeyTag([0; 16]),
+                    urgency: Default::default(),
+                    input: None,
+                    root: None,
+                    token: Some(row.token),
+                    registered: false,
+                    silent: row.silent,
+                };
+                Ok((row, kept))
             })
             .collect()
-    }
-
-    fn stored_dummy(&self, dummy: &Row, batch: &[(Handle, StoredRow)]) -> StoredRow {
-        let like = batch
-            .iter()
-            .find(|(_, row)| row.epoch == dummy.agreement_epoch);
-        StoredRow {
-            record_id: None,
-            agreement: like.map_or(symbolon_core::encoding::Digest([0; 32]), |(_, row)| {
-                row.agreement
-            }),
-            epoch: dummy.agreement_epoch,
-            custody: like.map_or(1, |(_, row)| row.custody),
-            kind: 0,
-            tag: KeyTag([0; 16]),
-            urgency: Default::default(),
-            input: None,
-            token: Some(dummy.token),
-            registered: false,
-            silent: dummy.silent,
-        }
     }
 
     /// Deletes at the hub what is no longer wanted, padded with dummies of ours.
@@ -398,11 +273,8 @@ impl Node {
         for batch in waiting.chunks(self.config.tokenising.batch as usize) {
             self.withdraw_batch(hub, batch, done).await?;
             let stage = "withdrawing".to_owned();
-            progress(Progress {
-                stage,
-                done: done.withdrawn.min(total),
-                total,
-            });
+            let (done, total) = (done.withdrawn.min(total), total);
+            self.tell(progress, Progress { stage, done, total });
         }
         Ok(())
     }
@@ -414,18 +286,21 @@ impl Node {
         batch: &[Handle],
         done: &mut Done,
     ) -> Result<(), NodeError> {
-        let padding = self.dummies_to_withdraw(padded_size(batch.len()) - batch.len())?;
+        let padding = padded_size(batch.len()) - batch.len();
+        let padding = self.tables.rows.registered_dummies(padding)?;
         let mut handles: Vec<Handle> = batch.iter().chain(&padding).copied().collect();
         handles.sort();
         let (_, _, cancelled) = hub.withdraw(&handles).await?;
         let mut by_epoch = BTreeMap::new();
-        for handle in &handles {
-            let row = self.tables.rows.get(handle)?;
-            if let Some(row) = row.filter(|row| row.registered) {
+        for row in self.tables.rows.get_many(&handles)?.into_values() {
+            if row.registered {
                 done.withdrawn += u64::from(row.record_id.is_some());
                 *by_epoch.entry(row.epoch).or_insert(0) += 1;
             }
-            self.tables.rows.remove(handle)?;
+        }
+        let oldest = self.row_epochs()?.into_iter().min().unwrap_or(0);
+        self.tables.rows.remove_many(&handles, oldest)?;
+        for handle in &handles {
             self.tables.withdrawals.remove(handle)?;
         }
         self.count_withdrawn(&by_epoch)?;
@@ -434,23 +309,8 @@ impl Node {
         Ok(())
     }
 
-    /// Registered dummies, so that withdrawals do not group real rows either.
-    fn dummies_to_withdraw(&self, wanted: usize) -> Result<Vec<Handle>, NodeError> {
-        let mut found = Vec::new();
-        for entry in self.tables.rows.iter() {
-            if found.len() >= wanted {
-                break;
-            }
-            let (handle, row) = entry?;
-            if row.record_id.is_none() && row.registered {
-                found.push(handle);
-            }
-        }
-        Ok(found)
-    }
-
     /// Keys that wait, and rows whose deletion waits.
     pub(crate) fn waiting_rows(&self) -> u64 {
-        (self.tables.pending.len() + self.tables.withdrawals.len()) as u64
+        self.tables.pending.len() + self.tables.withdrawals.len() as u64
     }
 }

@@ -13,7 +13,6 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
 use crate::node::Node;
-use crate::roots::{Asking, Batch};
 use crate::tokenise::{Done, silent};
 
 /// The work lock, held, by somebody who can give it away for a moment.
@@ -64,35 +63,12 @@ impl Node {
     ) -> Result<(), NodeError> {
         let mut first_error = None;
         for epoch in self.row_epochs()? {
-            let batch = self.waiting_rows_of(record_id, epoch)?;
-            if batch.is_empty() {
-                continue;
-            }
-            let mut asking = Asking::new(epoch, self.config.tokenising.batch as usize);
-            if let Err(error) = self.register(hub, &mut asking, batch, done).await {
-                first_error = first_error.or(Some(error));
-            }
+            let blocks = vec![self.block_of_record(record_id)];
+            let (registered, worked) = self.register_now(hub, epoch, blocks).await;
+            done.registered += registered;
+            first_error = first_error.or(worked.err());
         }
         first_error.map_or(Ok(()), Err)
-    }
-
-    /// What waits of a record under agreements that are usable. A record has a few dozen keys: with all
-    /// its agreements it is smaller than a batch.
-    fn waiting_rows_of(&self, record_id: &str, custody: u32) -> Result<Batch, NodeError> {
-        let usable = self.audiences();
-        let stored = self.tables.records.get(&record_id.to_owned())?;
-        let mut batch = Batch::new();
-        for handle in stored.iter().flat_map(|stored| &stored.rows) {
-            if !self.tables.pending.contains(handle)? {
-                continue;
-            }
-            let row = self.tables.rows.get(handle)?;
-            let row = row.filter(|row| row.custody == custody);
-            if let Some(row) = row.filter(|row| usable.iter().any(|a| a.epoch == row.epoch)) {
-                batch.push((*handle, row));
-            }
-        }
-        Ok(batch)
     }
 
     /// One turn of the serving node over what waits: who is missing first, then the rest, unless others

@@ -7,6 +7,7 @@
 //!
 //! Only this module names sled. One process opens a vault at a time, held off by a lock file.
 
+mod blocks;
 mod table;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,7 @@ use serde::de::DeserializeOwned;
 use symbolon_core::crypto::{self, MacKey, SecretKey};
 use symbolon_core::sealed_file::{self, SealedFileError, Unlock};
 
+pub use blocks::{Blocks, Place};
 pub use table::Table;
 
 use crate::error::NodeError;
@@ -121,6 +123,22 @@ impl Vault {
         ))
     }
 
+    /// Opens a table of blocks.
+    pub fn blocks(&self, name: &'static str) -> Result<Blocks, NodeError> {
+        let tree = self.db.open_tree(name);
+        let tree = tree.map_err(|error| vault_error(&self.directory, &error))?;
+        let keys = Arc::clone(&self.keys);
+        Ok(Blocks::new(tree, name, keys, self.directory.clone()))
+    }
+
+    /// What masks numbers in names that others see.
+    pub(crate) fn mask(&self, purpose: &'static str) -> Mask {
+        Mask {
+            keys: Arc::clone(&self.keys),
+            purpose,
+        }
+    }
+
     /// Puts everything written so far on the disk.
     pub fn flush(&self) -> Result<(), NodeError> {
         match self.db.flush() {
@@ -158,6 +176,20 @@ impl Vault {
     /// Where it lies.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+}
+
+/// Masks numbers: to whoever has not the vault's key, what is masked under fresh salts is random.
+pub(crate) struct Mask {
+    keys: Arc<Keys>,
+    purpose: &'static str,
+}
+
+impl Mask {
+    /// The mask of a salt, to be combined with a number by exclusive or.
+    pub fn of(&self, salt: [u8; 8]) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.keys.tag(self.purpose, &salt);
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 }
 

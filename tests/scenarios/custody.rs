@@ -271,11 +271,15 @@ async fn custodians_are_replaced_while_matching_goes_on() {
         scene.consortium.stop_node(agency).await.unwrap();
         let vault = Vault::open(&scene.consortium.places.node(agency), &unlock()).unwrap();
         let tables = Tables::open(&vault).unwrap();
-        let epochs = tables.roots.iter().map(|entry| entry.unwrap().0.0);
-        assert!(epochs.into_iter().all(|epoch| epoch == 2), "{agency}");
+        let shared = tables.roots.iter().map(|entry| entry.unwrap().0.0);
+        let epochs = tables.rows.roots().map(|entry| entry.unwrap().0.0);
+        assert!(epochs.chain(shared).all(|epoch| epoch == 2), "{agency}");
         let rows = tables.rows.iter().map(|entry| entry.unwrap().1);
         let mut real = rows.filter(|row| row.record_id.is_some());
-        assert!(real.all(|row| row.custody == 2), "{agency}");
+        assert!(
+            real.all(|row| row.custody == 2 && row.root.is_some()),
+            "{agency}"
+        );
     }
     scene.consortium.stop().await.unwrap();
 }

@@ -46,6 +46,7 @@ mod outages;
 mod parcels;
 mod parcels_lies;
 mod people;
+mod pipeline;
 mod preview;
 mod records;
 mod rekey;

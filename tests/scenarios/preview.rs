@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use symbolon_core::agreement::{Category, RecordRole};
 use symbolon_node::command::ImportOptions;
+use symbolon_node::error::NodeError;
 use symbolon_node::preview::{PreviewKeys, PreviewOptions, PreviewRecord, PreviewReport};
 use symbolon_node::tables::Tables;
 use symbolon_node::vault::{Table, Vault};
@@ -431,11 +432,10 @@ fn everything(state: &Path) -> BTreeMap<&'static str, BTreeSet<String>> {
         ("shares", entries(&tables.shares)),
         ("outbox", entries(&tables.outbox)),
         ("records", entries(&tables.records)),
-        ("rows", entries(&tables.rows)),
-        ("pending", entries(&tables.pending)),
+        ("rows", told(tables.rows.iter())),
+        ("pending", told(tables.pending.iter())),
         ("withdrawals", entries(&tables.withdrawals)),
         ("roots", entries(&tables.roots)),
-        ("frequency", entries(&tables.frequency)),
         ("common", entries(&tables.common)),
         ("matches", entries(&tables.matches)),
         ("comparison records", entries(&tables.comparison_records)),
@@ -448,9 +448,10 @@ where
     K: Serialize + DeserializeOwned,
     V: Serialize + DeserializeOwned,
 {
-    let told = table.iter().map(|entry| {
-        let (key, value) = entry.unwrap();
-        serde_json::to_string(&(key, value)).unwrap()
-    });
+    told(table.iter())
+}
+
+fn told(entries: impl Iterator<Item = Result<impl Serialize, NodeError>>) -> BTreeSet<String> {
+    let told = entries.map(|entry| serde_json::to_string(&entry.unwrap()).unwrap());
     told.collect()
 }

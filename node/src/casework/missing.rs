@@ -288,7 +288,7 @@ impl Node {
         self.vault.flush()?;
         if let Some(record) = new {
             // Of itself it is shared with nobody: the watch says with whom, while it stands.
-            self.put_record(record, None, Vec::new(), &mut crossed)?;
+            self.put_record(record, None, Vec::new(), Some(&mut crossed))?;
         }
         self.tables.missing.put(&id, &file)?;
         let audiences = self.audiences();

@@ -104,9 +104,8 @@ impl Node {
 
     fn waits_under(&self, epoch: &AgreementEpoch) -> Result<bool, NodeError> {
         for entry in self.tables.pending.iter() {
-            let (handle, ()) = entry?;
-            let row = self.tables.rows.get(&handle)?;
-            if row.is_some_and(|row| row.epoch == *epoch) {
+            let (_, row) = entry?;
+            if row.epoch == *epoch {
                 return Ok(true);
             }
         }
@@ -152,9 +151,7 @@ impl Node {
                 };
                 self.tables.closures.put(&epoch, &closure)?;
             }
-            for handle in handles {
-                self.drop_row(&handle)?;
-            }
+            self.drop_rows(&handles)?;
         }
         Ok(())
     }

@@ -12,6 +12,9 @@ use zeroize::Zeroizing;
 use super::Keys;
 use crate::error::NodeError;
 
+/// Values in one batch of sled.
+const BATCH: usize = 32;
+
 /// A table with keys of type `K` and values of type `V`.
 pub struct Table<K, V> {
     tree: sled::Tree,
@@ -62,7 +65,10 @@ where
         Ok(())
     }
 
-    /// Writes many values, all of them or none.
+    /// Writes many values, a few at a time: a kill in between leaves the first of them written.
+    ///
+    /// sled frees what a batch replaced only as further operations come, and not as many as a large batch
+    /// replaces: batches of a thousand grow without end (docs/decisions/0015).
     pub fn put_many<'a>(
         &self,
         entries: impl IntoIterator<Item = (&'a K, &'a V)>,
@@ -71,14 +77,17 @@ where
         K: 'a,
         V: 'a,
     {
-        let mut batch = sled::Batch::default();
-        for (key, value) in entries {
-            let place = self.place(key)?;
-            batch.insert(&place, self.seal(&place, key, value)?);
+        let mut entries = entries.into_iter().peekable();
+        while entries.peek().is_some() {
+            let mut batch = sled::Batch::default();
+            for (key, value) in entries.by_ref().take(BATCH) {
+                let place = self.place(key)?;
+                batch.insert(&place, self.seal(&place, key, value)?);
+            }
+            let applied = self.tree.apply_batch(batch);
+            applied.map_err(|e| self.sled_error(&e))?;
         }
-        self.tree
-            .apply_batch(batch)
-            .map_err(|e| self.sled_error(&e))
+        Ok(())
     }
 
     /// Deletes a key.

@@ -324,6 +324,7 @@ pub fn status() -> StatusReport {
         rows: 2048,
         waiting: 7,
         waiting_reason: None,
+        underway: None,
         matches: 3,
         comparisons: ComparisonReport {
             waiting: 2,

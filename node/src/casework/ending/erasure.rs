@@ -18,7 +18,7 @@ use crate::error::NodeError;
 use crate::node::Node;
 use crate::records::Crossed;
 use crate::reports::{ProgressSink, WithdrawReport};
-use crate::tables::{KeyTag, MatchKey, StoredEnd, StoredRow};
+use crate::tables::{KeyTag, MatchKey, StoredEnd};
 use crate::tokenise::{Done, silent};
 
 impl Node {
@@ -139,16 +139,15 @@ impl Node {
         // completes; the other way round would leave rows at the hub that nobody knows.
         let mark = self.mark_of(&id).to_string();
         for handle in &stored.rows {
-            self.drop_row(handle)?;
-            if let Some(row) = self.tables.rows.get(handle)? {
-                let row = StoredRow {
-                    record_id: Some(mark.clone()),
-                    input: None,
-                    ..row
-                };
-                self.tables.rows.put(handle, &row)?;
-            }
+            self.tables.withdrawals.put(handle, &())?;
         }
+        let gone = stored.rows.iter().map(|handle| (*handle, ()));
+        self.tables.rows.change_each(gone, |row, _, ()| {
+            row.record_id = Some(mark.clone());
+            (row.input, row.root) = (None, None);
+            false
+        })?;
+        self.tables.rows.forget_spare(self.block_of_record(&id))?;
         let ended = self.end_matches_of(&id)?;
         self.forget_comparisons_of(&id)?;
         self.count_keys(&stored.keys, &[], crossed)?;
@@ -196,7 +195,7 @@ impl Node {
     fn forget_keys(&self, tags: BTreeSet<KeyTag>) -> Result<(), NodeError> {
         let epochs = self.row_epochs()?;
         for tag in tags {
-            if self.tables.frequency.contains(&tag)? {
+            if self.counted(|tally| tally.of(&tag))? > 0 {
                 continue;
             }
             for epoch in &epochs {

@@ -95,7 +95,7 @@ impl Node {
         if same {
             self.keep_as_imported(&id, as_imported)?;
         } else {
-            self.put_record(after.record, as_imported, after.agreements, crossed)?;
+            self.put_record(after.record, as_imported, after.agreements, Some(crossed))?;
         }
         // Consent and level change rows too.
         if old.is_some_and(|old| old.dossier.consents != after.dossier.consents) {
@@ -124,14 +124,14 @@ impl Node {
         }
     }
 
-    /// A row of a file over a record that is there. The import brings its rows in line.
+    /// A row of a file over a record that is there. The import has counted its keys and brings its rows in
+    /// line.
     pub(crate) fn import_over(
         &self,
         acting: &Acting,
         old: &StoredRecord,
         merged: Merged,
         agreements: Vec<Name>,
-        crossed: &mut Crossed,
     ) -> Result<(), NodeError> {
         let before = self.state_of(old)?;
         let mut dossier = before.dossier.clone();
@@ -157,7 +157,7 @@ impl Node {
             let id = after.record.record_id.clone();
             self.tables.dossiers.put(&id, &after.dossier)?;
         }
-        self.put_record(after.record, change.as_imported, after.agreements, crossed)
+        self.put_record(after.record, change.as_imported, after.agreements, None)
     }
 
     /// Keeps the state before a change; gives the fields that change.

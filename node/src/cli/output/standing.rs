@@ -4,8 +4,8 @@ use super::super::console::Console;
 use super::super::failure::Failure;
 use super::{count, import, moment, print_table};
 use crate::reports::{
-    AgreementView, ComparisonReport, EnrolReport, HealthReport, PublicStatus, StatusReport,
-    WaitingRekey,
+    AgreementView, ComparisonReport, EnrolReport, HealthReport, Progress, PublicStatus,
+    StatusReport, WaitingRekey,
 };
 
 pub(super) fn enrolled(console: &mut Console, report: &EnrolReport) -> Result<(), Failure> {
@@ -98,6 +98,7 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         rows,
         waiting,
         waiting_reason,
+        underway,
         matches,
         comparisons,
         custody,
@@ -136,11 +137,22 @@ pub(super) fn status(console: &mut Console, report: &StatusReport) -> Result<(),
         }
     }
     refusals(console, comparisons)?;
+    if let Some(step) = underway {
+        console.say(&underway_line(step))?;
+    }
     remarks(
         console,
         rekey.as_ref(),
         (*waiting, waiting_reason.as_deref()),
     )
+}
+
+fn underway_line(step: &Progress) -> String {
+    let Progress { stage, done, total } = step;
+    match total {
+        0 => format!("Just now: {stage}, {done} done."),
+        total => format!("Just now: {stage}, {done} of {total} done."),
+    }
 }
 
 /// What waits, if anything does.

@@ -9,6 +9,8 @@
 
 mod crypto;
 mod index;
+mod pipeline;
+mod postgres;
 mod report;
 mod scaling;
 mod wire;
@@ -37,8 +39,12 @@ enum Part {
     Crypto(Sizes),
     /// The hub's index: ingest, look-ups, disk, start-up
     Index(Sizes),
+    /// The same index in PostgreSQL, beside bare COPY of the same bytes
+    Postgres(postgres::Database),
     /// The hub over its sockets: ingest, look-ups, queries beside a load
     Wire(Sizes),
+    /// An import, from a file to acknowledged rows, with the node in a process of its own
+    Pipeline(Sizes),
     /// A national register, reckoned from what things cost here
     Scaling(scaling::Scale),
 }
@@ -51,9 +57,14 @@ struct Sizes {
     /// Rows in the index at the end
     #[arg(long, default_value_t = 1_000_000)]
     rows: usize,
+    #[command(flatten)]
+    pipeline: pipeline::Size,
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = pipeline::as_node() {
+        return code;
+    }
     let Arguments { part, json } = Arguments::parse();
     let mut report = Report::default();
     match &part {
@@ -61,10 +72,16 @@ fn main() -> ExitCode {
             crypto::measure(&mut report, sizes.batch);
             index::measure(&mut report, sizes.rows);
             wire::measure(&mut report, sizes.rows);
+            measure_pipeline(&mut report, sizes);
         }
         Part::Crypto(sizes) => crypto::measure(&mut report, sizes.batch),
         Part::Index(sizes) => index::measure(&mut report, sizes.rows),
+        Part::Postgres(database) => postgres::measure(&mut report, database),
         Part::Wire(sizes) => wire::measure(&mut report, sizes.rows),
+        Part::Pipeline(sizes) => {
+            crypto::measure(&mut report, sizes.batch);
+            measure_pipeline(&mut report, sizes);
+        }
         Part::Scaling(scale) => scaling::reckon(&mut report, scale),
     }
     report.print(json);
@@ -73,4 +90,11 @@ fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Two custodians evaluate, and the node does the rest.
+fn measure_pipeline(report: &mut Report, sizes: &Sizes) {
+    let cost = |name: &str| report.value("crypto", name);
+    let crypto_us = cost("node, 2 of 3 custodians") + 2.0 * cost("custodian");
+    pipeline::measure(report, &sizes.pipeline, crypto_us);
 }

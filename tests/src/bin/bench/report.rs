@@ -64,6 +64,13 @@ impl Report {
         });
     }
 
+    /// A figure that was measured.
+    pub fn value(&self, part: &str, name: &str) -> f64 {
+        let mut figures = self.figures.iter();
+        let found = figures.find(|figure| figure.part == part && figure.name == name);
+        found.unwrap().value
+    }
+
     /// The last figure must not be above this.
     pub fn at_most(&mut self, value: f64, from: &str) {
         self.limit(value, from, false);

@@ -1,0 +1,227 @@
+//! The stream from a file to acknowledged rows: whole over several windows, and over kills of the node at
+//! random moments. No record and no row is lost or repeated, and what is evaluated twice is no more than what
+//! was under way.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use symbolon_core::linkage::derive::derive;
+use symbolon_core::linkage::schema::Schema;
+use symbolon_core::row::Handle;
+use symbolon_node::config::FILE_NAME;
+use symbolon_node::roots::IN_FLIGHT;
+use symbolon_tests::consortium::{QUOTA, eventually};
+use symbolon_tests::demo::sources;
+
+use crate::support::{AGREEMENT, Scene, custodians_and_a_member};
+
+const KILLS: u64 = 12;
+/// Keys in a request at first; it grows to four times as many.
+const BATCH: u64 = 32;
+const SEED: u64 = 20_261_127;
+
+/// The node's program, killed with SIGKILL when dropped.
+struct Program(Child);
+
+impl Program {
+    fn start(scene: &Scene, words: &[&str]) -> Self {
+        let key = scene.directory.path().join("vault-key");
+        std::fs::write(&key, [7; 32]).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_node-process"))
+            .arg("--state")
+            .arg(scene.consortium.places.node("police"))
+            .arg("--key-file")
+            .arg(&key)
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // One that has ended by itself is gone already.
+        let _ = self.0.kill();
+        self.0.wait().unwrap();
+    }
+}
+
+/// Numbers that are the same for a seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+/// Elements that a custodian's ledger has for an agency.
+fn evaluated(scene: &Scene, custodian: &str, agency: &str) -> u64 {
+    let node = scene.consortium.node(custodian).unwrap();
+    let lines = node.custody_log(u64::MAX).unwrap();
+    let own = lines.iter().filter(|line| line.agency == agency);
+    own.map(|line| line.elements).sum()
+}
+
+/// Different linkage keys of a file.
+fn distinct_keys(file: &Path) -> u64 {
+    let schema = Schema::default_schema();
+    let records = sources::records(file).unwrap();
+    let keys = records
+        .iter()
+        .flat_map(|(_, record)| derive(schema, record));
+    let inputs: BTreeSet<Vec<u8>> = keys.map(|key| key.input(schema).to_vec()).collect();
+    inputs.len() as u64
+}
+
+/// Asserts that the hub holds exactly the rows that the police think it does.
+async fn assert_held(scene: &Scene) -> usize {
+    let node = scene.consortium.node("police").unwrap();
+    let kept: BTreeSet<Handle> = node.epochs_of_rows().unwrap().into_keys().collect();
+    let hub = node.hub().await.unwrap();
+    let (mut held, mut after) = (BTreeSet::new(), None);
+    loop {
+        let page = hub.handles(after, 10_000).await.unwrap();
+        let Some(last) = page.last().copied() else {
+            break;
+        };
+        held.extend(page);
+        after = Some(last);
+    }
+    assert!(
+        held == kept,
+        "{} at the hub, {} here",
+        held.len(),
+        kept.len()
+    );
+    held.len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_several_windows_goes_whole_and_is_asked_for_once() {
+    const PEOPLE: u64 = 5_000;
+    let mut scene = custodians_and_a_member(QUOTA).await;
+    let names = ["council", "police", "refuge"];
+    scene.consortium.agree(AGREEMENT, &names).await.unwrap();
+    let mut text = "record_id,given_names,surname,phone\n".to_owned();
+    for number in 0..PEOPLE {
+        text += &format!("R{number},Ada,Osei,0770{number:07}\n");
+    }
+    // Two have a phone in common: it is asked for once, whether they are in one window or not.
+    text += "S1,Ben,Osei,07700000001\nS2,Cem,Osei,07700004999\n";
+    let file = scene.file("people.csv", &text);
+    let report = scene.import("police", &file).await;
+    assert_eq!(report.waiting, 0, "{:?}", report.waiting_reason);
+    assert_eq!(report.rows_registered, PEOPLE + 2);
+    assert!(assert_held(&scene).await as u64 >= PEOPLE + 2);
+    for custodian in ["council", "refuge"] {
+        assert_eq!(evaluated(&scene, custodian, "police"), PEOPLE);
+    }
+    // A later record with a phone that only one had: its root is found with the other's row.
+    let later = "record_id,given_names,surname,phone\nL1,Dan,Osei,07700000077\n";
+    let file = scene.file("later.csv", later);
+    assert_eq!(scene.import("police", &file).await.rows_registered, 1);
+    assert_eq!(evaluated(&scene, "council", "police"), PEOPLE);
+    // Control: one with a phone that nobody had.
+    let other = "record_id,given_names,surname,phone\nL2,Dan,Osei,07711000077\n";
+    let file = scene.file("other.csv", other);
+    assert_eq!(scene.import("police", &file).await.rows_registered, 1);
+    assert_eq!(evaluated(&scene, "council", "police"), PEOPLE + 1);
+    scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_at_random_moments_of_an_import_lose_and_repeat_nothing() {
+    let mut scene = custodians_and_a_member(QUOTA).await;
+    let names = ["council", "police", "refuge"];
+    scene.consortium.agree(AGREEMENT, &names).await.unwrap();
+    let files = scene.sample(5, 800);
+    for agency in ["council", "refuge"] {
+        let file = files.iter().find(|file| file.name == agency).unwrap();
+        scene.import(agency, &file.file).await;
+    }
+    // Control: without a kill no key is evaluated twice.
+    let council = &files
+        .iter()
+        .find(|file| file.name == "council")
+        .unwrap()
+        .file;
+    let (asked, keys) = (
+        evaluated(&scene, "refuge", "council"),
+        distinct_keys(council),
+    );
+    assert!(asked > keys / 2 && asked <= keys, "{asked} of {keys}");
+    scene.consortium.stop_node("police").await.unwrap();
+    let settings = format!(
+        "[tokenising]\nbatch = {BATCH}\nbatch_interval_ms = 0\n[comparison]\ndaily_budget = 1000000\nruns_per_pair = 10000\n"
+    );
+    let state = scene.consortium.places.node("police");
+    std::fs::write(state.join(FILE_NAME), settings).unwrap();
+    let file = &files
+        .iter()
+        .find(|file| file.name == "police")
+        .unwrap()
+        .file;
+
+    println!("seed {SEED}");
+    let mut random = Random(SEED);
+    let path = file.to_str().unwrap();
+    let words = ["import", path, "--keep-invalid", "--agreement", AGREEMENT];
+    for kill in 1..=KILLS {
+        let before = evaluated(&scene, "council", "police");
+        let serving = Program::start(&scene, &["serve"]);
+        let socket = state.join("control.sock");
+        eventually("the node serving", async || {
+            let answers = tokio::net::UnixStream::connect(&socket).await;
+            Ok(answers.is_ok().then_some(()))
+        })
+        .await
+        .unwrap();
+        let importing = Program::start(&scene, &words);
+        // The moment is random: in the reading or between requests, or right at the end.
+        let wait = Duration::from_millis(random.below(700));
+        tokio::time::sleep(wait).await;
+        drop((serving, importing));
+        println!(
+            "kill {kill} after {wait:?}: {} keys were evaluated since the one before",
+            evaluated(&scene, "council", "police") - before
+        );
+    }
+    scene.consortium.start_node("police").await.unwrap();
+    let report = scene.import("police", file).await;
+    assert_eq!(report.waiting, 0, "{:?}", report.waiting_reason);
+    scene.consortium.settle().await.unwrap();
+
+    let node = scene.consortium.node("police").unwrap();
+    let records = sources::records(file).unwrap();
+    assert_eq!(node.status().unwrap().records, records.len() as u64);
+    assert_eq!(node.lost_rows(), 0);
+    assert_held(&scene).await;
+    let keys = distinct_keys(file);
+    let under_way = KILLS * IN_FLIGHT as u64 * 4 * BATCH;
+    for custodian in ["council", "refuge"] {
+        let evaluated = evaluated(&scene, custodian, "police");
+        println!("{custodian}: {evaluated} evaluations of {keys} keys");
+        assert!(evaluated > keys / 2 && evaluated <= keys + under_way);
+    }
+    assert!(scene.assert_equal_to_oracle(&files) > 10);
+
+    // What is cached is not asked for again: neither by another import nor by a start.
+    let before = evaluated(&scene, "council", "police");
+    scene.import("police", file).await;
+    scene.consortium.stop_node("police").await.unwrap();
+    scene.consortium.start_node("police").await.unwrap();
+    scene.import("police", file).await;
+    assert_eq!(evaluated(&scene, "council", "police"), before);
+    scene.consortium.stop().await.unwrap();
+}
