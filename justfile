@@ -33,6 +33,10 @@ bench:
     cargo bench -p symbolon-core --features node
     cargo bench -p symbolon-hub
 
+# An honest member beside thousands that wish the hub ill; arguments are passed on
+flood *arguments:
+    cargo run --release -p symbolon-tests --bin flood -- {{ arguments }}
+
 # Make the demo's sample files anew; a test holds them against the generator
 sample-data:
     cargo sample-data -- --out tests/data/demo

@@ -240,6 +240,12 @@ pub fn accept_watchers(
 ) -> Incoming<TcpStream> {
     let (sender, receiver) = mpsc::channel(BACKLOG);
     let (strangers, shutdown) = (Strangers::new(most, most), shutdown.clone());
+    match listener.local_addr() {
+        Ok(address) if !address.ip().is_loopback() => {
+            warn!(%address, "whoever reaches this address may ask for health over gRPC");
+        }
+        _ => {}
+    }
     tokio::spawn(async move {
         loop {
             let accepted = tokio::select! {

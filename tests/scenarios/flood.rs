@@ -18,7 +18,21 @@ const ROW: &str =
 const SLOW: usize = 50;
 
 /// Few places, so that few clients fill them.
-const LIMITS: &str = "\n[limits]\nmax_handshakes = 16\nmax_handshakes_per_address = 8\nkeepalive_s = 1\nmax_connections_per_member = 4\n";
+const FEW_PLACES: &str = "max_handshakes = 16\nmax_handshakes_per_address = 8\nkeepalive_s = 1\nmax_connections_per_member = 4\n";
+const FEW_CALLS: &str = "requests_per_s = 50\nrequests_burst = 20\n";
+const RATE: &str = "symbolon_hub_refusals_total{reason=\"Rate\"}";
+
+/// Starts the hub again with these limits, and metrics.
+async fn limit(scene: &mut Scene, limits: &str) {
+    scene.consortium.stop_hub().await.unwrap();
+    let file = scene.consortium.places.hub().join("hub.toml");
+    let settings = std::fs::read_to_string(&file).unwrap();
+    let (before, _) = settings.split_once("[limits]").unwrap();
+    let settings = format!("metrics_listen = \"127.0.0.1:0\"\n{before}\n[limits]\n{limits}");
+    std::fs::write(&file, settings).unwrap();
+    scene.consortium.start_hub().await.unwrap();
+    scene.consortium.everybody_attends().await.unwrap();
+}
 
 async fn asks_and_is_answered(scene: &Scene) {
     let person = [
@@ -43,14 +57,7 @@ async fn an_honest_node_is_answered_beside_a_flood() {
         .await
         .unwrap();
     scene.consortium.stop_node("mallory").await.unwrap();
-    scene.consortium.stop_hub().await.unwrap();
-    let file = places.hub().join("hub.toml");
-    let rest = std::fs::read_to_string(&file).unwrap();
-    let (before, _) = rest.split_once("[limits]").unwrap();
-    let settings = format!("metrics_listen = \"127.0.0.1:0\"\n{before}{LIMITS}");
-    std::fs::write(&file, settings).unwrap();
-    scene.consortium.start_hub().await.unwrap();
-    scene.consortium.everybody_attends().await.unwrap();
+    limit(&mut scene, FEW_PLACES).await;
     import(&scene, "refuge", ROW).await;
     scene.consortium.settle().await.unwrap();
     asks_and_is_answered(&scene).await;
@@ -82,5 +89,24 @@ async fn an_honest_node_is_answered_beside_a_flood() {
     let slow = tally.slow.load(Ordering::Relaxed);
     assert_eq!(slow, 0, "{tally:?}");
     asks_and_is_answered(&scene).await;
+    scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_calls_too_fast_waits_and_loses_nothing() {
+    let mut scene = scene(&["police", "refuge"], 2).await;
+    limit(&mut scene, FEW_CALLS).await;
+    let metrics = scene.consortium.hub().unwrap().metrics.unwrap();
+    import(&scene, "refuge", ROW).await;
+    scene.consortium.settle().await.unwrap();
+    let lines = scene.consortium.node("police").unwrap().lines_begun();
+    // Three calls each, of which the hub takes twenty at once.
+    for _ in 0..20 {
+        asks_and_is_answered(&scene).await;
+    }
+    let refused = value(&get(metrics, "/metrics").await, RATE);
+    assert!(refused > 0.0);
+    let police = scene.consortium.node("police").unwrap();
+    assert_eq!(police.lines_begun(), lines, "the line was lost");
     scene.consortium.stop().await.unwrap();
 }

@@ -21,8 +21,7 @@ use tonic::{Request, Response, Status};
 use crate::ending::import;
 use crate::support::{AGREEMENT, Scene, scene};
 
-const ROW: &str =
-    "record_id,given_names,surname,date_of_birth\nA1,Zebedeequill,Quistorpvane,2007-09-23\n";
+const ROW: &str = "record_id,given_names,surname,date_of_birth\ncase-77315,Zebedeequill,Quistorpvane,2007-09-23\n";
 
 /// Keeps what parties send, as they sent it.
 #[derive(Clone, Default)]

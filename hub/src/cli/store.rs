@@ -27,9 +27,10 @@ Examples:
   symbolon-hub store migrate --from postgres://hub@127.0.0.1/symbolon --to fjall:/srv/symbolon/hub
 
 Stop every hub that uses either store first. A state directory that a hub has open is refused, and
-so is a destination that is not empty. The source is only read. A migration that was cut off goes on
-where it stopped when it is run again; until it has ended no hub serves the destination. At the end
-both sides are read through and compared.";
+so is a destination that is not empty. Of the source nothing changes, but that a database tells
+owners of silent rows what it would tell them next. A migration that was cut off goes on where it
+stopped when it is run again; until it has ended no hub serves the destination. At the end both
+sides are read through and compared.";
 
 const KNOWN_TOTAL: &str = "{prefix:>28} {bar:30} {pos} of {len}, {eta} left";
 const UNKNOWN_TOTAL: &str = "{prefix:>28} {spinner} {pos}";

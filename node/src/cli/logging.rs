@@ -58,6 +58,7 @@ fn start(level: LogLevel, format: LogFormat, writer: BoxMakeWriter) {
         .with_default(level.min(LevelFilter::WARN))
         .with_target("symbolon_core", level)
         .with_target("symbolon_proto", level)
+        .with_target("symbolon_traces", level)
         .with_target("symbolon_node", level);
     let layer = fmt::layer().with_ansi(false).with_writer(writer);
     let layer = match format {
