@@ -45,6 +45,9 @@ pub struct Asked {
     pub signature: Vec<u8>,
 }
 
+/// What another hub said to a request, by the request's name.
+pub type Answer = ([u8; 16], Vec<u8>);
+
 /// A store that several hubs share.
 pub trait Shared: Send + Sync {
     /// Rings when another hub may have changed something.
@@ -60,7 +63,7 @@ pub trait Shared: Send + Sync {
     /// Answers a request that was taken.
     fn answer(&self, id: &[u8; 16], reply: &[u8]) -> Result<(), StoreError>;
     /// Takes the answers to what this hub asked.
-    fn answers(&self) -> Result<Vec<([u8; 16], Vec<u8>)>, StoreError>;
+    fn answers(&self) -> Result<Vec<Answer>, StoreError>;
     /// Whether a request was taken.
     fn is_taken(&self, id: &[u8; 16]) -> Result<bool, StoreError>;
     /// Takes a request back.

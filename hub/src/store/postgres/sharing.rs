@@ -17,7 +17,7 @@ use super::fault::Fault;
 use super::names::member_id;
 use super::tx::{Needs, Twice, Write, ask, only, signed, unsigned};
 use crate::store::StoreError;
-use crate::store::shared::{Asked, News, Shared};
+use crate::store::shared::{Answer, Asked, News, Shared};
 
 /// Between two tries to hear the bell again; hubs look by themselves meanwhile.
 const HEAR_AGAIN: Duration = Duration::from_millis(500);
@@ -167,7 +167,7 @@ impl Shared for PostgresStore {
         })
     }
 
-    fn answers(&self) -> Result<Vec<([u8; 16], Vec<u8>)>, StoreError> {
+    fn answers(&self) -> Result<Vec<Answer>, StoreError> {
         self.write(Twice::IsOnce, &Needs::default(), async |write| {
             let answers = "DELETE FROM relays WHERE hub = $1 AND outcome IS NOT NULL
                 RETURNING id, outcome";

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Instant;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use symbolon_core::crypto;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::row::{
@@ -105,7 +105,11 @@ pub struct Maker {
 
 impl Maker {
     pub fn batch(&mut self, number: usize) -> (&'static str, Vec<Row>) {
-        let member = if number % 2 == 0 { "police" } else { "refuge" };
+        let member = if number.is_multiple_of(2) {
+            "police"
+        } else {
+            "refuge"
+        };
         let mut made: Vec<Row> = (0..BATCH).map(|_| row(fresh())).collect();
         for (row, met) in made.iter_mut().step_by(10).zip(self.known.drain(..)) {
             row.token = met;
