@@ -180,7 +180,7 @@ async fn one_trace_goes_from_node_over_hub_to_custodian() {
             "refuge",
             AGREEMENT,
             "Zebedeequill",
-            "A1",
+            "case-77315",
             "127.0.0.1",
         ] {
             let found = memchr::memmem::find(&bytes, name.as_bytes());

@@ -105,11 +105,11 @@ impl Two {
                 .unwrap(),
             chain_pem: chain_pem.clone(),
             key_pem: key_pem.clone(),
+            // Until this hub knows the member it is refused, and hears so with its first request.
             channel: eventually(async || {
-                self.consortium
-                    .connect_to(to, chain_pem, key_pem)
-                    .await
-                    .ok()
+                let connected = self.consortium.connect_to(to, chain_pem, key_pem).await;
+                let channel = connected.ok()?;
+                ask(channel.clone()).await.ok().map(|_| channel)
             })
             .await,
         }
@@ -213,8 +213,8 @@ async fn a_match_is_found_and_told_across_hubs() {
             .await;
         }
     }
-    let here = consortium.admin.roster().await.unwrap().length;
     eventually(async || {
+        let here = consortium.admin.roster().await.ok()?.length;
         let there = other_admin.roster().await.ok()?.length;
         (there == here).then_some(())
     })
