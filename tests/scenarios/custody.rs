@@ -204,6 +204,20 @@ async fn a_backup_restores_a_share_until_a_refresh() {
     scene.consortium.stop().await.unwrap();
 }
 
+fn assert_all_under_the_second_key(scene: &Scene, agency: &str) {
+    let vault = Vault::open(&scene.consortium.places.node(agency), &unlock()).unwrap();
+    let tables = Tables::open(&vault).unwrap();
+    let shared = tables.roots.iter().map(|entry| entry.unwrap().0.0);
+    let epochs = tables.rows.roots().map(|entry| entry.unwrap().0.0);
+    assert!(epochs.chain(shared).all(|epoch| epoch == 2), "{agency}");
+    let rows = tables.rows.iter().map(|entry| entry.unwrap().1);
+    let mut real = rows.filter(|row| row.record_id.is_some());
+    assert!(
+        real.all(|row| row.custody == 2 && row.root.is_some()),
+        "{agency}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn custodians_are_replaced_while_matching_goes_on() {
     let mut scene = scene(&THREE, 2).await;
@@ -269,17 +283,7 @@ async fn custodians_are_replaced_while_matching_goes_on() {
         .await
         .unwrap();
         scene.consortium.stop_node(agency).await.unwrap();
-        let vault = Vault::open(&scene.consortium.places.node(agency), &unlock()).unwrap();
-        let tables = Tables::open(&vault).unwrap();
-        let shared = tables.roots.iter().map(|entry| entry.unwrap().0.0);
-        let epochs = tables.rows.roots().map(|entry| entry.unwrap().0.0);
-        assert!(epochs.chain(shared).all(|epoch| epoch == 2), "{agency}");
-        let rows = tables.rows.iter().map(|entry| entry.unwrap().1);
-        let mut real = rows.filter(|row| row.record_id.is_some());
-        assert!(
-            real.all(|row| row.custody == 2 && row.root.is_some()),
-            "{agency}"
-        );
+        assert_all_under_the_second_key(&scene, agency);
     }
     scene.consortium.stop().await.unwrap();
 }

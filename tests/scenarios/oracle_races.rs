@@ -66,6 +66,7 @@ impl Outsider {
         .await
         .unwrap();
         consortium.stop_node("police").await.unwrap();
+        allow_lines(&mut consortium).await;
         let identity = {
             let vault = Vault::open(&consortium.places.node("police"), &unlock()).unwrap();
             let tables = Tables::open(&vault).unwrap();
@@ -139,6 +140,19 @@ impl Outsider {
         self.consortium.start_node("refuge").await.unwrap();
         self.consortium.everybody_attends().await.unwrap();
     }
+}
+
+/// As many connections of one member as these tests open; by default it is closer.
+async fn allow_lines(consortium: &mut Consortium) {
+    consortium.stop_hub().await.unwrap();
+    let settings = consortium.places.hub().join("hub.toml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    let line = "max_connections_per_member = ";
+    let wide = text.replace(&format!("{line}16"), &format!("{line}80"));
+    assert_ne!(wide, text);
+    std::fs::write(&settings, wide).unwrap();
+    consortium.start_hub().await.unwrap();
+    consortium.everybody_attends().await.unwrap();
 }
 
 /// The hub takes a few requests of one agency at a time; the others are sent when it has room.

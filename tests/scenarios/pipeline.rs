@@ -140,6 +140,26 @@ async fn a_file_of_several_windows_goes_whole_and_is_asked_for_once() {
     scene.consortium.stop().await.unwrap();
 }
 
+/// Starts the node and an import, and kills both after a while.
+async fn import_and_kill(scene: &Scene, words: &[&str], (kill, wait): (u64, Duration)) {
+    let before = evaluated(scene, "council", "police");
+    let serving = Program::start(scene, &["serve"]);
+    let socket = scene.consortium.places.node("police").join("control.sock");
+    eventually("the node serving", async || {
+        let answers = tokio::net::UnixStream::connect(&socket).await;
+        Ok(answers.is_ok().then_some(()))
+    })
+    .await
+    .unwrap();
+    let importing = Program::start(scene, words);
+    tokio::time::sleep(wait).await;
+    drop((serving, importing));
+    println!(
+        "kill {kill} after {wait:?}: {} keys were evaluated since the one before",
+        evaluated(scene, "council", "police") - before
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_at_random_moments_of_an_import_lose_and_repeat_nothing() {
     let mut scene = custodians_and_a_member(QUOTA).await;
@@ -178,24 +198,9 @@ async fn kills_at_random_moments_of_an_import_lose_and_repeat_nothing() {
     let path = file.to_str().unwrap();
     let words = ["import", path, "--keep-invalid", "--agreement", AGREEMENT];
     for kill in 1..=KILLS {
-        let before = evaluated(&scene, "council", "police");
-        let serving = Program::start(&scene, &["serve"]);
-        let socket = state.join("control.sock");
-        eventually("the node serving", async || {
-            let answers = tokio::net::UnixStream::connect(&socket).await;
-            Ok(answers.is_ok().then_some(()))
-        })
-        .await
-        .unwrap();
-        let importing = Program::start(&scene, &words);
         // The moment is random: in the reading or between requests, or right at the end.
         let wait = Duration::from_millis(random.below(700));
-        tokio::time::sleep(wait).await;
-        drop((serving, importing));
-        println!(
-            "kill {kill} after {wait:?}: {} keys were evaluated since the one before",
-            evaluated(&scene, "council", "police") - before
-        );
+        import_and_kill(&scene, &words, (kill, wait)).await;
     }
     scene.consortium.start_node("police").await.unwrap();
     let report = scene.import("police", file).await;

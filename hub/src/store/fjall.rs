@@ -17,9 +17,10 @@ mod tx;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use fjall::{Database, Keyspace, Snapshot};
-use parking_lot::FairMutex;
+use parking_lot::{FairMutex, Mutex};
 use symbolon_core::agreement::{self, Acceptance, Proposal};
 use symbolon_core::encoding::Digest;
 use symbolon_core::envelope::Envelope;
@@ -41,8 +42,12 @@ use crate::certificates::RevocationList;
 use crate::log::LogEntry;
 
 const FORMAT: &[u8] = b"symbolon hub store 3";
-/// Rows of one transaction: some five milliseconds, for which others wait.
-const ROWS_AT_ONCE: usize = 500;
+/// Rows of one transaction while somebody asks: some five milliseconds, for which a query waits.
+const ROWS_BESIDE_QUERIES: usize = 500;
+/// And otherwise: each transaction costs a sync, which so many rows share.
+const ROWS_AT_ONCE: usize = 10_000;
+/// For so long after a query another one is expected.
+const ASKING: Duration = Duration::from_secs(1);
 
 /// The hub's memory on disk.
 pub struct FjallStore {
@@ -54,6 +59,8 @@ pub struct FjallStore {
     /// Whoever holds it writes. First come, first served: a query between two parts of a large submission is
     /// not to wait for all of it.
     writing: Arc<FairMutex<Known>>,
+    /// When somebody asked last.
+    asked: Mutex<Option<Instant>>,
     /// Stops with the store.
     _reader: Reader,
 }
@@ -104,6 +111,7 @@ impl FjallStore {
             spaces,
             keyspaces,
             writing,
+            asked: Mutex::default(),
             _reader: reader,
         };
         store.write(|write| {
@@ -275,7 +283,12 @@ impl Store for FjallStore {
     }
 
     fn rows_at_once(&self) -> usize {
-        ROWS_AT_ONCE
+        let asked = *self.asked.lock();
+        if asked.is_some_and(|asked| asked.elapsed() < ASKING) {
+            ROWS_BESIDE_QUERIES
+        } else {
+            ROWS_AT_ONCE
+        }
     }
 
     fn submit(&self, batch: &Batch) -> Result<Submitted, StoreError> {
@@ -283,6 +296,7 @@ impl Store for FjallStore {
     }
 
     fn query(&self, batch: &Batch) -> Result<Queried, StoreError> {
+        *self.asked.lock() = Some(Instant::now());
         self.write(|write| write.query(batch))
     }
 
@@ -404,96 +418,4 @@ impl Store for FjallStore {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    #[test]
-    fn keeps_the_contract() {
-        super::super::contract::run_all(|dir| -> Arc<dyn Store> {
-            Arc::new(FjallStore::open(dir).unwrap())
-        });
-    }
-
-    fn to_be_carried(dir: &Path) -> Arc<dyn super::super::transfer::Transfer> {
-        Arc::new(FjallStore::open_for_transfer(dir).unwrap())
-    }
-
-    #[test]
-    fn any_history_is_carried_over_and_goes_on() {
-        super::super::contract::transfer::histories(&to_be_carried, &to_be_carried, 32);
-    }
-
-    #[test]
-    fn what_is_carried_over_is_counted_and_compared() {
-        super::super::contract::transfer::refusals(&to_be_carried);
-        super::super::contract::transfer::differences(&to_be_carried);
-    }
-
-    #[test]
-    fn a_migration_goes_on_where_it_stopped() {
-        super::super::contract::transfer::interruptions(&to_be_carried, 1);
-    }
-
-    #[test]
-    fn a_part_of_another_store_serves_no_hub() {
-        use super::super::transfer::{Kind, Progress, Transfer};
-        let dir = tempfile::tempdir().unwrap();
-        let store = FjallStore::open(dir.path()).unwrap();
-        let progress = Progress {
-            origin: Digest([1; 32]),
-            kind: Some(Kind::Rows),
-            after: Some(vec![0, 255]),
-        };
-        store.take(Vec::new(), &progress).unwrap();
-        assert_eq!(store.progress().unwrap(), Some(progress));
-        drop(store);
-        let told = FjallStore::open(dir.path()).err().unwrap().to_string();
-        assert!(told.contains("run `symbolon-hub store migrate` again"));
-        let store = FjallStore::open_for_transfer(dir.path()).unwrap();
-        store.finish().unwrap();
-        drop(store);
-        assert!(FjallStore::open(dir.path()).is_ok());
-    }
-
-    #[test]
-    fn what_lay_there_before_a_start_is_joined_with_after_it() {
-        use super::super::contract::{batch, row};
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("store");
-        let store = FjallStore::open(&path).unwrap();
-        store.submit(&batch("a", vec![row(1, 1)])).unwrap();
-        drop(store);
-        let store = FjallStore::open(&path).unwrap();
-        while !store.writing.lock().is_complete() {
-            std::thread::yield_now();
-        }
-        assert!(!store.writing.lock().may_have_handle(b"never stored"));
-        let done = store.submit(&batch("b", vec![row(1, 2)])).unwrap();
-        assert_eq!(done.woken.len(), 2, "both sides have a notice");
-        let again = store.submit(&batch("a", vec![row(1, 1)])).unwrap();
-        assert_eq!(again.holdings.count, 1, "the handle is known");
-    }
-
-    #[test]
-    fn a_damaged_store_says_so_and_what_to_do() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("store");
-        let store = FjallStore::open(&path).unwrap();
-        let entry = LogEntry {
-            at: 0,
-            event: crate::log::Event::Roster,
-            member: None,
-            count: 1,
-            digest: None,
-        };
-        store.note(&entry).unwrap();
-        drop(store);
-        let version = path.join("version");
-        assert!(version.exists());
-        std::fs::write(&version, b"not a version").unwrap();
-        let told = FjallStore::open(&path).err().unwrap().to_string();
-        assert!(told.contains("is damaged (") && told.contains("restore the backup"));
-    }
-}
+mod tests;

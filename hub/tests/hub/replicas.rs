@@ -397,6 +397,45 @@ async fn submit_all(
     }
 }
 
+/// All that a member handed in is held, and each pair was told it once.
+async fn assert_whole(
+    consortium: &Consortium,
+    epoch: AgreementEpoch,
+    (kind, other, member): (u8, u8, &Member),
+) {
+    let mut truth = Holdings::default();
+    for number in 0..BATCHES * ROWS {
+        let own = row(consortium.clock.as_ref(), epoch, number, (kind, number));
+        truth.add(&own.fingerprint());
+    }
+    let mut service = MatchingClient::new(member.channel.clone());
+    let held = service.holdings(HoldingsRequest {}).await.unwrap();
+    let held = held.into_inner().holdings.unwrap();
+    assert_eq!(
+        (held.count, held.digest),
+        (truth.count, truth.digest.to_vec())
+    );
+    let mut line = receive(member, 0).await.unwrap();
+    let mut told: BTreeMap<(Vec<u8>, Vec<u8>), u32> = BTreeMap::new();
+    let mut last = 0;
+    while last < u64::from(BATCHES * ROWS) {
+        let delivered = next(&mut line).await;
+        let Some(delivery::Item::Notice(notice)) = delivered.item else {
+            continue;
+        };
+        last += 1;
+        assert_eq!(delivered.sequence, last, "numbers without gaps");
+        *told.entry((notice.own_handle, notice.handle)).or_default() += 1;
+    }
+    for number in 0..BATCHES * ROWS {
+        let clock = consortium.clock.as_ref();
+        let own = row(clock, epoch, number, (kind, number)).handle.0.to_vec();
+        let met = row(clock, epoch, number, (other, number)).handle.0.to_vec();
+        assert_eq!(told.remove(&(own, met)), Some(1), "{number}");
+    }
+    assert!(told.is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_is_killed_loses_and_repeats_nothing() {
     let Some(schema) = Schema::make("killed").await else {
@@ -440,38 +479,8 @@ async fn a_hub_that_is_killed_loses_and_repeats_nothing() {
         drop(process);
     };
     tokio::join!(load(1, &harbour), load(2, &police), killing);
-    for (kind, other, member) in [(1, 2, &harbour), (2, 1, &police)] {
-        let mut truth = Holdings::default();
-        for number in 0..BATCHES * ROWS {
-            let own = row(consortium.clock.as_ref(), epoch, number, (kind, number));
-            truth.add(&own.fingerprint());
-        }
-        let mut service = MatchingClient::new(member.channel.clone());
-        let held = service.holdings(HoldingsRequest {}).await.unwrap();
-        let held = held.into_inner().holdings.unwrap();
-        assert_eq!(
-            (held.count, held.digest),
-            (truth.count, truth.digest.to_vec())
-        );
-        let mut line = receive(member, 0).await.unwrap();
-        let mut told: BTreeMap<(Vec<u8>, Vec<u8>), u32> = BTreeMap::new();
-        let mut last = 0;
-        while last < u64::from(BATCHES * ROWS) {
-            let delivered = next(&mut line).await;
-            let Some(delivery::Item::Notice(notice)) = delivered.item else {
-                continue;
-            };
-            last += 1;
-            assert_eq!(delivered.sequence, last, "numbers without gaps");
-            *told.entry((notice.own_handle, notice.handle)).or_default() += 1;
-        }
-        for number in 0..BATCHES * ROWS {
-            let clock = consortium.clock.as_ref();
-            let own = row(clock, epoch, number, (kind, number)).handle.0.to_vec();
-            let met = row(clock, epoch, number, (other, number)).handle.0.to_vec();
-            assert_eq!(told.remove(&(own, met)), Some(1), "{number}");
-        }
-        assert!(told.is_empty());
+    for side in [(1, 2, &harbour), (2, 1, &police)] {
+        assert_whole(&consortium, epoch, side).await;
     }
     assert_eq!(
         consortium.hub.waiting_deliveries().await.unwrap(),

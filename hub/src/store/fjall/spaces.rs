@@ -24,12 +24,15 @@
 //!
 //! Names have no zero byte, so that it ends them.
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::config::CompressionPolicy;
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions};
 
 use super::tx::Space;
 
 /// What a keyspace gathers in memory before it goes to a table: small enough to be searched in the cache.
 const MEMTABLE_BYTES: u64 = 8 << 20;
+/// The same for what each row goes into: large, so that less is merged again and again.
+const ROWS_MEMTABLE_BYTES: u64 = 64 << 20;
 
 /// Every keyspace by its name.
 pub struct Spaces {
@@ -64,7 +67,13 @@ impl Spaces {
     pub fn open(db: &Database) -> fjall::Result<(Self, Vec<Keyspace>)> {
         let mut keyspaces = Vec::new();
         let mut space = |name| {
-            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+            let options = || match name {
+                // Random bytes cannot be compressed.
+                "places" | "handles" => KeyspaceCreateOptions::default()
+                    .max_memtable_size(ROWS_MEMTABLE_BYTES)
+                    .data_block_compression_policy(CompressionPolicy::all(CompressionType::None)),
+                _ => KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES),
+            };
             let keyspace = db.keyspace(name, options)?;
             let number = keyspaces.len();
             keyspaces.push(keyspace.clone());
