@@ -9,6 +9,7 @@
 
 mod blocks;
 mod table;
+mod tree;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,6 +27,7 @@ pub use blocks::{Blocks, Place};
 pub use table::Table;
 
 use crate::error::NodeError;
+use tree::{Tree, Turns};
 
 const KEY_FILE: &str = "vault.key";
 const KEY_LABEL: &str = "symbolon vault key";
@@ -41,6 +43,7 @@ const LOCK_WAIT: Duration = Duration::from_millis(20);
 /// An open vault.
 pub struct Vault {
     db: sled::Db,
+    turns: Arc<Turns>,
     keys: Arc<Keys>,
     directory: PathBuf,
     // Held for as long as the vault is open; the operating system lets it go if the process dies.
@@ -97,8 +100,10 @@ impl Vault {
             index: MacKey::new(&index),
         });
         let db = open_sled(directory)?;
+        let turns = Turns::open(&db).map_err(|error| vault_error(directory, &error))?;
         Ok(Self {
             db,
+            turns: Arc::new(turns),
             keys,
             directory: directory.to_owned(),
             _lock: lock,
@@ -111,24 +116,26 @@ impl Vault {
         K: Serialize + DeserializeOwned,
         V: Serialize + DeserializeOwned,
     {
-        let tree = self
-            .db
-            .open_tree(name)
-            .map_err(|error| vault_error(&self.directory, &error))?;
+        let keys = Arc::clone(&self.keys);
         Ok(Table::new(
-            tree,
+            self.tree(name)?,
             name,
-            Arc::clone(&self.keys),
+            keys,
             self.directory.clone(),
         ))
     }
 
     /// Opens a table of blocks.
     pub fn blocks(&self, name: &'static str) -> Result<Blocks, NodeError> {
+        let keys = Arc::clone(&self.keys);
+        let directory = self.directory.clone();
+        Ok(Blocks::new(self.tree(name)?, name, keys, directory))
+    }
+
+    fn tree(&self, name: &str) -> Result<Tree, NodeError> {
         let tree = self.db.open_tree(name);
         let tree = tree.map_err(|error| vault_error(&self.directory, &error))?;
-        let keys = Arc::clone(&self.keys);
-        Ok(Blocks::new(tree, name, keys, self.directory.clone()))
+        Ok(Tree::new(tree, Arc::clone(&self.turns)))
     }
 
     /// What masks numbers in names that others see.
@@ -152,9 +159,10 @@ impl Vault {
         let mut found = BTreeSet::new();
         for name in self.db.tree_names() {
             let name = String::from_utf8_lossy(&name).into_owned();
-            let tree = self.db.open_tree(&name);
-            let tree = tree.map_err(|error| vault_error(&self.directory, &error))?;
-            for entry in &tree {
+            if name == tree::TURNS {
+                continue;
+            }
+            for entry in self.tree(&name)?.after(None) {
                 let (place, sealed) =
                     entry.map_err(|error| vault_error(&self.directory, &error))?;
                 let opened =

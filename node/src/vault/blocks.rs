@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::Keys;
 use super::table::context;
+use super::tree::Tree;
 use crate::error::NodeError;
 
 /// Where a block lies: in an order that says nothing of its number.
@@ -18,19 +19,14 @@ pub type Place = [u8; 16];
 
 /// A table of blocks.
 pub struct Blocks {
-    tree: sled::Tree,
+    tree: Tree,
     name: &'static str,
     keys: Arc<Keys>,
     directory: PathBuf,
 }
 
 impl Blocks {
-    pub(super) fn new(
-        tree: sled::Tree,
-        name: &'static str,
-        keys: Arc<Keys>,
-        directory: PathBuf,
-    ) -> Self {
+    pub(super) fn new(tree: Tree, name: &'static str, keys: Arc<Keys>, directory: PathBuf) -> Self {
         Self {
             tree,
             name,
@@ -42,7 +38,7 @@ impl Blocks {
     /// The bytes of a block.
     pub fn get(&self, number: u64) -> Result<Option<Zeroizing<Vec<u8>>>, NodeError> {
         let place = self.place(number);
-        let sealed = self.tree.get(place).map_err(|e| self.sled_error(&e))?;
+        let sealed = self.tree.get(&place).map_err(|e| self.sled_error(&e))?;
         let opened = sealed.map(|sealed| self.open(&place, &sealed));
         Ok(opened.transpose()?.map(|(_, bytes)| bytes))
     }
@@ -54,19 +50,19 @@ impl Blocks {
         plaintext.extend_from_slice(&number.to_be_bytes());
         plaintext.extend_from_slice(bytes);
         let sealed = crypto::seal(&self.keys.seal, &context(self.name, &place), &plaintext)?;
-        let put = self.tree.insert(place, sealed);
-        put.map(|_| ()).map_err(|e| self.sled_error(&e))
+        let put = self.tree.insert(&place, sealed);
+        put.map_err(|e| self.sled_error(&e))
     }
 
     /// Deletes a block.
     pub fn remove(&self, number: u64) -> Result<(), NodeError> {
-        let removed = self.tree.remove(self.place(number));
-        removed.map(|_| ()).map_err(|e| self.sled_error(&e))
+        let removed = self.tree.remove(&self.place(number));
+        removed.map_err(|e| self.sled_error(&e))
     }
 
     /// Whether a block is there.
     pub fn contains(&self, number: u64) -> Result<bool, NodeError> {
-        let there = self.tree.contains_key(self.place(number));
+        let there = self.tree.contains_key(&self.place(number));
         there.map_err(|e| self.sled_error(&e))
     }
 
@@ -75,9 +71,7 @@ impl Blocks {
         &self,
         last: Option<Place>,
     ) -> impl Iterator<Item = Result<(Place, u64, Zeroizing<Vec<u8>>), NodeError>> + '_ {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let from = last.map_or(Unbounded, Excluded);
-        self.tree.range((from, Unbounded::<Place>)).map(|entry| {
+        self.tree.after(last).map(|entry| {
             let (key, sealed) = entry.map_err(|e| self.sled_error(&e))?;
             let place = Place::try_from(key.as_ref()).map_err(|_| self.damaged())?;
             let (number, bytes) = self.open(&place, &sealed)?;

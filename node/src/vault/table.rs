@@ -10,6 +10,7 @@ use symbolon_core::crypto;
 use zeroize::Zeroizing;
 
 use super::Keys;
+use super::tree::Tree;
 use crate::error::NodeError;
 
 /// Values in one batch of sled.
@@ -17,7 +18,7 @@ const BATCH: usize = 32;
 
 /// A table with keys of type `K` and values of type `V`.
 pub struct Table<K, V> {
-    tree: sled::Tree,
+    tree: Tree,
     name: &'static str,
     keys: Arc<Keys>,
     directory: PathBuf,
@@ -29,12 +30,7 @@ where
     K: Serialize + DeserializeOwned,
     V: Serialize + DeserializeOwned,
 {
-    pub(super) fn new(
-        tree: sled::Tree,
-        name: &'static str,
-        keys: Arc<Keys>,
-        directory: PathBuf,
-    ) -> Self {
+    pub(super) fn new(tree: Tree, name: &'static str, keys: Arc<Keys>, directory: PathBuf) -> Self {
         Self {
             tree,
             name,
@@ -47,7 +43,7 @@ where
     /// The value of a key.
     pub fn get(&self, key: &K) -> Result<Option<V>, NodeError> {
         let place = self.place(key)?;
-        let sealed = self.tree.get(place).map_err(|e| self.sled_error(&e))?;
+        let sealed = self.tree.get(&place).map_err(|e| self.sled_error(&e))?;
         let Some(sealed) = sealed else {
             return Ok(None);
         };
@@ -60,9 +56,8 @@ where
         let place = self.place(key)?;
         let sealed = self.seal(&place, key, value)?;
         self.tree
-            .insert(place, sealed)
-            .map_err(|e| self.sled_error(&e))?;
-        Ok(())
+            .insert(&place, sealed)
+            .map_err(|e| self.sled_error(&e))
     }
 
     /// Writes many values, a few at a time: a kill in between leaves the first of them written.
@@ -79,12 +74,13 @@ where
     {
         let mut entries = entries.into_iter().peekable();
         while entries.peek().is_some() {
-            let mut batch = sled::Batch::default();
+            let (mut batch, mut values) = (sled::Batch::default(), 0);
             for (key, value) in entries.by_ref().take(BATCH) {
                 let place = self.place(key)?;
                 batch.insert(&place, self.seal(&place, key, value)?);
+                values += 1;
             }
-            let applied = self.tree.apply_batch(batch);
+            let applied = self.tree.apply_batch(batch, values);
             applied.map_err(|e| self.sled_error(&e))?;
         }
         Ok(())
@@ -93,21 +89,20 @@ where
     /// Deletes a key.
     pub fn remove(&self, key: &K) -> Result<(), NodeError> {
         let place = self.place(key)?;
-        self.tree.remove(place).map_err(|e| self.sled_error(&e))?;
-        Ok(())
+        self.tree.remove(&place).map_err(|e| self.sled_error(&e))
     }
 
     /// Whether a key is there.
     pub fn contains(&self, key: &K) -> Result<bool, NodeError> {
         let place = self.place(key)?;
         self.tree
-            .contains_key(place)
+            .contains_key(&place)
             .map_err(|e| self.sled_error(&e))
     }
 
     /// Every entry, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = Result<(K, V), NodeError>> + '_ {
-        self.tree.iter().map(|entry| {
+        self.tree.after(None).map(|entry| {
             let (place, sealed) = entry.map_err(|e| self.sled_error(&e))?;
             self.open(&place, &sealed)
         })
@@ -115,7 +110,7 @@ where
 
     /// Entries. Counts them one by one.
     pub fn len(&self) -> usize {
-        self.tree.len()
+        self.tree.after(None).count()
     }
 
     /// Whether there is none.
