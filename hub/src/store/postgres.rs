@@ -119,6 +119,9 @@ impl PostgresStore {
         store.channel = store.insist(store.patience, true, async || {
             let mut client = connection(&store.pool).await?;
             let kind = migrate::kind(&client).await?;
+            if kind.fences {
+                store.names.with_fences();
+            }
             migrate::migrate(&mut client, &store.place, kind).await?;
             let schema = "SELECT coalesce(current_schema()::text, '')";
             let schema: String = only(ask(&client, schema, &[]).await?)?.try_get(0)?;

@@ -40,11 +40,12 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 ///
 /// Batches come as arrays, of which the planner does not know that an index serves each element: it would
 /// read whole tables. The time-outs free what a hub holds whose machine is gone.
-const SESSION: [&str; 9] = [
+const SESSION: [&str; 10] = [
     "SET plan_cache_mode = force_generic_plan",
     "SET enable_seqscan = off",
     "SET enable_hashjoin = off",
     "SET enable_mergejoin = off",
+    "SET enable_material = off",
     "SET jit = off",
     "SET idle_in_transaction_session_timeout = '30s'",
     "SET lock_timeout = '20s'",

@@ -111,6 +111,8 @@ pub struct Kind {
     pub parted: bool,
     /// It has LISTEN and NOTIFY.
     pub rings: bool,
+    /// It takes a limit in what is looked up for each line of an array.
+    pub fences: bool,
 }
 
 /// Finds out what the database is.
@@ -121,12 +123,15 @@ pub async fn kind(client: &Client) -> Result<Kind, Fault> {
         return Ok(Kind {
             parted: false,
             rings: false,
+            fences: true,
         });
     }
     let citus = "SELECT 1 FROM pg_extension WHERE extname = 'citus'";
+    let plain = ask(client, citus, &[]).await?.is_empty();
     Ok(Kind {
-        parted: ask(client, citus, &[]).await?.is_empty(),
+        parted: plain,
         rings: true,
+        fences: plain,
     })
 }
 

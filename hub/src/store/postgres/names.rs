@@ -3,7 +3,9 @@
 //! They are the same in every hub and every database, so that nothing that a hub remembers becomes wrong
 //! when another server takes over. A member's lines are made before its first verb, outside of it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use deadpool_postgres::GenericClient;
@@ -36,9 +38,26 @@ fn short(context: &str, name: &[u8]) -> i64 {
 pub struct Names {
     members: RwLock<HashMap<i64, AgencyName>>,
     epochs: RwLock<HashMap<i64, AgreementEpoch>>,
+    fences: AtomicBool,
 }
 
 impl Names {
+    /// The database takes [`Self::in_full`]'s fences.
+    pub fn with_fences(&self) {
+        self.fences.store(true, Ordering::Relaxed);
+    }
+
+    /// A statement with its fences: what follows `/*each*/` is looked up for each line before it, and not
+    /// the other way round. A planner that knows nothing yet of a table that is filled, and thinks it
+    /// empty, would otherwise read all rows of a member for each of a batch.
+    pub fn in_full<'a>(&self, sql: &'a str) -> Cow<'a, str> {
+        if self.fences.load(Ordering::Relaxed) && sql.contains("/*each*/") {
+            sql.replace("/*each*/", "OFFSET 0").into()
+        } else {
+            sql.into()
+        }
+    }
+
     /// Nothing is known any more.
     pub fn forget(&self) {
         write(&self.members).clear();

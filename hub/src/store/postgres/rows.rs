@@ -206,7 +206,8 @@ impl Write<'_> {
             .map(|row| row.handle.0.as_slice())
             .collect();
         let known = "SELECT h.handle FROM unnest($2::bytea[]) AS u(handle)
-            JOIN handles h ON h.member = $1 AND h.handle = u.handle";
+            CROSS JOIN LATERAL (SELECT handle FROM handles
+                WHERE member = $1 AND handle = u.handle /*each*/) h";
         let lines = self.ask(known, &[&member, &handles]).await?;
         let known = lines.iter().map(|line| handle(line, 0));
         let mut known = known.collect::<Result<HashSet<Handle>, Fault>>()?;
@@ -283,7 +284,8 @@ impl Write<'_> {
         let (tokens, epochs) = arrays(places);
         let live = "SELECT t.token, t.epoch, t.live
             FROM unnest($1::bytea[], $2::bigint[]) AS u(token, epoch)
-            JOIN tokens t ON t.token = u.token AND t.epoch = u.epoch";
+            CROSS JOIN LATERAL (SELECT token, epoch, live FROM tokens
+                WHERE token = u.token AND epoch = u.epoch /*each*/) t";
         let lines = self.ask(live, &[&tokens, &epochs]).await?;
         let live = lines.iter().map(|line| {
             let live: i32 = line.try_get(2)?;
@@ -340,8 +342,9 @@ impl Write<'_> {
         let (tokens, epochs) = arrays(watched.iter());
         let own = "SELECT s.token, s.epoch, count(*)
             FROM unnest($1::bytea[], $2::bigint[]) AS u(token, epoch)
-            JOIN silent s ON s.token = u.token AND s.epoch = u.epoch
-            WHERE s.member = $3 GROUP BY s.token, s.epoch";
+            CROSS JOIN LATERAL (SELECT token, epoch FROM silent
+                WHERE token = u.token AND epoch = u.epoch AND member = $3 /*each*/) s
+            GROUP BY s.token, s.epoch";
         for line in self.ask(own, &[&tokens, &epochs, &member]).await? {
             let count: i64 = line.try_get(2)?;
             let place = (token(&line, 0)?, line.try_get(1)?);
@@ -365,8 +368,9 @@ impl Write<'_> {
         let (tokens, epochs) = arrays(places.iter());
         let others = "SELECT r.token, r.epoch, r.member, r.handle, r.payload
             FROM unnest($1::bytea[], $2::bigint[]) AS u(token, epoch)
-            JOIN rows r ON r.token = u.token AND r.epoch = u.epoch
-            WHERE r.member <> $3 LIMIT $4";
+            CROSS JOIN LATERAL (SELECT token, epoch, member, handle, payload FROM rows
+                WHERE token = u.token AND epoch = u.epoch AND member <> $3 /*each*/) r
+            LIMIT $4";
         let most = signed(MAX_NOTICES as u64 + 1);
         let lines = self
             .ask(others, &[&tokens, &epochs, &member, &most])
@@ -393,7 +397,8 @@ impl Write<'_> {
         let (tokens, epochs) = arrays(places.iter());
         let owners = "SELECT r.token, r.epoch, r.handle, r.member
             FROM unnest($1::bytea[], $2::bigint[]) AS u(token, epoch)
-            JOIN rows r ON r.token = u.token AND r.epoch = u.epoch";
+            CROSS JOIN LATERAL (SELECT token, epoch, handle, member FROM rows
+                WHERE token = u.token AND epoch = u.epoch /*each*/) r";
         for line in self.ask(owners, &[&tokens, &epochs]).await? {
             let place = (token(&line, 0)?, line.try_get(1)?);
             let owner = (handle(&line, 2)?, line.try_get(3)?);

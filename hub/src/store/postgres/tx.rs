@@ -254,7 +254,7 @@ fn keep_or_drop(client: Object, fault: Option<&Fault>) {
 impl Write<'_> {
     /// Asks inside the transaction.
     pub async fn ask(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
-        ask(&self.tx, sql, params).await
+        ask(&self.tx, &self.names.in_full(sql), params).await
     }
 
     /// Changes; says how many lines.

@@ -66,8 +66,9 @@ impl Write<'_> {
         let (tokens, epochs) = arrays(distinct.iter());
         let others = "SELECT r.token, r.epoch, r.member, r.handle, r.payload
             FROM unnest($1::bytea[], $2::bigint[]) AS u(token, epoch)
-            JOIN rows r ON r.token = u.token AND r.epoch = u.epoch
-            WHERE r.member <> $3 ORDER BY r.handle";
+            CROSS JOIN LATERAL (SELECT token, epoch, member, handle, payload FROM rows
+                WHERE token = u.token AND epoch = u.epoch AND member <> $3 /*each*/) r
+            ORDER BY r.handle";
         let mut found = Vec::new();
         for line in self.ask(others, &[&tokens, &epochs, &member]).await? {
             let place = (token(&line, 0)?, line.try_get(1)?);

@@ -103,8 +103,9 @@ impl Write<'_> {
         let seen = handles(&self.tx, member, after, limit).await?;
         let bytes: Vec<&[u8]> = seen.iter().map(|handle| handle.0.as_slice()).collect();
         let of_it = "SELECT h.handle FROM unnest($2::bytea[]) AS u(handle)
-            JOIN handles h ON h.member = $1 AND h.handle = u.handle
-            WHERE h.epoch = $3 ORDER BY h.handle";
+            CROSS JOIN LATERAL (SELECT handle FROM handles
+                WHERE member = $1 AND handle = u.handle AND epoch = $3 /*each*/) h
+            ORDER BY h.handle";
         let lines = self.ask(of_it, &[&id, &bytes, &epoch]).await?;
         let keys = lines.iter().map(|line| Ok((id, handle(line, 0)?)));
         let keys = keys.collect::<Result<Vec<Key>, Fault>>()?;

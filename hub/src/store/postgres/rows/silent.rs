@@ -126,7 +126,8 @@ impl Write<'_> {
         let handles: Vec<&[u8]> = records.iter().map(|r| r.handle.0.as_slice()).collect();
         let met = "SELECT s.member, s.handle, r.handle, r.payload
             FROM unnest($1::bytea[]) WITH ORDINALITY AS u(handle, place)
-            JOIN handles h ON h.member = $2 AND h.handle = u.handle
+            CROSS JOIN LATERAL (SELECT member, token, epoch, handle FROM handles
+                WHERE member = $2 AND handle = u.handle /*each*/) h
             JOIN rows r ON r.token = h.token AND r.member = h.member AND r.handle = h.handle
             JOIN silent s ON s.token = h.token AND s.epoch = h.epoch
             WHERE s.member <> $2 AND NOT EXISTS (SELECT 1 FROM links l WHERE
@@ -205,7 +206,8 @@ impl Write<'_> {
         let limits: Vec<i32> = records.iter().map(|r| r.limit).collect();
         let missed = "SELECT s.handle, r.member, r.handle, r.payload
             FROM unnest($1::bytea[], $2::integer[]) WITH ORDINALITY AS u(handle, most, place)
-            JOIN handles h ON h.member = $3 AND h.handle = u.handle
+            CROSS JOIN LATERAL (SELECT member, token, epoch, handle FROM handles
+                WHERE member = $3 AND handle = u.handle /*each*/) h
             JOIN silent s ON s.token = h.token AND s.member = h.member AND s.handle = h.handle
             JOIN tokens t ON t.token = h.token AND t.epoch = h.epoch AND t.live <= u.most
             JOIN rows r ON r.token = h.token AND r.epoch = h.epoch
@@ -223,7 +225,8 @@ impl Write<'_> {
         let mut words = words.collect::<Result<Vec<(Silent, Word)>, Fault>>()?;
         let lost = "SELECT s.handle, l.other, l.handle
             FROM unnest($1::bytea[]) WITH ORDINALITY AS u(handle, place)
-            JOIN handles h ON h.member = $2 AND h.handle = u.handle
+            CROSS JOIN LATERAL (SELECT member, token, epoch, handle FROM handles
+                WHERE member = $2 AND handle = u.handle /*each*/) h
             JOIN silent s ON s.token = h.token AND s.member = h.member AND s.handle = h.handle
             JOIN links l ON l.member = $2 AND l.own = u.handle
             WHERE NOT EXISTS (SELECT 1 FROM handles o
