@@ -17,7 +17,7 @@ use crate::strangers::Place;
 
 /// Bytes that one connection has read before the others have their turn: whoever sends without a pause
 /// must not keep a thread to himself.
-const TURN_BYTES: usize = 64 * 1024;
+const TURN_BYTES: usize = 16 * 1024;
 
 /// A connection whose handshake is done, if it has one.
 pub struct Accepted<S> {

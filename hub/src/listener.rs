@@ -1,5 +1,8 @@
 //! Accepting connections: bounded, with a time limit on the handshake, surviving every error.
 //!
+//! Each port takes in so many in a second and no more: a thousand that come at once would keep every thread
+//! from those who ask. The others wait in the system's queue.
+//!
 //! Until its handshake is done a connection is a stranger's ([`crate::strangers`]). Then it takes one of the
 //! port's places, and is one of so many of its member. At enrolment it stays a stranger's.
 
@@ -37,6 +40,12 @@ const BACKLOG: usize = 16;
 pub const ENROLMENT_LIFE: Duration = Duration::from_secs(60);
 /// Refused connections that are told of in a second; the metrics count all of them.
 const LINES_A_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+/// Connections of members that are taken in within a second: 200 nodes are back in a fifth of one.
+pub const MEMBERS_A_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
+/// The same at enrolment, where whoever comes can have the hub sign a handshake.
+pub const INVITED_A_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
+/// So many of them may be taken in at once.
+const ACCEPTS_AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);
 
 /// Sees every byte that members send, decrypted. Tests hold it against planted identifiers; the
 /// program itself never sets one.
@@ -57,6 +66,8 @@ pub struct Intake {
     pub places: Arc<Semaphore>,
     /// Places for those of whom nothing is known yet.
     pub strangers: Arc<Strangers>,
+    /// How many are taken in within a second.
+    pub a_second: NonZeroU32,
     /// A client that takes longer is not one of ours.
     pub handshake_timeout: Duration,
     /// A connection on which nothing came for so long is closed.
@@ -92,8 +103,12 @@ pub fn accept(
     shutdown: &CancellationToken,
 ) -> Incoming<TlsStream<TcpStream>> {
     let (sender, receiver) = mpsc::channel(BACKLOG);
-    let lines = RateLimiter::direct(Quota::per_second(LINES_A_SECOND));
-    let door = Arc::new((intake, lines));
+    let accepts = Quota::per_second(intake.a_second).allow_burst(ACCEPTS_AT_ONCE);
+    let door = Arc::new(Door {
+        intake,
+        accepts: RateLimiter::direct(accepts),
+        lines: RateLimiter::direct(Quota::per_second(LINES_A_SECOND)),
+    });
     for listener in listeners {
         let (sender, door, shutdown) = (sender.clone(), Arc::clone(&door), shutdown.clone());
         tokio::spawn(async move {
@@ -101,13 +116,20 @@ pub fn accept(
                 () = shutdown.cancelled() => {}
                 () = accept_all(&listener, &door, &sender) => {}
             }
-            info!(listener = door.0.name, "no more connections are taken");
+            info!(listener = door.intake.name, "no more connections are taken");
         });
     }
     receiver
 }
 
-type Door = (Intake, DefaultDirectRateLimiter);
+/// A port.
+struct Door {
+    intake: Intake,
+    /// Connections that are taken in.
+    accepts: DefaultDirectRateLimiter,
+    /// Refusals that are told of.
+    lines: DefaultDirectRateLimiter,
+}
 
 async fn accept_all(
     listener: &TcpListener,
@@ -115,17 +137,18 @@ async fn accept_all(
     sender: &mpsc::Sender<Result<Accepted<TlsStream<TcpStream>>, Error>>,
 ) {
     loop {
-        let (stream, from) = match next(listener, door.0.name).await {
+        door.accepts.until_ready().await;
+        let (stream, from) = match next(listener, door.intake.name).await {
             Some(accepted) => accepted,
             None => continue,
         };
-        let (place, displaced) = door.0.strangers.enter(from.ip());
+        let (place, displaced) = door.intake.strangers.enter(from.ip());
         if displaced {
-            door.0.refusals.note(Refusal::Displaced);
+            door.intake.refusals.note(Refusal::Displaced);
         }
         let (door, sender) = (Arc::clone(door), sender.clone());
         tokio::spawn(async move {
-            let (intake, lines) = &*door;
+            let Door { intake, lines, .. } = &*door;
             match take_in(stream, place, intake).await {
                 Ok(accepted) => {
                     debug!(listener = intake.name, %from, "connected");

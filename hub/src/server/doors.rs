@@ -118,12 +118,13 @@ impl Bound {
         let limits = &config.limits;
         let quiet = Duration::from_secs(limits.keepalive_s) * QUIET;
         let frames = frames::of_members(limits.requests_per_s, limits.requests_burst);
-        let intake = |name, tls, members| Intake {
+        let intake = |name, tls, members, a_second| Intake {
             name,
             tls: Arc::new(tls),
             members,
             places: Arc::new(Semaphore::new(limits.max_connections)),
             strangers: Strangers::new(limits.max_handshakes, limits.max_handshakes_per_address),
+            a_second,
             handshake_timeout: Duration::from_secs(limits.handshake_timeout_s),
             quiet,
             frames: Arc::clone(&frames),
@@ -133,8 +134,8 @@ impl Bound {
         let mutual = credentials.mutual(Arc::clone(clock), Arc::clone(directory))?;
         let server_only = credentials.server_only(Arc::clone(clock))?;
         let members = (Arc::clone(directory), limits.max_connections_per_member);
-        let mutual = intake("main", mutual, Some(members));
-        let server_only = intake("enrolment", server_only, None);
+        let mutual = intake("main", mutual, Some(members), listener::MEMBERS_A_SECOND);
+        let server_only = intake("enrolment", server_only, None, listener::INVITED_A_SECOND);
         let plain = |listener| listener::accept_watchers(listener, (MAX_WATCHERS, quiet), shutdown);
         let ways = Ways {
             main: listener::accept(self.main, mutual, shutdown),
