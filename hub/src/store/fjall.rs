@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fjall::{Database, Keyspace, Snapshot};
+use fjall::{CompressionType, Database, Keyspace, Snapshot};
 use parking_lot::{FairMutex, Mutex};
 use symbolon_core::agreement::{self, Acceptance, Proposal};
 use symbolon_core::encoding::Digest;
@@ -46,6 +46,8 @@ const FORMAT: &[u8] = b"symbolon hub store 3";
 const ROWS_BESIDE_QUERIES: usize = 500;
 /// And otherwise: each transaction costs a sync, which so many rows share.
 const ROWS_AT_ONCE: usize = 10_000;
+/// Threads of the engine that write tables and merge them. Of two, one would spin while the other merges.
+const WORKERS: usize = 1;
 /// For so long after a query another one is expected.
 const ASKING: Duration = Duration::from_secs(1);
 
@@ -94,7 +96,11 @@ impl FjallStore {
     pub fn open_for_transfer(dir: &Path) -> Result<Self, StoreError> {
         let refused = |error| name(dir, Fault::Engine(error));
         // The engine asserts on some kinds of damage; the operator gets the same clear words.
-        let opened = std::panic::catch_unwind(|| Database::builder(dir).open()).map_err(|_| {
+        let opened = std::panic::catch_unwind(|| {
+            let builder = Database::builder(dir).worker_threads(WORKERS);
+            builder.journal_compression(CompressionType::None).open()
+        })
+        .map_err(|_| {
             name(
                 dir,
                 Fault::Damaged("the engine stopped while reading its files"),

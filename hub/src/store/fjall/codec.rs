@@ -37,9 +37,7 @@ pub fn member_prefix(member: &AgencyName) -> Vec<u8> {
 }
 
 pub fn member_handle(member: &AgencyName, handle: &Handle) -> Vec<u8> {
-    let mut out = member_prefix(member);
-    out.extend_from_slice(&handle.0);
-    out
+    [member.as_str().as_bytes(), &[0], &handle.0].concat()
 }
 
 pub fn parse_name(bytes: &[u8]) -> Option<AgencyName> {
@@ -68,10 +66,8 @@ pub struct StoredRow {
 }
 
 pub fn row_value(row: &Row) -> Vec<u8> {
-    let mut out = vec![u8::from(row.silent)];
-    out.extend_from_slice(&row.expiry.0.to_be_bytes());
-    out.extend_from_slice(&row.payload.0);
-    out
+    let expiry = row.expiry.0.to_be_bytes();
+    [&[u8::from(row.silent)], expiry.as_slice(), &row.payload.0].concat()
 }
 
 pub fn parse_row(key: &[u8], value: &[u8]) -> Option<StoredRow> {
@@ -97,14 +93,13 @@ pub struct AtPlace {
 }
 
 pub fn at_place_value(at: &AtPlace) -> Vec<u8> {
-    let mut out = at.live.to_be_bytes().to_vec();
-    if let Some((row, expiry)) = &at.first {
-        out.extend_from_slice(&row.handle.0);
-        out.extend_from_slice(&expiry.0.to_be_bytes());
-        out.extend_from_slice(&row.payload.0);
-        out.extend_from_slice(row.member.as_str().as_bytes());
-    }
-    out
+    let live = at.live.to_be_bytes();
+    let Some((row, expiry)) = &at.first else {
+        return live.to_vec();
+    };
+    let (expiry, member) = (expiry.0.to_be_bytes(), row.member.as_str().as_bytes());
+    let parts: [&[u8]; 5] = [&live, &row.handle.0, &expiry, &row.payload.0, member];
+    parts.concat()
 }
 
 pub fn parse_at_place(bytes: &[u8]) -> Option<AtPlace> {
@@ -135,9 +130,7 @@ pub struct HandlePlace {
 }
 
 pub fn handle_value(place: &Place, expiry: ExpiryMonth) -> Vec<u8> {
-    let mut out = place.to_vec();
-    out.extend_from_slice(&expiry.0.to_be_bytes());
-    out
+    [place.as_slice(), &expiry.0.to_be_bytes()].concat()
 }
 
 pub fn parse_handle_value(bytes: &[u8]) -> Option<HandlePlace> {
@@ -157,10 +150,8 @@ pub struct Link {
 }
 
 pub fn link_key(member: &AgencyName, own: &Handle, other: &AgencyName, handle: &Handle) -> Vec<u8> {
-    let mut out = member_handle(member, own);
-    out.extend_from_slice(&handle.0);
-    out.extend_from_slice(other.as_str().as_bytes());
-    out
+    let (member, other) = (member.as_str().as_bytes(), other.as_str().as_bytes());
+    [member, &[0], &own.0, &handle.0, other].concat()
 }
 
 pub fn link_value(own_notified: bool, other_notified: bool) -> [u8; 1] {

@@ -5,7 +5,7 @@
 //! the next start. At a start nothing is known, "perhaps" is the answer to all, and a thread reads through
 //! the keys beside the hub's work; two bytes a key, so that ten million rows take 40 MB.
 
-use std::hash::RandomState;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -18,7 +18,7 @@ use super::Fault;
 use super::codec::Place;
 
 /// Keys of the first layer of a filter; each further one takes four times as many.
-const FIRST_LAYER: usize = 1 << 16;
+const FIRST_LAYER: usize = 1 << 20;
 /// How often a layer says "perhaps" of a key that is not there.
 const FALSE_PERHAPS: f64 = 1e-3;
 /// Keys that are read between two looks at whether the hub stops; writers wait meanwhile.
@@ -27,34 +27,43 @@ const AT_ONCE: usize = 2_000;
 /// Which keys of a keyspace there may be.
 struct Keys {
     layers: Vec<BloomFilter<RandomState>>,
+    /// Keys of the first layer.
+    first: usize,
     /// What the last layer still takes.
     room: usize,
+    /// One for all layers, so that a key is hashed once. Seeded at random: members choose handles and
+    /// tokens.
+    hasher: RandomState,
 }
 
 impl Keys {
-    fn new() -> Self {
+    fn new(first: usize) -> Self {
         Self {
             layers: Vec::new(),
+            first,
             room: 0,
+            hasher: RandomState::new(),
         }
     }
 
     fn note(&mut self, key: &[u8]) {
         if self.room == 0 {
-            self.room = FIRST_LAYER << (2 * self.layers.len());
-            // Seeded at random: members choose handles and tokens.
-            let layer = BloomFilter::with_false_pos(FALSE_PERHAPS).hasher(RandomState::new());
+            self.room = self.first << (2 * self.layers.len());
+            let layer = BloomFilter::with_false_pos(FALSE_PERHAPS).hasher(self.hasher.clone());
             self.layers.push(layer.expected_items(self.room));
         }
+        let hash = self.hasher.hash_one(key);
         if let Some(layer) = self.layers.last_mut() {
-            layer.insert(key);
+            layer.insert_hash(hash);
             self.room -= 1;
         }
     }
 
     fn may_have(&self, key: &[u8]) -> bool {
+        let hash = self.hasher.hash_one(key);
         // The last layers are the largest.
-        self.layers.iter().rev().any(|layer| layer.contains(key))
+        let mut layers = self.layers.iter().rev();
+        layers.any(|layer| layer.contains_hash(hash))
     }
 }
 
@@ -70,8 +79,8 @@ impl Known {
     /// Of a store in which there may be anything.
     pub fn nothing() -> Self {
         Self {
-            places: Keys::new(),
-            handles: Keys::new(),
+            places: Keys::new(FIRST_LAYER),
+            handles: Keys::new(FIRST_LAYER),
             complete: false,
         }
     }
@@ -87,6 +96,13 @@ impl Known {
 
     pub fn may_have_handle(&self, key: &[u8]) -> bool {
         !self.complete || self.handles.may_have(key)
+    }
+
+    /// Brings to hand what the filters hold of some keys: asked one after another, each would be waited for.
+    pub fn look_ahead<'k>(&self, keys: impl Iterator<Item = (Place, &'k [u8])>) {
+        let perhaps = keys
+            .filter(|(place, handle)| self.may_have_place(place) | self.may_have_handle(handle));
+        std::hint::black_box(perhaps.count());
     }
 
     pub fn note_place(&mut self, place: &Place) {
@@ -181,12 +197,13 @@ mod tests {
 
     #[test]
     fn what_was_noted_may_be_there_and_most_else_is_not() {
-        let mut keys = Keys::new();
+        const FIRST: usize = 1 << 14;
+        let mut keys = Keys::new(FIRST);
         let key = |number: usize| {
             let digest = symbolon_core::crypto::sha256(&number.to_be_bytes());
             digest.0
         };
-        let many = FIRST_LAYER * 4;
+        let many = FIRST * 4;
         (0..many).for_each(|number| keys.note(&key(number)));
         assert!(keys.layers.len() > 1);
         assert!((0..many).all(|number| keys.may_have(&key(number))));

@@ -30,6 +30,9 @@ pub use silent::nothing_to_tell;
 /// Most notices of one batch: at about 250 bytes each and two for a pair, 50 MB in memory.
 const MAX_NOTICES: usize = 200_000;
 
+/// Rows whose keys are brought to hand at once.
+const AHEAD: usize = 64;
+
 const DAMAGED: Fault = Fault::Damaged("a row is malformed");
 
 pub fn holdings(read: &impl Read, spaces: &Spaces, member: &AgencyName) -> Result<Holdings, Fault> {
@@ -83,10 +86,22 @@ impl Write<'_> {
         let mut holdings = holdings(&self.tx, self.spaces, &batch.member)?;
         let before = holdings.count;
         let mut open = Vec::new();
-        for row in &batch.rows {
-            let key = member_handle(&batch.member, &row.handle);
-            let may_be = self.known.may_have_handle(&key);
-            if may_be && self.tx.contains_key(&self.spaces.handles, &key)? {
+        let keys: Vec<Vec<u8>> = batch
+            .rows
+            .iter()
+            .map(|row| member_handle(&batch.member, &row.handle))
+            .collect();
+        for (number, (row, key)) in batch.rows.iter().zip(&keys).enumerate() {
+            if number.is_multiple_of(AHEAD) {
+                let ahead = batch.rows.iter().zip(&keys).skip(number).take(AHEAD);
+                let ahead = ahead.map(|(row, key)| {
+                    let place = codec::place(&row.agreement_epoch, &row.token);
+                    (place, key.as_slice())
+                });
+                self.known.look_ahead(ahead);
+            }
+            let may_be = self.known.may_have_handle(key);
+            if may_be && self.tx.contains_key(&self.spaces.handles, key)? {
                 continue;
             }
             let limit = batch.common_limits.get(&row.agreement_epoch).copied();

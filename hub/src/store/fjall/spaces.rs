@@ -31,8 +31,9 @@ use super::tx::Space;
 
 /// What a keyspace gathers in memory before it goes to a table: small enough to be searched in the cache.
 const MEMTABLE_BYTES: u64 = 8 << 20;
-/// The same for what each row goes into: large, so that less is merged again and again.
-const ROWS_MEMTABLE_BYTES: u64 = 64 << 20;
+/// The same for what each row goes into: twice as much, so that less is merged again and again. With four times
+/// as much again, finding a key's place in memory costs more than is saved.
+const ROWS_MEMTABLE_BYTES: u64 = 16 << 20;
 
 /// Every keyspace by its name.
 pub struct Spaces {
@@ -67,12 +68,21 @@ impl Spaces {
     pub fn open(db: &Database) -> fjall::Result<(Self, Vec<Keyspace>)> {
         let mut keyspaces = Vec::new();
         let mut space = |name| {
-            let options = || match name {
-                // Random bytes cannot be compressed.
-                "places" | "handles" => KeyspaceCreateOptions::default()
-                    .max_memtable_size(ROWS_MEMTABLE_BYTES)
-                    .data_block_compression_policy(CompressionPolicy::all(CompressionType::None)),
-                _ => KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES),
+            let options = || {
+                let options = KeyspaceCreateOptions::default();
+                let options = match name {
+                    "places" | "handles" => options.max_memtable_size(ROWS_MEMTABLE_BYTES),
+                    _ => options.max_memtable_size(MEMTABLE_BYTES),
+                };
+                match name {
+                    // Random bytes cannot be compressed.
+                    "places" | "rows" | "silent" | "handles" | "links" | "untold" | "mail" => {
+                        options.data_block_compression_policy(CompressionPolicy::all(
+                            CompressionType::None,
+                        ))
+                    }
+                    _ => options,
+                }
             };
             let keyspace = db.keyspace(name, options)?;
             let number = keyspaces.len();

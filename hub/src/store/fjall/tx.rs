@@ -80,8 +80,8 @@ impl Read for Snapshot {
     }
 }
 
-/// Changes by key; nothing for what is to be deleted.
-type Changes = BTreeMap<Vec<u8>, Option<UserValue>>;
+/// Changes by key, in the engine's own kind of keys; nothing for what is to be deleted.
+type Changes = BTreeMap<UserKey, Option<UserValue>>;
 
 /// A transaction. Whoever has one is the only writer.
 pub struct Tx<'a> {
@@ -99,15 +99,15 @@ impl<'a> Tx<'a> {
         }
     }
 
-    pub fn insert(&mut self, space: &Space, key: impl Into<Vec<u8>>, value: impl Into<UserValue>) {
-        self.change(space, key.into(), Some(value.into()));
+    pub fn insert(&mut self, space: &Space, key: impl AsRef<[u8]>, value: impl Into<UserValue>) {
+        self.change(space, key.as_ref().into(), Some(value.into()));
     }
 
     pub fn remove(&mut self, space: &Space, key: impl AsRef<[u8]>) {
-        self.change(space, key.as_ref().to_vec(), None);
+        self.change(space, key.as_ref().into(), None);
     }
 
-    fn change(&mut self, space: &Space, key: Vec<u8>, value: Option<UserValue>) {
+    fn change(&mut self, space: &Space, key: UserKey, value: Option<UserValue>) {
         if let Some(changes) = self.changes.get_mut(space.number) {
             changes.insert(key, value);
         }
@@ -119,7 +119,7 @@ impl<'a> Tx<'a> {
         let stored = stored.transpose()?;
         let changed = self.changes.get(space.number);
         let changed = changed.and_then(|changes| changes.last_key_value());
-        Ok(stored.max(changed.map(|(key, _)| key.as_slice().into())))
+        Ok(stored.max(changed.map(|(key, _)| key.clone())))
     }
 
     /// Writes it all, synced, or nothing.
@@ -152,15 +152,22 @@ impl Read for Tx<'_> {
         let changed = self.changes.get(space.number);
         let changed = changed.into_iter().flat_map(move |changes| {
             let empty = is_empty(&range);
-            let range = (!empty).then(|| changes.range::<Vec<u8>, _>(range.clone()));
+            let range = (!empty).then(|| changes.range::<[u8], _>(as_slices(&range)));
             range.into_iter().flatten()
         });
-        let changed = changed.map(|(key, value)| (key.as_slice().into(), value.clone()));
+        let changed = changed.map(|(key, value)| (key.clone(), value.clone()));
         Box::new(Merged {
             stored: stored.peekable(),
             changed: changed.peekable(),
         })
     }
+}
+
+fn as_slices((from, to): &Range) -> (Bound<&[u8]>, Bound<&[u8]>) {
+    (
+        from.as_ref().map(Vec::as_slice),
+        to.as_ref().map(Vec::as_slice),
+    )
 }
 
 /// Whether a range has no room for a key: a map panics at one.
