@@ -337,7 +337,12 @@ async fn no_value_is_shown_unasked_and_nothing_is_written_or_sent() {
         scene.consortium.stop_node(agency).await.unwrap();
     }
     scene.consortium.stop_hub().await.unwrap();
-    let listener = TcpListener::bind(scene.consortium.addresses().0).unwrap();
+    // Another test's client may have the port for a moment.
+    let address = scene.consortium.addresses().0;
+    let listener = eventually("the hub's port", async || {
+        Ok(TcpListener::bind(address).ok())
+    });
+    let listener = listener.await.unwrap();
     listener.set_nonblocking(true).unwrap();
     let state = scene.consortium.places.node("police");
     let before = everything(&state);

@@ -21,6 +21,10 @@ use clap::{Args, Parser, Subcommand};
 
 use report::Report;
 
+// As the programs that are measured have it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(about = "Measures the parts of Symbolon beside their limits")]
 struct Arguments {
@@ -33,8 +37,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Part {
-    /// Every part
-    All(Sizes),
+    /// Every part; PostgreSQL too, if a database is given
+    All {
+        #[command(flatten)]
+        sizes: Sizes,
+        /// URL of a PostgreSQL database in which a schema can be made
+        #[arg(long, env = "SYMBOLON_TEST_POSTGRES", hide_env_values = true)]
+        url: Option<String>,
+    },
     /// Linkage keys: blind, evaluate, verify, finalise
     Crypto(Sizes),
     /// The hub's index: ingest, look-ups, disk, start-up
@@ -68,15 +78,18 @@ fn main() -> ExitCode {
     let Arguments { part, json } = Arguments::parse();
     let mut report = Report::default();
     match &part {
-        Part::All(sizes) => {
+        Part::All { sizes, url } => {
             crypto::measure(&mut report, sizes.batch);
             index::measure(&mut report, sizes.rows);
+            if let Some(url) = url {
+                postgres::measure(&mut report, url, sizes.rows);
+            }
             wire::measure(&mut report, sizes.rows);
             measure_pipeline(&mut report, sizes);
         }
         Part::Crypto(sizes) => crypto::measure(&mut report, sizes.batch),
         Part::Index(sizes) => index::measure(&mut report, sizes.rows),
-        Part::Postgres(database) => postgres::measure(&mut report, database),
+        Part::Postgres(database) => postgres::measure(&mut report, &database.url, database.rows),
         Part::Wire(sizes) => wire::measure(&mut report, sizes.rows),
         Part::Pipeline(sizes) => {
             crypto::measure(&mut report, sizes.batch);

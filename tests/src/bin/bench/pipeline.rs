@@ -103,6 +103,8 @@ impl Node {
         let mut serving = self.serving.take().unwrap();
         serving.kill().unwrap();
         serving.wait().unwrap();
+        // Nobody deletes it for a process that is killed.
+        let _ = std::fs::remove_file(self.state.join("control.sock"));
     }
 
     /// Peak resident memory of the serving process, in MiB.

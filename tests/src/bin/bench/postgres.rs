@@ -24,15 +24,15 @@ const PART: &str = "postgres";
 pub struct Database {
     /// URL of a database in which a schema can be made
     #[arg(long, env = "SYMBOLON_TEST_POSTGRES", hide_env_values = true)]
-    url: String,
+    pub url: String,
     /// Rows in the index at the end
     #[arg(long, default_value_t = 1_000_000)]
-    rows: usize,
+    pub rows: usize,
 }
 
-pub fn measure(report: &mut Report, database: &Database) {
+pub fn measure(report: &mut Report, url: &str, rows: usize) {
     let runtime = Runtime::new().unwrap();
-    let client = connect(&runtime, &database.url);
+    let client = connect(&runtime, url);
     let schema = format!("bench_{}", std::process::id());
     let run = |sql: &str| runtime.block_on(client.batch_execute(sql)).unwrap();
     run(&format!(
@@ -44,10 +44,10 @@ pub fn measure(report: &mut Report, database: &Database) {
     run(&format!(
         "CREATE TABLE keyed ({columns}, PRIMARY KEY (token, handle))"
     ));
-    let sign = if database.url.contains('?') { '&' } else { '?' };
-    let url = format!("{}{sign}options=-csearch_path%3D{schema}", database.url);
+    let sign = if url.contains('?') { '&' } else { '?' };
+    let url = format!("{url}{sign}options=-csearch_path%3D{schema}");
     let store = PostgresStore::open(&Settings::new(url.into())).unwrap();
-    let batches = (database.rows / BATCH).max(20);
+    let batches = (rows / BATCH).max(20);
     let copy_all = |table: &str| -> Vec<f64> {
         let mut made = Maker::default();
         let took = (0..batches).map(|number| {

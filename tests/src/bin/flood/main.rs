@@ -30,6 +30,10 @@ use zeroize::Zeroizing;
 use attackers::{Attackers, Came};
 use measure::Times;
 
+// As the programs that are measured have it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A hundred times as many would have little to do with 5,000.
 const MOST_SLOW: usize = 9000;
 const MOST_SECONDS: u64 = 600;
