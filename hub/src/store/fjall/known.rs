@@ -3,7 +3,7 @@
 //!
 //! A filter may say "perhaps" of what is not there, never "no" of what is. What is deleted stays in it until
 //! the next start. At a start nothing is known, "perhaps" is the answer to all, and a thread reads through
-//! the keys beside the hub's work; two bytes a key, so that ten million rows take 40 MB.
+//! the keys beside the hub's work. Two bytes for each key that there is room for: ten million rows take 80 MB.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
