@@ -324,6 +324,17 @@ fn unshown() -> Vec<String> {
     needles
 }
 
+/// Listens where the hub did; another test's client may have the port for a moment.
+async fn in_place_of_the_hub(scene: &Scene) -> TcpListener {
+    let address = scene.consortium.addresses().0;
+    let bound = eventually("the hub's port", async || {
+        Ok(TcpListener::bind(address).ok())
+    });
+    let listener = bound.await.unwrap();
+    listener.set_nonblocking(true).unwrap();
+    listener
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_value_is_shown_unasked_and_nothing_is_written_or_sent() {
     let mut scene = scene(&["police", "refuge"], 2).await;
@@ -337,13 +348,7 @@ async fn no_value_is_shown_unasked_and_nothing_is_written_or_sent() {
         scene.consortium.stop_node(agency).await.unwrap();
     }
     scene.consortium.stop_hub().await.unwrap();
-    // Another test's client may have the port for a moment.
-    let address = scene.consortium.addresses().0;
-    let listener = eventually("the hub's port", async || {
-        Ok(TcpListener::bind(address).ok())
-    });
-    let listener = listener.await.unwrap();
-    listener.set_nonblocking(true).unwrap();
+    let listener = in_place_of_the_hub(&scene).await;
     let state = scene.consortium.places.node("police");
     let before = everything(&state);
 

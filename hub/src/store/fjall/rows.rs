@@ -93,12 +93,7 @@ impl Write<'_> {
             .collect();
         for (number, (row, key)) in batch.rows.iter().zip(&keys).enumerate() {
             if number.is_multiple_of(AHEAD) {
-                let ahead = batch.rows.iter().zip(&keys).skip(number).take(AHEAD);
-                let ahead = ahead.map(|(row, key)| {
-                    let place = codec::place(&row.agreement_epoch, &row.token);
-                    (place, key.as_slice())
-                });
-                self.known.look_ahead(ahead);
+                self.look_ahead(batch.rows.iter().zip(&keys).skip(number).take(AHEAD));
             }
             let may_be = self.known.may_have_handle(key);
             if may_be && self.tx.contains_key(&self.spaces.handles, key)? {
@@ -133,6 +128,13 @@ impl Write<'_> {
             holdings,
             woken: std::mem::take(&mut self.woken),
         })
+    }
+
+    fn look_ahead<'r>(&self, rows: impl Iterator<Item = (&'r Row, &'r Vec<u8>)>) {
+        self.known.look_ahead(rows.map(|(row, key)| {
+            let place = codec::place(&row.agreement_epoch, &row.token);
+            (place, key.as_slice())
+        }));
     }
 
     /// Stores one row and tells whom its token concerns; gives whether the token is not common.
