@@ -54,6 +54,7 @@ impl Node {
     /// Gives whether records have to be brought in line: an agreement became usable, or another key
     /// or version of one is served.
     pub async fn sync_membership(&self, hub: &HubClient) -> Result<bool, NodeError> {
+        let _syncing = self.syncing.lock().await;
         self.sync_roster(hub).await?;
         self.sync_custody_key(hub).await?;
         self.sync_agreements(hub).await

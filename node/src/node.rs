@@ -104,6 +104,9 @@ pub struct Node {
     pub(crate) line: Mutex<Line>,
     /// What turns records into rows at the hub.
     pub(crate) stream: Stream,
+    /// Whoever fetches and verifies what is new of the membership holds this: an answer that was given
+    /// earlier must not be taken in after a later one.
+    pub(crate) syncing: tokio::sync::Mutex<()>,
     /// Whoever changes records, rows or matches holds this.
     pub(crate) work: tokio::sync::Mutex<()>,
     /// Rung when rows wait to be registered or withdrawn.
@@ -209,6 +212,7 @@ impl Node {
             renewal_error: Mutex::default(),
             line: Mutex::default(),
             stream: Stream::default(),
+            syncing: tokio::sync::Mutex::default(),
             work: tokio::sync::Mutex::default(),
             work_waits: Notify::new(),
             share_made: Notify::new(),

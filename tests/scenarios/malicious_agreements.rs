@@ -1,6 +1,9 @@
 //! A hub, and a lead, that lie about agreements: documents, acceptances and keys that are exchanged on
 //! the way, and a past that is taken back.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use symbolon_core::agreement::{
     Acceptance, AcceptanceBody, KeyDelivery, Papers, SealedKey, epoch_binding,
 };
@@ -187,5 +190,42 @@ async fn a_lead_that_seals_another_key_than_it_committed_to_is_told() {
     assert!(lying.usable().is_none(), "nothing is made with such a key");
     let told = lying.trouble.unwrap();
     assert!(told.contains("refuge sent us no usable key"), "{told}");
+    scene.consortium.stop().await.unwrap();
+}
+
+/// An answer that the hub gave before a word was said arrives after it was; the node must not fall back
+/// to it, nor take it for a hub that denies what it has shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_late_takes_nothing_back() {
+    let mut scene = scene(&["police", "refuge"], 2).await;
+    let relay = between(&mut scene, "police").await;
+    propose(&scene, "second", &["refuge", "police"]).await;
+    node(&scene, "refuge").accept("second", &[]).await.unwrap();
+
+    eventually("the word of refuge being known", async || {
+        let views = node(&scene, "police").agreement_views();
+        let second = views.into_iter().find(|view| view.id == "second");
+        Ok(second.filter(|view| view.accepted == ["refuge"]))
+    })
+    .await
+    .unwrap();
+    // The node itself has asked for all that it was told of, so the late answer is to the question below.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    relay.delay_next(AGREEMENTS, Duration::from_secs(2));
+    let police = Arc::clone(node(&scene, "police"));
+    let late = tokio::spawn(async move {
+        let hub = police.hub().await?;
+        police.sync_membership(&hub).await
+    });
+    eventually("an answer being late", async || {
+        Ok(relay.delays().then_some(()))
+    })
+    .await
+    .unwrap();
+    let accepted = node(&scene, "police").accept("second", &[]).await.unwrap();
+    assert_eq!(accepted.standing, "in force");
+    late.await.unwrap().unwrap();
+    let detail = node(&scene, "police").agreement_detail("second").unwrap();
+    assert_eq!(detail.summary.standing, "in force");
     scene.consortium.stop().await.unwrap();
 }

@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
@@ -46,8 +47,12 @@ pub struct Relay {
     /// Where the node has to connect.
     pub address: SocketAddr,
     lie: Arc<Mutex<Lie>>,
+    delay: Delay,
     _serving: AbortOnDropHandle<()>,
 }
+
+/// Which method's next answer comes late, and by how much.
+type Delay = Arc<Mutex<Option<(&'static str, Duration)>>>;
 
 /// Nothing is changed.
 pub fn honest() -> Lie {
@@ -68,19 +73,22 @@ impl Relay {
         let address = listener.local_addr()?;
         let lie = Arc::new(Mutex::new(honest()));
         let told = Arc::clone(&lie);
+        let delay = Delay::default();
+        let late = Arc::clone(&delay);
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, connector) = (acceptor.clone(), connector.clone());
-                let lie = Arc::clone(&told);
+                let (lie, delay) = (Arc::clone(&told), Arc::clone(&late));
                 tokio::spawn(async move {
                     // A line that breaks is the node's to notice.
-                    let _ = connection(stream, acceptor, connector, hub, lie).await;
+                    let _ = connection(stream, acceptor, connector, hub, (lie, delay)).await;
                 });
             }
         });
         Ok(Self {
             address,
             lie,
+            delay,
             _serving: AbortOnDropHandle::new(serving),
         })
     }
@@ -88,6 +96,17 @@ impl Relay {
     /// From now on it does this.
     pub fn tell(&self, lie: Lie) {
         *self.lie.lock().unwrap_or_else(PoisonError::into_inner) = lie;
+    }
+
+    /// The next answer of this method, as the hub gave it, comes only after this time.
+    pub fn delay_next(&self, method: &'static str, by: Duration) {
+        *self.delay.lock().unwrap_or_else(PoisonError::into_inner) = Some((method, by));
+    }
+
+    /// Whether the answer that was to come late was given.
+    pub fn delays(&self) -> bool {
+        let delay = self.delay.lock().unwrap_or_else(PoisonError::into_inner);
+        delay.is_none()
     }
 }
 
@@ -134,7 +153,7 @@ async fn connection(
     acceptor: TlsAcceptor,
     connector: TlsConnector,
     hub: SocketAddr,
-    lie: Arc<Mutex<Lie>>,
+    (lie, delay): (Arc<Mutex<Lie>>, Delay),
 ) -> Result<(), Failure> {
     let from_node = acceptor.accept(stream).await?;
     let name = ServerName::try_from("127.0.0.1")?;
@@ -147,16 +166,16 @@ async fn connection(
         let _ = upstream.await;
     }));
     let service = service_fn(move |request: Request<Incoming>| {
-        let (mut sender, lie) = (sender.clone(), Arc::clone(&lie));
+        let (mut sender, lie, delay) = (sender.clone(), Arc::clone(&lie), Arc::clone(&delay));
         async move {
             let path = request.uri().path().to_owned();
             let (parts, body) = request.into_parts();
-            let body = told(body, path.clone(), Way::Up, Arc::clone(&lie));
+            let body = told(body, path.clone(), Way::Up, Arc::clone(&lie), None);
             let reply = sender
                 .send_request(Request::from_parts(parts, body))
                 .await?;
             let (parts, body) = reply.into_parts();
-            let body = told(body, path, Way::Down, lie);
+            let body = told(body, path, Way::Down, lie, Some(delay));
             Ok::<_, hyper::Error>(Response::from_parts(parts, body))
         }
     });
@@ -168,8 +187,21 @@ async fn connection(
 
 type Told = StreamBody<ReceiverStream<Result<Frame<Bytes>, Infallible>>>;
 
+/// How long an answer of this method is kept back; only one is.
+fn lateness(delay: &Delay, path: &str) -> Option<Duration> {
+    let mut delay = delay.lock().unwrap_or_else(PoisonError::into_inner);
+    let late = delay.take_if(|(method, _)| *method == path);
+    late.map(|(_, by)| by)
+}
+
 /// A body whose messages went through the lie.
-fn told(mut body: Incoming, path: String, way: Way, lie: Arc<Mutex<Lie>>) -> Told {
+fn told(
+    mut body: Incoming,
+    path: String,
+    way: Way,
+    lie: Arc<Mutex<Lie>>,
+    delay: Option<Delay>,
+) -> Told {
     let (sender, receiver) = mpsc::channel(64);
     tokio::spawn(async move {
         let mut waiting = Vec::new();
@@ -188,6 +220,9 @@ fn told(mut body: Incoming, path: String, way: Way, lie: Arc<Mutex<Lie>>) -> Tol
                 }
                 Err(trailers) => vec![trailers],
             };
+            if let Some(late) = delay.as_ref().and_then(|delay| lateness(delay, &path)) {
+                tokio::time::sleep(late).await;
+            }
             for frame in frames {
                 if sender.send(Ok(frame)).await.is_err() {
                     return;
