@@ -1,7 +1,9 @@
 //! A connection that was taken in, as the server reads and writes it: only as long as it may live.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
+use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,14 +15,22 @@ use crate::certificates::Peer;
 use crate::connections::Lease;
 use crate::frames::Meter;
 use crate::listener::Observer;
+use crate::outcasts::Outcasts;
 use crate::strangers::Place;
 
 /// Bytes that one connection has read before the others have their turn: whoever sends without a pause
 /// must not keep a thread to himself.
 const TURN_BYTES: usize = 16 * 1024;
+/// A small frame takes so much of a turn: to answer a ping costs more than to read it.
+const FRAME_BYTES: usize = 256;
+/// While small frames come, so much is read at once: a turn must not end after a thousand of them.
+const SMALL_READ: usize = 512;
+
+/// What a client sent before it went may still be unread when the server lets go: so many reads of it.
+const LAST_READS: usize = 16;
 
 /// A connection whose handshake is done, if it has one.
-pub struct Accepted<S> {
+pub struct Accepted<S: AsyncRead + Unpin> {
     stream: S,
     peer: Option<Peer>,
     held: Held,
@@ -28,6 +38,10 @@ pub struct Accepted<S> {
     quiet: Quiet,
     /// Read in this turn.
     turn: usize,
+    /// Whether small frames came last.
+    small: bool,
+    /// Whether the client ended it, or it ended by itself.
+    gone: bool,
     observer: Option<Observer>,
 }
 
@@ -37,6 +51,8 @@ pub enum Held {
     Member {
         lease: Lease,
         _place: OwnedSemaphorePermit,
+        /// Where it is noted if the hub has to end it, and under which address.
+        outcasts: (Arc<Outcasts>, IpAddr),
     },
     /// A place among strangers, and for how long.
     Stranger(Place, Option<Pin<Box<Sleep>>>),
@@ -64,7 +80,7 @@ impl Quiet {
     }
 }
 
-impl<S> Accepted<S> {
+impl<S: AsyncRead + Unpin> Accepted<S> {
     /// Takes a connection; it is closed when nothing came for so long.
     pub fn new(
         stream: S,
@@ -84,6 +100,8 @@ impl<S> Accepted<S> {
             meter,
             quiet,
             turn: 0,
+            small: false,
+            gone: false,
             observer,
         }
     }
@@ -106,6 +124,7 @@ impl<S> Accepted<S> {
         if ended {
             Poll::Ready(ended_by_us())
         } else if self.quiet.poll(context).is_ready() {
+            self.gone = true;
             let reason = "nothing came over this connection";
             Poll::Ready(Error::new(ErrorKind::TimedOut, reason))
         } else {
@@ -119,6 +138,40 @@ impl<S> Accepted<S> {
             Held::Stranger(place, _) => place.is_displaced(),
         };
         if ended { Err(ended_by_us()) } else { Ok(()) }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Accepted<S> {
+    /// Whether its client is still there, as far as has come to be known.
+    fn client_stays(&mut self) -> bool {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut bytes = [0; 1024];
+        for _ in 0..LAST_READS {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let polled = Pin::new(&mut self.stream).poll_read(&mut context, &mut buffer);
+            match polled {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => return false,
+                Poll::Pending => return true,
+            }
+        }
+        true
+    }
+}
+
+impl<S: AsyncRead + Unpin> Drop for Accepted<S> {
+    /// The server lets go of a connection whose client has not: it was made to, by what the client sent.
+    fn drop(&mut self) {
+        let outcasts = match &self.held {
+            Held::Member {
+                lease, outcasts, ..
+            } if !self.gone && !lease.is_ended() => outcasts.clone(),
+            _ => return,
+        };
+        if self.client_stays() {
+            let (outcasts, from) = outcasts;
+            outcasts.thrown_out(from, std::time::Instant::now());
+        }
     }
 }
 
@@ -147,16 +200,22 @@ impl<S: AsyncRead + Unpin> AsyncRead for Accepted<S> {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let polled = match self.small {
+            false => Pin::new(&mut self.stream).poll_read(context, buffer),
+            true => poll_little(Pin::new(&mut self.stream), context, buffer),
+        };
         let came = buffer.filled().get(before..).unwrap_or_default();
         if came.is_empty() {
             self.turn = 0;
+            self.gone |= polled.is_ready();
         } else {
-            self.turn += came.len();
             self.quiet.last_read = Instant::now();
-            if !self.meter.allows(came) {
+            let Some(frames) = self.meter.allowed(came) else {
                 return Poll::Ready(Err(too_many_frames()));
-            }
+            };
+            let frames_take = FRAME_BYTES * frames as usize;
+            self.turn += came.len() + frames_take;
+            self.small = frames_take > came.len();
         }
         if let Some(observer) = &self.observer {
             observer(came);
@@ -165,7 +224,21 @@ impl<S: AsyncRead + Unpin> AsyncRead for Accepted<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Accepted<S> {
+/// Reads less than there may be room for.
+fn poll_little(
+    stream: Pin<&mut impl AsyncRead>,
+    context: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<Result<()>> {
+    let mut bytes = [0; SMALL_READ];
+    let room = bytes.get_mut(..buffer.remaining().min(SMALL_READ));
+    let mut little = ReadBuf::new(room.unwrap_or_default());
+    let polled = stream.poll_read(context, &mut little);
+    buffer.put_slice(little.filled());
+    polled
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Accepted<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

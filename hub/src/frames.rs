@@ -72,10 +72,11 @@ impl Meter {
         }
     }
 
-    /// Follows what came; whether its sender may go on.
-    pub fn allows(&mut self, bytes: &[u8]) -> bool {
-        let Some(small) = NonZeroU32::new(self.small_frames(bytes)) else {
-            return true;
+    /// Follows what came; how many small frames end in it, unless its sender may not go on.
+    pub fn allowed(&mut self, bytes: &[u8]) -> Option<u32> {
+        let found = self.small_frames(bytes);
+        let Some(small) = NonZeroU32::new(found) else {
+            return Some(0);
         };
         let checked = match &self.allowance {
             Allowance::Member(all, subject) => {
@@ -84,7 +85,7 @@ impl Meter {
             Allowance::Stranger(own) => own.check_n(small).map(|one| one.is_ok()),
         };
         // More at once than may ever come at once.
-        checked.unwrap_or(false)
+        checked.unwrap_or(false).then_some(found)
     }
 
     /// Small frames whose heads end in these bytes.
@@ -138,13 +139,19 @@ mod tests {
         let meter = |subject: &Subject| Meter::of_member(&all, subject.clone());
         // Two calls at once, of eight small frames each; large ones are free.
         let (mut one, mut other) = (meter(&harbour), meter(&harbour));
-        assert!(one.allows(&frames(&[8; 10])) && one.allows(&[]));
-        assert!(!other.allows(&frames(&[0; 10])));
-        assert!(meter(&harbour).allows(&frames(&[65; 100])));
-        assert!(meter(&refuge).allows(&frames(&[8; 16])));
-        assert!(!meter(&refuge).allows(&frames(&[8; 17])), "never so many");
+        assert_eq!(one.allowed(&frames(&[8; 10])), Some(10));
+        assert_eq!(one.allowed(&[]), Some(0));
+        assert_eq!(other.allowed(&frames(&[0; 10])), None);
+        assert_eq!(meter(&harbour).allowed(&frames(&[65; 100])), Some(0));
+        assert_eq!(meter(&refuge).allowed(&frames(&[8; 16])), Some(16));
+        assert_eq!(
+            meter(&refuge).allowed(&frames(&[8; 17])),
+            None,
+            "never so many"
+        );
         let mut stranger = Meter::of_stranger();
-        assert!(stranger.allows(&frames(&[8; 32])) && !stranger.allows(&[0; 9]));
+        assert_eq!(stranger.allowed(&frames(&[8; 32])), Some(32));
+        assert_eq!(stranger.allowed(&[0; 9]), None);
     }
 
     proptest! {

@@ -55,6 +55,7 @@ pub mod matching;
 pub mod membership;
 mod metrics;
 pub mod migration;
+mod outcasts;
 mod pace;
 mod rpc;
 pub mod server;

@@ -10,7 +10,7 @@ use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use rustls::ServerConfig;
@@ -27,6 +27,7 @@ use crate::certificates::Peer;
 use crate::frames::{Meter, OfMembers};
 use crate::membership::Directory;
 use crate::metrics::{Refusal, Refusals};
+use crate::outcasts::Outcasts;
 use crate::strangers::{Place, Strangers};
 
 /// A refused client gets so long to read why, and so many reads of what it went on sending.
@@ -60,6 +61,8 @@ pub struct Intake {
     pub name: &'static str,
     /// Certificates and verifier.
     pub tls: Arc<ServerConfig>,
+    /// Addresses that are closed to for a while.
+    pub outcasts: Arc<Outcasts>,
     /// Who must be behind the certificate, and how many connections each may have; nobody at enrolment.
     pub members: Option<(Arc<Directory>, usize)>,
     /// Places for live connections of members.
@@ -142,6 +145,10 @@ async fn accept_all(
             Some(accepted) => accepted,
             None => continue,
         };
+        if !door.intake.outcasts.admits(from.ip(), Instant::now()) {
+            door.intake.refusals.note(Refusal::Outcast);
+            continue;
+        }
         let (place, displaced) = door.intake.strangers.enter(from.ip());
         if displaced {
             door.intake.refusals.note(Refusal::Displaced);
@@ -149,7 +156,7 @@ async fn accept_all(
         let (door, sender) = (Arc::clone(door), sender.clone());
         tokio::spawn(async move {
             let Door { intake, lines, .. } = &*door;
-            match take_in(stream, place, intake).await {
+            match take_in((stream, from), place, intake).await {
                 Ok(accepted) => {
                     debug!(listener = intake.name, %from, "connected");
                     // The server has stopped: the connection is dropped.
@@ -184,7 +191,7 @@ async fn next(listener: &TcpListener, name: &'static str) -> Option<(TcpStream, 
 type Refused = (Refusal, String);
 
 async fn take_in(
-    stream: TcpStream,
+    (stream, from): (TcpStream, SocketAddr),
     place: Place,
     intake: &Intake,
 ) -> Result<Accepted<TlsStream<TcpStream>>, Refused> {
@@ -211,6 +218,7 @@ async fn take_in(
             let held = Held::Member {
                 lease,
                 _place: permit,
+                outcasts: (Arc::clone(&intake.outcasts), from.ip()),
             };
             (held, Meter::of_member(&intake.frames, peer.subject.clone()))
         }

@@ -127,6 +127,8 @@ pub enum Refusal {
     Handshake,
     /// A handshake that took too long.
     Slow,
+    /// An address from which members were thrown out again and again.
+    Outcast,
     /// A stranger whose place others took.
     Displaced,
     /// A certificate that opens nothing.

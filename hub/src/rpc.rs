@@ -18,6 +18,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures::Stream;
+use tokio::io::AsyncRead;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -53,7 +54,7 @@ const MAX_RESETS: usize = 32;
 /// A stream of replies.
 pub type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-impl<S> Connected for Accepted<S> {
+impl<S: AsyncRead + Unpin> Connected for Accepted<S> {
     type ConnectInfo = Option<Peer>;
 
     fn connect_info(&self) -> Option<Peer> {

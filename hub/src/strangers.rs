@@ -143,7 +143,7 @@ impl Drop for Place {
 }
 
 /// One subscriber has a whole /64 of IPv6 (RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

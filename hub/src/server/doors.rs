@@ -121,6 +121,7 @@ impl Bound {
         let intake = |name, tls, members, a_second| Intake {
             name,
             tls: Arc::new(tls),
+            outcasts: Arc::default(),
             members,
             places: Arc::new(Semaphore::new(limits.max_connections)),
             strangers: Strangers::new(limits.max_handshakes, limits.max_handshakes_per_address),

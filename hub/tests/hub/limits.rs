@@ -1,6 +1,6 @@
 //! What one member, and what strangers, can take: never what others need.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use symbolon_proto::RETRY_HINT;
 use symbolon_proto::matching::HoldingsRequest;
 use symbolon_proto::matching::matching_client::MatchingClient;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::Code;
@@ -94,15 +94,27 @@ async fn handshakes_and_silence_have_an_end() {
 
 /// A member's connection on which nobody speaks HTTP/2 by himself.
 async fn by_hand(consortium: &Consortium, member: &Member) -> TlsStream<TcpStream> {
+    let connected = from(consortium, member, Ipv4Addr::LOCALHOST).await;
+    connected.unwrap()
+}
+
+/// The same from another address of this machine.
+async fn from(
+    consortium: &Consortium,
+    member: &Member,
+    address: Ipv4Addr,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let certificate = client::ClientCertificate {
         chain_pem: &member.chain_pem,
         key_pem: &member.key_pem,
     };
     let config = client::tls_config(&consortium.root_pem(), Some(certificate)).unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    let stream = TcpStream::connect(consortium.hub.listen).await.unwrap();
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((address, 0).into())?;
+    let stream = socket.connect(consortium.hub.listen).await?;
     let connector = TlsConnector::from(Arc::new(config));
-    connector.connect(name, stream).await.unwrap()
+    connector.connect(name, stream).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,4 +167,44 @@ async fn a_member_that_calls_too_fast_is_told_when_to_come_again() {
     ask(refuge.channel.clone()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(hint)).await;
     service.holdings(HoldingsRequest {}).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_thrown_out_again_and_again_stays_out_for_a_while_at_its_address() {
+    let consortium = Consortium::found().await;
+    let (harbour, mallory) = (
+        consortium.enrol("harbour").await,
+        consortium.enrol("mallory").await,
+    );
+    let bad = Ipv4Addr::new(127, 1, 0, 1);
+    let line = from(&consortium, &harbour, bad).await.unwrap();
+    let came_in = async |from_address, thrown_out: bool| {
+        let mut came_in = 0;
+        for _ in 0..40 {
+            let Ok(mut stream) = from(&consortium, &mallory, from_address).await else {
+                continue;
+            };
+            if thrown_out {
+                // No preface of HTTP/2. It may be closed before all of it went.
+                let _ = stream.write_all(&[0xee; 1024]).await;
+                came_in += usize::from(is_closed(&mut stream).await);
+            } else {
+                stream.shutdown().await.unwrap();
+                came_in += 1;
+            }
+        }
+        came_in
+    };
+    // Eight at once, and one for each second that this takes.
+    let began = std::time::Instant::now();
+    let bad_ones = came_in(bad, true).await;
+    let seconds = began.elapsed().as_secs() as usize;
+    assert!((8..=9 + seconds).contains(&bad_ones), "{bad_ones} came in");
+    // Those who leave by themselves are let in however often they come, from another address.
+    assert_eq!(came_in(Ipv4Addr::new(127, 1, 0, 2), false).await, 40);
+    ask(again(&consortium, &harbour).await).await.unwrap();
+    // What was open at the bad address is open.
+    let (mut reading, _writing) = tokio::io::split(line);
+    let closed = tokio::time::timeout(Duration::from_millis(200), is_closed(&mut reading));
+    assert!(closed.await.is_err());
 }
