@@ -25,7 +25,7 @@
 //! Names have no zero byte, so that it ends them.
 
 use fjall::config::CompressionPolicy;
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions};
 
 use super::tx::Space;
 
@@ -34,6 +34,17 @@ const MEMTABLE_BYTES: u64 = 8 << 20;
 /// The same for what each row goes into: twice as much, so that less is merged again and again. With four times
 /// as much again, finding a key's place in memory costs more than is saved.
 const ROWS_MEMTABLE_BYTES: u64 = 16 << 20;
+
+/// A place with a row in it is at least so large; one whose rows lie elsewhere is not.
+const ROW_BYTES: u32 = 64;
+
+/// Rows lie in files of their own, and only their places are merged again and again: a third of the bytes, so
+/// that what a row costs hardly grows with how many there are.
+fn apart() -> KvSeparationOptions {
+    KvSeparationOptions::default()
+        .compression(CompressionType::None)
+        .separation_threshold(ROW_BYTES)
+}
 
 /// Every keyspace by its name.
 pub struct Spaces {
@@ -73,6 +84,10 @@ impl Spaces {
                 let options = match name {
                     "places" | "handles" => options.max_memtable_size(ROWS_MEMTABLE_BYTES),
                     _ => options.max_memtable_size(MEMTABLE_BYTES),
+                };
+                let options = match name {
+                    "places" => options.with_kv_separation(Some(apart())),
+                    _ => options,
                 };
                 match name {
                     // Random bytes cannot be compressed.
