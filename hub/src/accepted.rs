@@ -4,7 +4,7 @@ use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -25,6 +25,9 @@ const TURN_BYTES: usize = 16 * 1024;
 const FRAME_BYTES: usize = 256;
 /// While small frames come, so much is read at once: a turn must not end after a thousand of them.
 const SMALL_READ: usize = 512;
+/// So long a connection rests after a turn of small frames. An honest client sends fewer than 64 in a
+/// millisecond; thirty thousand that may come at once are spread over half a second.
+const REST: Duration = Duration::from_millis(1);
 
 /// What a client sent before it went may still be unread when the server lets go: so many reads of it.
 const LAST_READS: usize = 16;
@@ -40,6 +43,8 @@ pub struct Accepted<S: AsyncRead + Unpin> {
     turn: usize,
     /// Whether small frames came last.
     small: bool,
+    /// While it rests.
+    rest: Option<Pin<Box<Sleep>>>,
     /// Whether the client ended it, or it ended by itself.
     gone: bool,
     observer: Option<Observer>,
@@ -101,6 +106,7 @@ impl<S: AsyncRead + Unpin> Accepted<S> {
             quiet,
             turn: 0,
             small: false,
+            rest: None,
             gone: false,
             observer,
         }
@@ -109,6 +115,23 @@ impl<S: AsyncRead + Unpin> Accepted<S> {
     /// Whom the certificate speaks for; nobody at enrolment.
     pub fn peer(&self) -> Option<&Peer> {
         self.peer.as_ref()
+    }
+
+    /// Whether it may read now, or has others their turn first.
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.turn >= TURN_BYTES {
+            self.turn = 0;
+            if !self.small {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.rest = Some(Box::pin(tokio::time::sleep(REST)));
+        }
+        if let Some(rest) = &mut self.rest {
+            ready!(rest.as_mut().poll(context));
+            self.rest = None;
+        }
+        Poll::Ready(())
     }
 
     fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<Error> {
@@ -194,9 +217,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Accepted<S> {
         if let Poll::Ready(error) = self.poll_ended(context) {
             return Poll::Ready(Err(error));
         }
-        if self.turn >= TURN_BYTES {
-            self.turn = 0;
-            context.waker().wake_by_ref();
+        if self.poll_turn(context).is_pending() {
             return Poll::Pending;
         }
         let before = buffer.filled().len();

@@ -2,7 +2,7 @@
 //!
 //! Whoever sends what no client sends is thrown out, and may come again at once; each time costs the hub a
 //! handshake with two signatures to check. So an address pays for each connection that the hub had to end: a
-//! few at once are free, then one a second is let in, and the others are closed before a byte is read. The
+//! few at once are free, then one in five seconds is let in, and the others are closed before a byte is read. The
 //! debt never exceeds a minute, lines that are open stay, and other addresses notice nothing. Strangers pay
 //! nothing: nobody can be kept out by somebody without a certificate.
 
@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use crate::strangers::network;
 
 /// What one connection costs.
-const COST: Duration = Duration::from_secs(1);
-/// Below this debt an address is let in: so many seconds, so many connections at once.
-const FREE: Duration = Duration::from_secs(8);
+const COST: Duration = Duration::from_secs(5);
+/// Below this debt an address is let in: eight connections at once.
+const FREE: Duration = Duration::from_secs(40);
 /// The debt goes no further.
 const MOST: Duration = Duration::from_secs(60);
 /// Addresses that are remembered; of more than these the newest are not.
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_are_free_then_one_a_second_and_never_longer_than_a_minute() {
+    fn a_few_are_free_then_one_in_a_while_and_never_longer_than_a_minute() {
         let outcasts = Outcasts::default();
         let (bad, other) = (address("10.0.0.1"), address("10.0.0.2"));
         let mut now = Instant::now();
@@ -72,7 +72,7 @@ mod tests {
         assert!(!outcasts.admits(bad, now) && outcasts.admits(other, now));
         let mut let_in = 0;
         for _ in 0..100 {
-            now += Duration::from_millis(100);
+            now += Duration::from_millis(500);
             if outcasts.admits(bad, now) {
                 let_in += 1;
                 outcasts.thrown_out(bad, now);
