@@ -33,7 +33,7 @@ const KEY_FILE: &str = "vault.key";
 const KEY_LABEL: &str = "symbolon vault key";
 const LOCK_FILE: &str = "lock";
 /// sled's page cache; its default of 1 GiB is meant for servers. It takes more than it is told: with a million
-/// records 64 MiB took 120 more than 16, and nothing became faster (docs/decisions/0015).
+/// records 64 MiB took at least 120 more than 16 (docs/decisions/0015).
 const CACHE_BYTES: u64 = 16 << 20;
 
 /// How often, and how far apart, sled's own lock is tried: five seconds in all.
