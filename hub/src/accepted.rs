@@ -162,9 +162,7 @@ impl<S: AsyncRead + Unpin> Accepted<S> {
         };
         if ended { Err(ended_by_us()) } else { Ok(()) }
     }
-}
 
-impl<S: AsyncRead + Unpin> Accepted<S> {
     /// Whether its client is still there, as far as has come to be known.
     fn client_stays(&mut self) -> bool {
         let mut context = Context::from_waker(std::task::Waker::noop());
