@@ -289,3 +289,55 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Accepted<S> {
         self.stream.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+    use crate::frames::{HEAD_BYTES, of_members};
+    use crate::strangers::Strangers;
+
+    /// What the server reads at once.
+    const ROOM: usize = 8 * 1024;
+
+    /// How often a connection rests while a client's frames of so many bytes each are read.
+    async fn rests(frames: usize, length: u16) -> usize {
+        let [high, low] = length.to_be_bytes();
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        for _ in 0..frames {
+            bytes.extend([0, high, low, 6, 0, 0, 0, 0, 0]);
+            bytes.extend(vec![0; usize::from(length)]);
+        }
+        let (place, _) = Strangers::new(1, 1).enter([127, 0, 0, 1].into());
+        let member = "symbolon://north/harbour".parse().unwrap();
+        let meter = Meter::of_member(&of_members(10_000, 10_000), member);
+        let parts = (None, Held::Stranger(place, None), meter);
+        let quiet = Duration::from_secs(60);
+        let mut connection = Accepted::new(bytes.as_slice(), parts, quiet, None);
+        let (mut rests, mut read) = (0, 0);
+        let mut room = vec![0; ROOM];
+        while read < bytes.len() {
+            read += poll_fn(|context| {
+                let mut buffer = ReadBuf::new(&mut room);
+                let polled = Pin::new(&mut connection).poll_read(context, &mut buffer);
+                rests += usize::from(polled.is_pending() && connection.rest.is_some());
+                polled.map(|done| done.map(|()| buffer.filled().len()))
+            })
+            .await
+            .unwrap();
+        }
+        rests
+    }
+
+    #[tokio::test]
+    async fn small_frames_come_no_faster_than_a_turn_in_each_rest() {
+        let (frames, length) = (6_400, 8);
+        // That they are small is known after the first read; a turn ends with a read.
+        let each = HEAD_BYTES + usize::from(length);
+        let (first, last) = (ROOM / each + 1, SMALL_READ / each + 1);
+        let least = (frames - first) / (TURN_BYTES / FRAME_BYTES + last);
+        assert!(rests(frames, length).await >= least, "pings");
+        assert_eq!(rests(frames, 1_000).await, 0, "calls");
+    }
+}

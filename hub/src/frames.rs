@@ -18,7 +18,7 @@ const SMALL_BYTES: u32 = 64;
 /// Connection preface (section 3.4).
 const PREFACE_BYTES: u64 = 24;
 /// Head of a frame: length (3), type, flags, stream (4).
-const HEAD_BYTES: usize = 9;
+pub(crate) const HEAD_BYTES: usize = 9;
 /// A call takes its headers, its message, the end of its stream, and up to two updates of windows each for
 /// stream and connection.
 const A_CALL: u32 = 8;
