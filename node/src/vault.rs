@@ -8,6 +8,7 @@
 //! Only this module names sled. One process opens a vault at a time, held off by a lock file.
 
 mod blocks;
+mod large;
 mod table;
 mod tree;
 
@@ -27,6 +28,7 @@ pub use blocks::{Blocks, Place};
 pub use table::Table;
 
 use crate::error::NodeError;
+use large::LargeValues;
 use tree::{Tree, Turns};
 
 const KEY_FILE: &str = "vault.key";
@@ -45,6 +47,7 @@ const LOCK_WAIT: Duration = Duration::from_millis(20);
 pub struct Vault {
     db: sled::Db,
     turns: Arc<Turns>,
+    large: LargeValues,
     keys: Arc<Keys>,
     directory: PathBuf,
     // Held for as long as the vault is open; the operating system lets it go if the process dies.
@@ -105,6 +108,7 @@ impl Vault {
         Ok(Self {
             db,
             turns: Arc::new(turns),
+            large: LargeValues::default(),
             keys,
             directory: directory.to_owned(),
             _lock: lock,
@@ -149,9 +153,13 @@ impl Vault {
 
     /// Puts everything written so far on the disk.
     pub fn flush(&self) -> Result<(), NodeError> {
-        match self.db.flush() {
-            Ok(_) => Ok(()),
-            Err(error) => Err(vault_error(&self.directory, &error)),
+        let large = self.turns.take_large();
+        if let Err(error) = self.db.flush() {
+            return Err(vault_error(&self.directory, &error));
+        }
+        match large {
+            true => self.large.flush(&self.directory),
+            false => Ok(()),
         }
     }
 

@@ -7,7 +7,7 @@
 //! and evicts. One round takes some 150 microseconds and comes once in half a megabyte.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sled::{Batch, IVec};
 
@@ -25,10 +25,16 @@ const NEIGHBOURS: u64 = 16;
 /// Bytes that come in between two rounds. 64 rounds make every shard evict: 32 MiB.
 const ROUND_BYTES: u64 = 512 << 10;
 
+/// sled keeps what is larger than a quarter of its segments, a value or a page of sixteen, in a file by
+/// itself, and does not flush that.
+const LARGE_BYTES: usize = 8 << 10;
+
 /// Makes the shards of the cache evict.
 pub(super) struct Turns {
     pages: sled::Tree,
     bytes: AtomicU64,
+    /// Values were written of which sled may make files.
+    large: AtomicBool,
 }
 
 impl Turns {
@@ -44,7 +50,13 @@ impl Turns {
         Ok(Self {
             pages,
             bytes: AtomicU64::new(0),
+            large: AtomicBool::new(false),
         })
+    }
+
+    /// Whether large values were written since this was asked last.
+    pub fn take_large(&self) -> bool {
+        self.large.swap(false, Ordering::AcqRel)
     }
 
     /// So many bytes may have come into memory.
@@ -86,6 +98,9 @@ impl Tree {
     pub fn insert(&self, place: &[u8], value: Vec<u8>) -> sled::Result<()> {
         let length = value.len();
         self.tree.insert(place, value)?;
+        if length > LARGE_BYTES {
+            self.turns.large.store(true, Ordering::Release);
+        }
         self.accessed(Some(length))
     }
 
