@@ -21,6 +21,7 @@ use crate::oprf::{ELEMENT_BYTES, MAX_BATCH};
 use crate::roster::{Custody, Roster};
 
 const REQUEST_CONTEXT: &str = "symbolon oracle request v1";
+const QUESTION_CONTEXT: &str = "symbolon oracle question v1";
 const STATEMENT_CONTEXT: &str = "symbolon custody statement v1";
 
 /// Longest life of a request in seconds: the relay's time-out, with room for clocks that differ.
@@ -68,6 +69,20 @@ impl Request {
     /// Signs the encoded request, for the consortium of this genesis and no other.
     pub fn sign(encoded: &[u8], genesis: &Digest, key: &SigningKey) -> Signature {
         key.sign(REQUEST_CONTEXT, &encoding::parts(&[&genesis.0, encoded]))
+    }
+
+    /// Names what is asked. It stays the same when the same elements are asked of the same quorum again,
+    /// under another id and for longer.
+    pub fn question(&self) -> Digest {
+        let quorum = self.quorum.indices().iter();
+        let quorum: Vec<u8> = quorum.flat_map(|index| index.to_be_bytes()).collect();
+        crypto::sha256(&encoding::parts(&[
+            QUESTION_CONTEXT.as_bytes(),
+            &self.epoch.to_be_bytes(),
+            &self.generation.to_be_bytes(),
+            &quorum,
+            &self.elements,
+        ]))
     }
 
     /// Elements that are to be evaluated: what the quota counts.

@@ -3,12 +3,14 @@
 //! | Module | Room |
 //! |---|---|
 //! | [`gate`] | each request once, within the quota, written down |
+//! | [`answers`] | each question evaluated once |
 //! | `generation` | key generations and refreshes |
 //! | `repair` | a lost share, made again by others |
 //!
 //! What custodians say to each other travels as envelopes; its state lies sealed in the vault, so
 //! that a restart in between loses nothing. Secrets of a finished run are deleted.
 
+pub mod answers;
 pub mod gate;
 mod generation;
 pub(crate) mod repair;
@@ -147,11 +149,26 @@ impl Node {
         if !self.tables.shares.contains(&place).unwrap_or(false) {
             return Err(Refusal::OtherEpoch);
         }
+        let unreadable = |error: NodeError| {
+            tracing::error!(%error, "answers of before cannot be read; nothing is evaluated");
+            Refusal::NotReady
+        };
+        let before = self.answers.find(&self.tables, &request);
+        let before = before.map_err(unreadable)?;
+        let costs = before.is_none().then_some(quota);
         self.gate
-            .admit((&self.vault, &self.tables), &request, quota, now)?;
-        let elements = request.count();
-        tracing::info!(requester = %request.requester, elements, "evaluation");
-        self.evaluate_here(&request)
+            .admit((&self.vault, &self.tables), &request, costs, now)?;
+        let (requester, elements) = (&request.requester, request.count());
+        if let Some(answer) = before {
+            tracing::info!(%requester, elements, "asked again, the answer of before");
+            return Ok(answer);
+        }
+        tracing::info!(%requester, elements, "evaluation");
+        let answer = self.evaluate_here(&request)?;
+        if let Err(error) = self.answers.keep(&self.tables, &request, &answer) {
+            tracing::warn!(%error, "an answer is not kept: asked again it would be evaluated again");
+        }
+        Ok(answer)
     }
 
     /// Answers off the asynchronous threads.

@@ -59,6 +59,7 @@ pub mod permissions;
 pub mod pipeline;
 pub mod preview;
 pub mod query;
+pub mod questions;
 pub mod records;
 pub mod rekey;
 mod replacement;

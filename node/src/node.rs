@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::comparison::Comparisons;
 use crate::config::NodeConfig;
 use crate::counts::Counts;
+use crate::custodian::answers::Answers;
 use crate::custodian::gate::Gate;
 use crate::enrolment::SELF;
 use crate::error::NodeError;
@@ -32,6 +33,7 @@ use crate::letters;
 use crate::linkage::Linkage;
 use crate::membership::{Membership, load_roster};
 use crate::pauses::Pauses;
+use crate::questions::Questions;
 use crate::reports::Progress;
 use crate::tables::{StoredIdentity, Tables};
 use crate::vault::Vault;
@@ -74,6 +76,8 @@ pub(crate) struct Stream {
     /// Whoever registers what waits holds this, also while others work between two of its batches: two who
     /// did would have the same keys evaluated.
     pub registering: tokio::sync::Mutex<()>,
+    /// What is being asked of custodians.
+    pub questions: Questions,
     /// What long work has come to, for whoever asks.
     pub underway: Mutex<Option<Progress>>,
     /// Why keys wait, if they do.
@@ -117,6 +121,8 @@ pub struct Node {
     pub(crate) first_try: Notify,
     /// What this custodian has answered, and what each agency has left.
     pub(crate) gate: Gate,
+    /// The answers that it gave last.
+    pub(crate) answers: Answers,
     /// What private comparisons need at hand.
     pub(crate) comparisons: Comparisons,
     /// Where the audit log ends.
@@ -180,7 +186,7 @@ impl Node {
         }
         let keys = Keys::load(&stored)?;
         let credentials = certificates::credentials(&stored)?;
-        let gate = Gate::open(&tables)?;
+        let (gate, answers) = (Gate::open(&tables)?, Answers::open(&tables)?);
         let audit = AuditLog::open(&tables)?;
         let next_letter = letters::next_number(&tables)?.into();
         let schema = Schema::default_schema();
@@ -189,6 +195,7 @@ impl Node {
         let traces = Traces::start(config.traces.as_ref(), "symbolon-node")?;
         let node = Self {
             gate,
+            answers,
             next_letter,
             comparisons,
             audit,

@@ -25,9 +25,24 @@ use crate::error::NodeError;
 use crate::hub_client::{HubClient, HubError};
 use crate::keys::Keys;
 use crate::node::Node;
+use crate::questions::StoredQuestion;
 
 /// Seconds that a request lives: the relay's time-out and some difference of clocks.
 const REQUEST_LIFE_S: i64 = 120;
+
+/// Why a question has no answer.
+pub(crate) struct Unanswered {
+    pub error: NodeError,
+    /// It may have been answered: the answer did not reach us.
+    pub lost: bool,
+}
+
+impl From<NodeError> for Unanswered {
+    fn from(error: NodeError) -> Self {
+        let lost = false;
+        Self { error, lost }
+    }
+}
 
 /// A quorum that is ready to be asked.
 pub(crate) struct Oracle {
@@ -35,6 +50,23 @@ pub(crate) struct Oracle {
     generation: u32,
     evaluator: Evaluator,
     members: BTreeMap<u16, AgencyName>,
+}
+
+impl Oracle {
+    /// The custody epoch.
+    pub fn epoch(&self) -> u32 {
+        self.custody.epoch
+    }
+
+    /// Of its shares.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Who answers.
+    pub fn quorum(&self) -> &Quorum {
+        self.evaluator.quorum()
+    }
 }
 
 impl Node {
@@ -102,24 +134,71 @@ impl Node {
         })
     }
 
-    /// Roots of the inputs, in order.
+    /// The quorum of a question that was asked before. It is gone if one of it cannot be reached and
+    /// others can.
+    pub(crate) async fn same_oracle(
+        &self,
+        hub: &HubClient,
+        question: &StoredQuestion,
+    ) -> Result<Option<Oracle>, NodeError> {
+        let custody = self.membership(|m| m.roster.custody_of(question.epoch).cloned());
+        let (Some(custody), Some(agreed)) = (custody, self.agreed(question.epoch)) else {
+            return Ok(None);
+        };
+        let quorum = Quorum::new(question.quorum.iter().copied(), custody.threshold)?;
+        let members: Option<BTreeMap<u16, AgencyName>> = (quorum.indices().iter())
+            .map(|index| Some((*index, custody.custodian(*index)?.clone())))
+            .collect();
+        let (Some(members), true) = (members, agreed.generation == question.generation) else {
+            return Ok(None);
+        };
+        let present = hub.attendance().await?;
+        let own = &self.identity.agency;
+        if members
+            .values()
+            .any(|name| name != own && !present.contains(name))
+        {
+            // With too few for any quorum it is waited for these.
+            self.oracle(hub, question.epoch).await?;
+            return Ok(None);
+        }
+        let evaluator = Evaluator::new(&agreed.key, &quorum)?;
+        Ok(Some(Oracle {
+            custody,
+            generation: agreed.generation,
+            evaluator,
+            members,
+        }))
+    }
+
+    /// Roots of the inputs, in order. Nothing is written down: for what a person asks once.
     pub(crate) async fn evaluate(
         self: &Arc<Self>,
         hub: &HubClient,
         oracle: Arc<Oracle>,
         inputs: Vec<Zeroizing<Vec<u8>>>,
     ) -> Result<Vec<Root>, NodeError> {
-        let inputs = Arc::new(inputs);
-        let blinding = Arc::clone(&inputs);
-        let batch = blocking(move || BlindedBatch::new(&blinding, &mut OsRng)).await??;
+        let (batch, inputs) = blinded(inputs).await?;
+        let answers = self.answers(hub, &oracle, batch.wire()).await;
+        let answers = answers.map_err(|unanswered| unanswered.error)?;
+        self.finalised(&oracle, batch, inputs, answers).await
+    }
+
+    /// Has each of a quorum evaluate the elements.
+    pub(crate) async fn answers(
+        self: &Arc<Self>,
+        hub: &HubClient,
+        oracle: &Oracle,
+        elements: Vec<u8>,
+    ) -> Result<BTreeMap<u16, Evaluation>, Unanswered> {
         let request = Request {
-            id: crypto::random()?,
+            id: crypto::random().map_err(NodeError::from)?,
             requester: self.identity.agency.clone(),
             epoch: oracle.custody.epoch,
             generation: oracle.generation,
             quorum: oracle.evaluator.quorum().clone(),
             expires_at: self.clock.now() + REQUEST_LIFE_S,
-            elements: batch.wire(),
+            elements,
         };
         // One trace for a batch and no more: what it joins is the same request to several custodians, whose
         // bytes are the same. A submission, or a second batch, must not be joined to it.
@@ -128,12 +207,35 @@ impl Node {
             .members
             .iter()
             .map(|(index, name)| async { (*index, self.ask(hub, name, &request, &span).await) });
-        let mut evaluations = BTreeMap::new();
+        let (mut evaluations, mut failed) = (BTreeMap::new(), None::<Unanswered>);
         for (index, evaluation) in join_all(asked).await {
-            evaluations.insert(index, evaluation?);
+            match evaluation {
+                Ok(evaluation) => {
+                    evaluations.insert(index, evaluation);
+                }
+                // One that refuses says more than one whose answer is lost.
+                Err(other) if failed.as_ref().is_none_or(|known| known.lost) => {
+                    failed = Some(other);
+                }
+                Err(_) => {}
+            }
+        }
+        if let Some(failed) = failed {
+            return Err(failed);
         }
         span.end(0);
-        let names = oracle.members.clone();
+        Ok(evaluations)
+    }
+
+    /// Checks answers and makes roots of them, in the order of the inputs.
+    pub(crate) async fn finalised(
+        &self,
+        oracle: &Arc<Oracle>,
+        batch: BlindedBatch,
+        inputs: Vec<Zeroizing<Vec<u8>>>,
+        evaluations: BTreeMap<u16, Evaluation>,
+    ) -> Result<Vec<Root>, NodeError> {
+        let (oracle, names) = (Arc::clone(oracle), oracle.members.clone());
         let finalised = blocking(move || oracle.evaluator.finalize(&batch, &inputs, &evaluations));
         let outputs = finalised.await?.map_err(|error| blame(error, &names))?;
         Ok(outputs
@@ -148,13 +250,14 @@ impl Node {
         name: &AgencyName,
         request: &Request,
         span: &Span,
-    ) -> Result<Evaluation, NodeError> {
+    ) -> Result<Evaluation, Unanswered> {
         if *name == self.identity.agency {
             let (node, request) = (Arc::clone(self), request.clone());
             let computed = blocking(move || node.evaluate_here(&request)).await?;
-            return computed.map_err(|refusal| {
-                NodeError::Waiting(format!("our own share cannot be used: {refusal}"))
-            });
+            let unusable = |refusal| {
+                NodeError::Waiting(format!("our own share cannot be used: {refusal}")).into()
+            };
+            return computed.map_err(unusable);
         }
         let encoded = request.encode();
         let sign = |keys: &Keys| Request::sign(&encoded, &self.identity.genesis, &keys.signing);
@@ -168,11 +271,25 @@ impl Node {
         }
         match asked {
             Ok(Ok(evaluation)) => Ok(evaluation),
-            Ok(Err(refusal)) => Err(self.refused(name, refusal)),
-            Err(HubError::Unavailable(reason)) => Err(NodeError::Waiting(format!(
-                "custodian {name} cannot be reached ({reason}); the keys wait and go on by themselves"
-            ))),
-            Err(other) => Err(other.into()),
+            Ok(Err(refusal)) => {
+                // Others of the quorum may have answered: with these it is worth asking again.
+                let lost = matches!(
+                    refusal,
+                    Refusal::StaleRoster | Refusal::NotReady | Refusal::Busy
+                );
+                let error = self.refused(name, refusal);
+                Err(Unanswered { error, lost })
+            }
+            Err(error) => {
+                let lost = true;
+                let error = match error {
+                    HubError::Unavailable(reason) => NodeError::Waiting(format!(
+                        "custodian {name} cannot be reached ({reason}); the keys wait and go on by themselves"
+                    )),
+                    other => other.into(),
+                };
+                Err(Unanswered { error, lost })
+            }
         }
     }
 
@@ -207,6 +324,15 @@ impl Node {
             }
         }
     }
+}
+
+/// Blinds inputs; gives them back.
+pub(crate) async fn blinded(
+    inputs: Vec<Zeroizing<Vec<u8>>>,
+) -> Result<(BlindedBatch, Vec<Zeroizing<Vec<u8>>>), NodeError> {
+    let blinded = blocking(move || (BlindedBatch::new(&inputs, &mut OsRng), inputs));
+    let (batch, inputs) = blinded.await?;
+    Ok((batch?, inputs))
 }
 
 fn too_few(custody: &Custody, reachable: &BTreeMap<u16, AgencyName>) -> NodeError {

@@ -118,7 +118,9 @@ impl Node {
         run: &mut Run<'_, '_>,
     ) -> Result<(), NodeError> {
         let mut first_error = None;
-        for epoch in self.row_epochs()? {
+        let epochs = self.row_epochs()?;
+        self.forget_questions(&epochs)?;
+        for epoch in epochs {
             let worked = self.register_epoch(hub, epoch, run).await;
             let sent = run.sent().await;
             first_error = first_error.or(worked.and(sent).err());
@@ -132,7 +134,8 @@ impl Node {
         epoch: u32,
         run: &mut Run<'_, '_>,
     ) -> Result<(), NodeError> {
-        let mut asking = Asking::new(epoch, self.config.tokenising.batch as usize);
+        let asking = Asking::new(epoch, self.config.tokenising.batch as usize);
+        let mut asking = asking.for_good();
         let mut cursor = None;
         loop {
             let (blocks, last) = self.tables.pending.blocks(cursor, WINDOW)?;

@@ -18,9 +18,10 @@ use crate::config::MAX_BATCH;
 use crate::error::NodeError;
 use crate::hub_client::HubClient;
 use crate::node::Node;
-use crate::oracle::{Oracle, blocking};
+use crate::oracle::{Oracle, Unanswered, blinded, blocking};
 use crate::pace::Pace;
 use crate::pipeline::Run;
+use crate::questions::Asked;
 use crate::rows::Block;
 use crate::tables::{KeyTag, Secret};
 
@@ -28,8 +29,8 @@ use crate::tables::{KeyTag, Secret};
 const SMALLEST_ASKED: usize = 16;
 
 /// Requests to the custodians under way at a time: one is computed there while this node blinds the next
-/// and finalises the one before. A kill costs the quota of so many at most.
-pub const IN_FLIGHT: usize = 3;
+/// and finalises the one before.
+const IN_FLIGHT: usize = 3;
 
 /// Requests grow to so many times the size of the settings.
 const GROWS_TO: usize = 4;
@@ -40,6 +41,10 @@ pub(crate) struct Asking {
     /// The quorum, once chosen.
     oracle: Option<Arc<Oracle>>,
     pace: Pace,
+    /// Questions are written down.
+    written: bool,
+    /// Those of before that have no answer come first.
+    again: bool,
 }
 
 impl Asking {
@@ -49,7 +54,15 @@ impl Asking {
             epoch,
             oracle: None,
             pace: Pace::new(batch, SMALLEST_ASKED.min(batch), most),
+            written: false,
+            again: false,
         }
+    }
+
+    /// Questions are written down, and those of before that have no answer are asked again first.
+    pub fn for_good(mut self) -> Self {
+        (self.written, self.again) = (true, true);
+        self
     }
 
     /// The custody epoch.
@@ -61,18 +74,21 @@ impl Asking {
 type Input = Zeroizing<Vec<u8>>;
 
 /// A key without a root, and the rows that wait for it.
-struct Missing {
-    tag: KeyTag,
-    input: Input,
-    handles: Vec<Handle>,
+pub(crate) struct Missing {
+    pub tag: KeyTag,
+    pub input: Input,
+    pub handles: Vec<Handle>,
 }
 
 /// One request, when it has ended.
 struct Ended {
     part: Vec<Missing>,
     took: Duration,
-    roots: Result<Vec<Root>, NodeError>,
+    asked: Result<Answered, Unanswered>,
 }
+
+/// A question with its roots.
+type Answered = (Option<Asked>, Vec<Root>);
 
 impl Node {
     /// Evaluates what has no root yet in a window and keeps roots as they come.
@@ -83,19 +99,29 @@ impl Node {
         blocks: &[Block],
         run: &mut Run<'_, '_>,
     ) -> Result<(), NodeError> {
-        let (node, blocks, epoch) = (Arc::clone(self), blocks.to_vec(), asking.epoch);
-        let missing = blocking(move || node.missing_roots(&blocks, epoch)).await??;
-        let mut missing = VecDeque::from(missing);
+        let epoch = asking.epoch;
+        if std::mem::take(&mut asking.again) {
+            self.ask_again(hub, epoch).await?;
+        }
+        let mut missing = self.missing(epoch, blocks).await?;
         if missing.len() > 2 * asking.pace.size() {
-            self.ask_side_by_side(hub, asking, &mut missing, run)
-                .await?;
+            let lost = self.ask_side_by_side(hub, asking, &mut missing, run);
+            if lost.await? {
+                self.ask_again(hub, epoch).await?;
+                missing = self.missing(epoch, blocks).await?;
+            }
         }
         while !missing.is_empty() {
-            let size = self.at_most(asking.pace.size()).min(missing.len());
-            let part: Vec<Missing> = missing.drain(..size).collect();
-            let inputs = part.iter().map(|missing| missing.input.clone()).collect();
-            match self.ask_quorum(hub, asking, inputs).await? {
-                Some(roots) => self.keep_roots(epoch, part, roots).await?,
+            let part = self.next_part(asking, &mut missing).await?;
+            let size = part.len();
+            if part.is_empty() {
+                continue;
+            }
+            match self.ask_quorum(hub, asking, &part).await? {
+                Some((asked, roots)) => {
+                    self.keep_roots(epoch, (part, roots), asked.as_ref())
+                        .await?;
+                }
                 // Another quorum was chosen, or half as much is asked for.
                 None => {
                     part.into_iter()
@@ -110,43 +136,49 @@ impl Node {
     }
 
     /// Asks with several requests under way, until all is asked or one has failed: what is missing then is
-    /// asked for one by one, by the one who knows what to do about refusals.
+    /// asked for one by one, by the one who knows what to do about refusals. Gives whether an answer was
+    /// lost on its way: then the question is to be asked again as it was.
     async fn ask_side_by_side(
         self: &Arc<Self>,
         hub: &HubClient,
         asking: &mut Asking,
         missing: &mut VecDeque<Missing>,
         run: &mut Run<'_, '_>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<bool, NodeError> {
         let oracle = self.ready_oracle(hub, asking).await?;
         let mut requests: JoinSet<Ended> = JoinSet::new();
-        let mut failed = false;
+        let (mut failed, mut lost) = (false, false);
         loop {
             while !failed && requests.len() < IN_FLIGHT && !missing.is_empty() {
-                let size = self.at_most(asking.pace.size()).min(missing.len());
-                let part: Vec<Missing> = missing.drain(..size).collect();
-                let inputs = part.iter().map(|missing| missing.input.clone()).collect();
+                let part = self.next_part(asking, missing).await?;
+                if part.is_empty() {
+                    continue;
+                }
                 let (node, hub, oracle) = (Arc::clone(self), hub.clone(), Arc::clone(&oracle));
+                let written = asking.written;
                 requests.spawn(async move {
                     let begun = Instant::now();
-                    let roots = node.evaluate(&hub, oracle, inputs).await;
+                    let asked = node.ask_for(&hub, oracle, &part, written).await;
                     let took = begun.elapsed();
-                    Ended { part, took, roots }
+                    Ended { part, took, asked }
                 });
             }
             let Some(ended) = requests.join_next().await else {
-                return Ok(());
+                return Ok(lost);
             };
-            let Ended { part, took, roots } =
+            let Ended { part, took, asked } =
                 ended.map_err(|_| NodeError::Internal("a request was cut off"))?;
-            match roots {
-                Ok(roots) => {
+            match asked {
+                Ok((asked, roots)) => {
                     asking.pace.answered(part.len(), took);
-                    self.keep_roots(asking.epoch, part, roots).await?;
+                    let found = (part, roots);
+                    self.keep_roots(asking.epoch, found, asked.as_ref()).await?;
                 }
-                Err(error) => {
+                Err(unanswered) => {
+                    let error = unanswered.error;
                     tracing::debug!(%error, "a request failed; what is missing is asked for one by one");
                     failed = true;
+                    lost |= unanswered.lost;
                     asking.pace.failed();
                     asking.oracle = None;
                     part.into_iter()
@@ -156,6 +188,58 @@ impl Node {
             }
             run.between_batches().await;
         }
+    }
+
+    /// The next keys to ask for, as many as go in one request.
+    async fn next_part(
+        self: &Arc<Self>,
+        asking: &Asking,
+        missing: &mut VecDeque<Missing>,
+    ) -> Result<Vec<Missing>, NodeError> {
+        let size = self.at_most(asking.pace.size()).min(missing.len());
+        let (node, part) = (Arc::clone(self), missing.drain(..size).collect());
+        blocking(move || node.still_missing(part)).await?
+    }
+
+    /// Asks for roots, with the question written down or not.
+    async fn ask_for(
+        self: &Arc<Self>,
+        hub: &HubClient,
+        oracle: Arc<Oracle>,
+        keys: &[Missing],
+        written: bool,
+    ) -> Result<Answered, Unanswered> {
+        let inputs = keys.iter().map(|key| key.input.clone()).collect();
+        let (batch, inputs) = blinded(inputs).await?;
+        let asked = match written {
+            true => Some(self.write_question(&oracle, &batch, keys).await?),
+            false => None,
+        };
+        let answers = match self.answers(hub, &oracle, batch.wire()).await {
+            Ok(answers) => self.finalised(&oracle, batch, inputs, answers).await,
+            Err(unanswered) if unanswered.lost => return Err(unanswered),
+            Err(unanswered) => Err(unanswered.error),
+        };
+        match answers {
+            Ok(roots) => Ok((asked, roots)),
+            Err(error) => {
+                // What was refused, or answered wrongly, is asked for anew.
+                if let Some(asked) = asked {
+                    self.forget_question(&asked.name())?;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn missing(
+        self: &Arc<Self>,
+        epoch: u32,
+        blocks: &[Block],
+    ) -> Result<VecDeque<Missing>, NodeError> {
+        let (node, blocks) = (Arc::clone(self), blocks.to_vec());
+        let missing = blocking(move || node.missing_roots(&blocks, epoch)).await??;
+        Ok(VecDeque::from(missing))
     }
 
     /// Keys of waiting rows that have no root, each once, in the order of the rows; rows whose root another
@@ -194,19 +278,23 @@ impl Node {
 
     fn give_roots(&self, roots: Vec<(Handle, Secret)>) -> Result<(), NodeError> {
         self.tables.rows.change_each(roots, |row, waits, root| {
-            (row.root, row.input) = (Some(root), None);
+            // A record that was erased meanwhile gets none.
+            if row.input.is_some() {
+                (row.root, row.input) = (Some(root), None);
+            }
             waits
         })
     }
 
-    /// Keeps roots with the rows that wait for them, and for other records that hold the same key.
-    async fn keep_roots(
+    /// Keeps roots with the rows that wait for them, and for other records that hold the same key. The
+    /// question has its answer then.
+    pub(crate) async fn keep_roots(
         self: &Arc<Self>,
         epoch: u32,
-        part: Vec<Missing>,
-        roots: Vec<Root>,
+        (part, roots): (Vec<Missing>, Vec<Root>),
+        asked: Option<&Asked>,
     ) -> Result<(), NodeError> {
-        let node = Arc::clone(self);
+        let (node, name) = (Arc::clone(self), asked.map(Asked::name));
         let kept = blocking(move || {
             let (mut given, mut shared) = (Vec::new(), Vec::new());
             for (missing, root) in part.into_iter().zip(roots) {
@@ -224,7 +312,9 @@ impl Node {
             let shared = shared.iter().map(|(place, root)| (place, root));
             node.tables.roots.put_many(shared)?;
             node.give_roots(given)?;
-            // What a kill may cost is what is under way, and nothing of what was answered.
+            if let Some(name) = name {
+                node.forget_question(&name)?;
+            }
             node.vault.flush()
         });
         kept.await?
@@ -266,13 +356,13 @@ impl Node {
         self: &Arc<Self>,
         hub: &HubClient,
         asking: &mut Asking,
-        inputs: Vec<Input>,
-    ) -> Result<Option<Vec<Root>>, NodeError> {
-        let size = inputs.len();
+        keys: &[Missing],
+    ) -> Result<Option<Answered>, NodeError> {
+        let size = keys.len();
         let ready = self.ready_oracle(hub, asking).await?;
-        match self.evaluate(hub, ready, inputs).await {
-            Ok(roots) => Ok(Some(roots)),
-            Err(error) => {
+        match self.ask_for(hub, ready, keys, asking.written).await {
+            Ok(answered) => Ok(Some(answered)),
+            Err(Unanswered { error, .. }) => {
                 // The next try chooses its quorum anew: this one may have lost a custodian.
                 asking.oracle = None;
                 match error {

@@ -482,7 +482,6 @@ impl Rows {
     }
 
     /// The block that a row lies in.
-    #[cfg(test)]
     pub(crate) fn block_of(&self, handle: &Handle) -> Block {
         self.0.block_of(handle)
     }

@@ -239,6 +239,7 @@ impl Node {
             let work = self.work.lock().await;
             let hub = line.borrow().clone();
             if self.waiting_rows() == 0 {
+                self.forget_questions(&[])?;
                 self.tend_agreements(&hub).await?;
                 continue;
             }

@@ -32,8 +32,10 @@ use crate::casework::{
     StoredReceived, StoredRequest, StoredVersion,
 };
 use crate::comparison::{ComparisonEntry, Spent, StoredAsk, StoredComparison, StoredRefusal};
+use crate::custodian::answers::{Slot, StoredAnswer};
 use crate::custodian::gate::LedgerEntry;
 use crate::error::NodeError;
+use crate::questions::StoredQuestion;
 use crate::rows::{self, Pending, Rows};
 use crate::vault::{Table, Vault};
 
@@ -317,6 +319,12 @@ pub struct Tables {
     pub repairs: Table<(u32, u16), StoredRepair>,
     /// Requests that this custodian has answered, and until when each is remembered.
     pub answered: Table<(AgencyName, KeyTag), i64>,
+    /// Answers that this custodian gave last.
+    pub answers: Table<Slot, StoredAnswer>,
+    /// Number and question of each: to know them, no answer has to be read.
+    pub answer_slots: Table<Slot, (u64, Digest)>,
+    /// Questions to custodians that have no answer yet.
+    pub questions: Table<KeyTag, StoredQuestion>,
     /// What each agency has left under each custody epoch.
     pub quotas: Table<(u32, AgencyName), Bucket>,
     /// What this custodian has evaluated; entries are only added.
@@ -418,6 +426,9 @@ impl Tables {
             runs: vault.table("runs")?,
             repairs: vault.table("repairs")?,
             answered: vault.table("answered")?,
+            answers: vault.table("answers")?,
+            answer_slots: vault.table("answer-slots")?,
+            questions: vault.table("questions")?,
             quotas: vault.table("quotas")?,
             ledger: vault.table("ledger")?,
             outbox: vault.table("outbox")?,

@@ -48,6 +48,7 @@ mod parcels_lies;
 mod people;
 mod pipeline;
 mod preview;
+mod questions;
 mod records;
 mod rekey;
 mod retention;

@@ -48,7 +48,6 @@ struct Outsider {
     identity: StoredIdentity,
     genesis: Digest,
     signing: SigningKey,
-    wire: Vec<u8>,
 }
 
 impl Outsider {
@@ -73,12 +72,10 @@ impl Outsider {
             tables.identity.iter().next().unwrap().unwrap().1
         };
         let seed = SecretKey::try_from(identity.signing_seed.0.as_slice()).unwrap();
-        let inputs: Vec<Vec<u8>> = (0..ELEMENTS).map(|n| vec![n as u8; 9]).collect();
         Self {
             genesis: identity.genesis,
             identity,
             signing: SigningKey::from_seed(seed).unwrap(),
-            wire: BlindedBatch::new(&inputs, &mut OsRng).unwrap().wire(),
             consortium,
             _directory: directory,
         }
@@ -100,7 +97,10 @@ impl Outsider {
         CustodyClient::new(client::connect(&address, tls).await.unwrap())
     }
 
+    /// Not asked before: blinded anew.
     fn unsigned(&self) -> Request {
+        let inputs: Vec<Vec<u8>> = (0..ELEMENTS).map(|n| vec![n as u8; 9]).collect();
+        let batch = BlindedBatch::new(&inputs, &mut OsRng).unwrap();
         Request {
             id: crypto::random().unwrap(),
             requester: "police".parse().unwrap(),
@@ -108,13 +108,17 @@ impl Outsider {
             generation: 0,
             quorum: Quorum::new([1, 2], 2).unwrap(),
             expires_at: Clock::now(self.consortium.clock.as_ref()) + 120,
-            elements: self.wire.clone(),
+            elements: batch.wire(),
         }
     }
 
     /// A fresh request to the refuge.
     fn request(&self) -> Signed {
-        let request = self.unsigned().encode();
+        self.signed(&self.unsigned())
+    }
+
+    fn signed(&self, request: &Request) -> Signed {
+        let request = request.encode();
         let Signature(signature) = Request::sign(&request, &self.genesis, &self.signing);
         Signed(EvaluateRequest {
             custodian: "refuge".to_owned(),
@@ -389,5 +393,58 @@ async fn clocks_set_a_day_forward_and_back_get_nothing_evaluated_twice() {
     // The control: the very next second a fresh request is evaluated.
     evaluated(&mut line).await;
     assert_eq!(outsider.spent(), 3 * ELEMENTS as u64);
+    outsider.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_asked_again_gets_its_answer_again_and_costs_nothing() {
+    // Two questions of seven fit.
+    let quota = Quota {
+        initial: 20,
+        per_day: 0,
+    };
+    let mut outsider = Outsider::with(quota).await;
+    let refuge = Arc::clone(outsider.consortium.node("refuge").unwrap());
+    let question = outsider.unsigned();
+    // The node that asked does not know whether it was answered: it asks the same in a new request.
+    let again = |outsider: &Outsider| {
+        let (id, elements) = (crypto::random().unwrap(), question.elements.clone());
+        Request {
+            id,
+            elements,
+            ..outsider.unsigned()
+        }
+    };
+    let told = async |outsider: &Outsider, request: &Request| {
+        outsider.send(&outsider.signed(request)).await
+    };
+    assert_eq!(told(&outsider, &question).await, Told::Evaluated);
+    assert_eq!(outsider.spent(), ELEMENTS as u64);
+    let direct = |outsider: &Outsider, request: &Request| {
+        let encoded = request.encode();
+        let signature = Request::sign(&encoded, &outsider.genesis, &outsider.signing);
+        refuge.answer(&encoded, &signature).unwrap()
+    };
+    let first = direct(&outsider, &again(&outsider));
+    assert_eq!(direct(&outsider, &again(&outsider)), first, "the very same");
+    assert_eq!(outsider.spent(), ELEMENTS as u64);
+    drop(refuge);
+    outsider.restart_refuge().await;
+    // With the quota used up, too; and the request itself counts once, like every other.
+    let another = outsider.unsigned();
+    assert_eq!(told(&outsider, &another).await, Told::Evaluated);
+    let refused = |word: &str| Told::Refused(word.to_owned());
+    assert_eq!(
+        told(&outsider, &outsider.unsigned()).await,
+        refused("over-quota")
+    );
+    let request = again(&outsider);
+    assert_eq!(told(&outsider, &request).await, Told::Evaluated);
+    assert_eq!(told(&outsider, &request).await, refused("repeated"));
+    // Controls: one element more, or other shares of the quorum, and it is another question.
+    let mut longer = again(&outsider);
+    longer.elements.extend_from_slice(&another.elements[..32]);
+    assert_eq!(told(&outsider, &longer).await, refused("over-quota"));
+    assert_eq!(outsider.spent(), 2 * ELEMENTS as u64);
     outsider.consortium.stop().await.unwrap();
 }

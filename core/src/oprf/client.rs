@@ -66,6 +66,33 @@ impl BlindedBatch {
         Ok(batch)
     }
 
+    /// A batch of before, from [`Self::blinds`] and [`Self::wire`].
+    pub fn restore(blinds: &[u8], wire: &[u8]) -> Result<Self, OprfError> {
+        let (points, encodings) = custodian::parse_elements(wire)?;
+        let (parts, rest) = blinds.as_chunks::<32>();
+        if !rest.is_empty() || parts.len() != points.len() {
+            return Err(OprfError::BatchSize(parts.len()));
+        }
+        let mut batch = Self {
+            blinds: Vec::with_capacity(parts.len()),
+            points,
+            encodings,
+        };
+        for part in parts {
+            let blind = suite::parse_scalar(part).ok_or(OprfError::InvalidInput)?;
+            batch.blinds.push(blind);
+        }
+        Ok(batch)
+    }
+
+    /// The blinds, 32 bytes each, in order. With them the elements give away the inputs' hashes.
+    pub fn blinds(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(self.blinds.len() * 32));
+        let each = self.blinds.iter();
+        each.for_each(|blind| bytes.extend_from_slice(blind.as_bytes()));
+        bytes
+    }
+
     /// The blinded elements as sent: 32 bytes each, in order.
     pub fn wire(&self) -> Vec<u8> {
         self.encodings.concat()

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use proptest::prelude::*;
+use symbolon_core::oprf::client::{BlindedBatch, Evaluator};
 use symbolon_core::oprf::threshold::{CustodyKey, Element, KeyShare, Quorum};
 use voprf::{Ristretto255, VoprfClient, VoprfServer};
 
-use crate::common::{TestRng, outputs, shared_key};
+use crate::common::{TestRng, evaluate, outputs, shared_key};
 
 /// Threshold and number of custodians.
 const SHAPES: [(u16, u16); 10] = [
@@ -111,6 +112,37 @@ fn another_key_gives_another_output() {
         output,
         outputs(&[&others[0], &others[1]], &other_key, &inputs)
     );
+}
+
+#[test]
+fn a_batch_goes_on_from_its_blinds_and_elements() {
+    let inputs = [b"one".to_vec(), b"two".to_vec()];
+    let (shares, key) = shared_key(5, 2, 3);
+    let shares = [&shares[0], &shares[2]];
+    let quorum = Quorum::new([1, 3], 2).unwrap();
+    let batch = BlindedBatch::new(&inputs, &mut TestRng::new(7)).unwrap();
+    let (blinds, wire) = (batch.blinds(), batch.wire());
+    drop(batch);
+    let restored = BlindedBatch::restore(&blinds, &wire).unwrap();
+    assert_eq!(restored.wire(), wire);
+    let answers = evaluate(&shares, &quorum, &wire);
+    let evaluator = Evaluator::new(&key, &quorum).unwrap();
+    let finalised = evaluator.finalize(&restored, &inputs, &answers).unwrap();
+    assert_eq!(finalised, outputs(&shares, &key, &inputs));
+    // With other blinds the proofs hold and the outputs are others: blinds are kept with their elements.
+    let swapped = [&blinds[32..], &blinds[..32]].concat();
+    let other = BlindedBatch::restore(&swapped, &wire).unwrap();
+    let wrong = evaluator.finalize(&other, &inputs, &answers).unwrap();
+    assert_ne!(wrong, finalised);
+    for (blinds, wire) in [
+        (&blinds[..32], &wire[..]),
+        (&blinds[..33], &wire[..32]),
+        (&blinds[..], &wire[..40]),
+        (&[][..], &[][..]),
+        (&[255; 64][..], &wire[..]),
+    ] {
+        assert!(BlindedBatch::restore(blinds, wire).is_err());
+    }
 }
 
 #[test]

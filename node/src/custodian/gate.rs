@@ -78,12 +78,13 @@ impl Gate {
         })))
     }
 
-    /// Lets a verified request through, once, if the quota allows it; the caller may evaluate then.
+    /// Lets a verified request through, once, if the quota allows it; the caller may evaluate then. A
+    /// question that was evaluated before has no quota and costs nothing.
     pub fn admit(
         &self,
         (vault, tables): (&Vault, &Tables),
         request: &Request,
-        quota: Quota,
+        quota: Option<Quota>,
         now: i64,
     ) -> Result<(), Refusal> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,33 +108,22 @@ impl Gate {
         if state.remembered(&request.requester) >= MOST_OF_AN_AGENCY {
             return Err(Refusal::Busy);
         }
-        // A new key starts with a new bucket: every member has to ask for its whole register again.
-        let place = (request.epoch, request.requester.clone());
-        let stored = tables.quotas.get(&place).map_err(failed)?;
-        let mut bucket = stored.unwrap_or_else(|| Bucket::new(quota, now));
-        bucket
-            .spend(quota, request.count(), now)
-            .map_err(|over| Refusal::OverQuota {
-                retry_at: over.retry_at,
-            })?;
-        let entry = LedgerEntry {
-            at: now,
-            requester: request.requester.clone(),
-            elements: request.count(),
-            epoch: request.epoch,
-            generation: request.generation,
+        let spent = match quota {
+            Some(quota) => Some(spend(tables, request, quota, now).map_err(failed)??),
+            None => None,
         };
         // Beyond the request's own life, since this clock may be set back once.
         let until = request.expires_at.saturating_add(MAX_REQUEST_LIFE_S);
         state.marks.insert(mark.clone(), until);
-        tables
-            .answered
-            .put(&mark, &until)
-            .and_then(|()| tables.quotas.put(&place, &bucket))
-            .and_then(|()| tables.ledger.put(&state.next_entry, &entry))
-            .and_then(|()| vault.flush())
-            .map_err(failed)?;
-        state.next_entry += 1;
+        tables.answered.put(&mark, &until).map_err(failed)?;
+        if let Some(Spent { bucket, entry }) = &spent {
+            let place = (request.epoch, request.requester.clone());
+            let written = tables.quotas.put(&place, bucket);
+            let written = written.and_then(|()| tables.ledger.put(&state.next_entry, entry));
+            written.map_err(failed)?;
+        }
+        vault.flush().map_err(failed)?;
+        state.next_entry += u64::from(spent.is_some());
         Ok(())
     }
 
@@ -153,6 +143,37 @@ impl Gate {
         }
         Ok(lines)
     }
+}
+
+/// What an evaluation changes.
+struct Spent {
+    bucket: Bucket,
+    entry: LedgerEntry,
+}
+
+/// Takes an evaluation from what its agency has left.
+fn spend(
+    tables: &Tables,
+    request: &Request,
+    quota: Quota,
+    now: i64,
+) -> Result<Result<Spent, Refusal>, NodeError> {
+    // A new key starts with a new bucket: every member has to ask for its whole register again.
+    let place = (request.epoch, request.requester.clone());
+    let stored = tables.quotas.get(&place)?;
+    let mut bucket = stored.unwrap_or_else(|| Bucket::new(quota, now));
+    if let Err(over) = bucket.spend(quota, request.count(), now) {
+        let retry_at = over.retry_at;
+        return Ok(Err(Refusal::OverQuota { retry_at }));
+    }
+    let entry = LedgerEntry {
+        at: now,
+        requester: request.requester.clone(),
+        elements: request.count(),
+        epoch: request.epoch,
+        generation: request.generation,
+    };
+    Ok(Ok(Spent { bucket, entry }))
 }
 
 impl State {

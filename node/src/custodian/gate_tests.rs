@@ -36,7 +36,7 @@ impl Kept {
 
     fn admit(&self, request: &Request, quota: Quota, now: i64) -> Result<(), Refusal> {
         self.gate
-            .admit((&self.vault, &self.tables), request, quota, now)
+            .admit((&self.vault, &self.tables), request, Some(quota), now)
     }
 
     fn spent(&self) -> u64 {

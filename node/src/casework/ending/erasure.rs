@@ -148,6 +148,7 @@ impl Node {
             false
         })?;
         self.tables.rows.forget_spare(self.block_of_record(&id))?;
+        self.forget_questions_of(&id)?;
         let ended = self.end_matches_of(&id)?;
         self.forget_comparisons_of(&id)?;
         self.count_keys(&stored.keys, &[], crossed)?;
