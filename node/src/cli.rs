@@ -14,6 +14,7 @@ mod custody;
 mod enrol;
 mod evaluate;
 mod failure;
+mod heap;
 mod logging;
 mod matches;
 mod output;
@@ -112,6 +113,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// The whole program: the command line of this process on the engine of this crate.
 pub fn main() -> ExitCode {
+    heap::one_for_all_threads();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -36,6 +36,8 @@ use crate::tokenise::{Done, silent};
 use crate::urgent::Work;
 
 pub(crate) const IMPORTING: &str = "importing";
+/// How often a start that looks at all records says how far it is.
+const TOLD_EVERY: usize = 50_000;
 /// Who reads a file, until dropped: the threads stop then, and what they counted counts no more unless
 /// they were done.
 struct Reading {
@@ -211,7 +213,15 @@ impl Node {
         }
         let ids = self.recount_keys()?;
         let audiences = self.audiences();
-        for id in &ids {
+        let records = ids.len();
+        tracing::info!(
+            records,
+            "an import was cut off; all records are looked at before this node serves"
+        );
+        for (looked_at, id) in ids.iter().enumerate() {
+            if looked_at > 0 && looked_at.is_multiple_of(TOLD_EVERY) {
+                tracing::info!(looked_at, records, "records are looked at");
+            }
             // A kill may have come between a word on consent and what follows from it.
             if !self.dossier(id)?.consents.is_empty() {
                 self.consent_changed(id)?;
@@ -221,7 +231,7 @@ impl Node {
         self.tables.numbers.remove(&IMPORTING.to_owned())?;
         self.vault.flush()?;
         self.work_waits.notify_one();
-        tracing::info!(records = ids.len(), "all records were brought in line");
+        tracing::info!(records, "all records were brought in line");
         Ok(())
     }
 

@@ -72,9 +72,6 @@ struct Sizes {
 }
 
 fn main() -> ExitCode {
-    if let Some(code) = pipeline::as_node() {
-        return code;
-    }
     let Arguments { part, json } = Arguments::parse();
     let mut report = Report::default();
     match &part {

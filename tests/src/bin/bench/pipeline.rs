@@ -4,13 +4,18 @@
 //! memory can be read. All share the machine: the limit that the cryptography sets is reckoned for all of
 //! it. People are made up, the same for a seed, and written to the file one by one.
 
+use std::collections::{BTreeMap, HashSet};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use symbolon_core::crypto;
 use symbolon_core::identity::AgencyKind;
+use symbolon_core::linkage::derive::derive;
+use symbolon_core::linkage::record::Record;
+use symbolon_core::linkage::schema::Schema;
 use symbolon_core::sealed_file::Unlock;
 use symbolon_tests::consortium::Consortium;
 use zeroize::Zeroizing;
@@ -20,8 +25,6 @@ use crate::report::Report;
 const PART: &str = "pipeline";
 const AGREEMENT: &str = "pipeline";
 const NODE: &str = "police";
-/// Set for the process that is the node.
-const ROLE: &str = "SYMBOLON_BENCH_ROLE";
 const MEMORY_MIB: f64 = 512.0;
 
 #[derive(Args, Clone)]
@@ -35,15 +38,28 @@ pub struct Size {
     /// Without the hub: the file is read and stored, nothing is evaluated. For the memory of large files
     #[arg(long)]
     offline: bool,
+    /// SIGKILL to the node when so many records are stored; then it is started and the file imported again
+    #[arg(long, value_name = "RECORDS")]
+    kill_at: Option<u64>,
     /// Where the states lie; a temporary directory without it
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 }
 
-/// If this process is to be the node, it is.
-pub fn as_node() -> Option<ExitCode> {
-    let is_node = std::env::var_os(ROLE).is_some_and(|role| role == "node");
-    is_node.then(symbolon_node::cli::main)
+/// The node's program, with an allocator and settings of its own.
+fn program() -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    let program = program.with_file_name("node-process");
+    // Whoever has this program run by cargo gets the other one with it, and as new.
+    let words = "build --quiet --package symbolon-tests --bin node-process";
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        let mut build = Command::new(cargo);
+        build.args(words.split(' '));
+        build.args((!cfg!(debug_assertions)).then_some("--release"));
+        assert!(build.status().unwrap().success(), "cargo {words}");
+    }
+    assert!(program.exists(), "it is not built yet: cargo {words}");
+    program
 }
 
 fn unlock() -> Unlock {
@@ -52,6 +68,7 @@ fn unlock() -> Unlock {
 
 /// The importing node, from outside.
 struct Node {
+    program: PathBuf,
     state: PathBuf,
     key: PathBuf,
     serving: Option<Child>,
@@ -59,8 +76,8 @@ struct Node {
 
 impl Node {
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.env(ROLE, "node").arg("--state").arg(&self.state);
+        let mut command = Command::new(&self.program);
+        command.arg("--state").arg(&self.state);
         command.arg("--key-file").arg(&self.key).args(words);
         command.stdin(Stdio::null()).stderr(Stdio::inherit());
         command
@@ -142,6 +159,7 @@ pub fn measure(report: &mut Report, size: &Size, crypto_us: f64) {
     let key = base.join("vault-key");
     std::fs::write(&key, [7; 32]).unwrap();
     let mut node = Node {
+        program: program(),
         state: consortium.places.node(NODE),
         key,
         serving: None,
@@ -154,6 +172,9 @@ pub fn measure(report: &mut Report, size: &Size, crypto_us: f64) {
     let path = file.to_str().unwrap();
     let import = ["import", path, "--agreement", AGREEMENT, "--json"];
     let begun = Instant::now();
+    if let Some(records) = size.kill_at {
+        cut_off(report, &mut node, &import, (records, !size.offline));
+    }
     let told = node.ask(&import).expect("the import answers");
     let took = begun.elapsed().as_secs_f64();
     let records = size.records as f64;
@@ -169,30 +190,101 @@ pub fn measure(report: &mut Report, size: &Size, crypto_us: f64) {
         );
     } else {
         assert_eq!(told["waiting"], 0, "{told}");
-        let rows = told["rows_registered"].as_f64().unwrap();
-        report.figure(
-            PART,
-            "records to acknowledged rows",
-            records / took,
-            "records/s",
-        );
-        report.figure(PART, "rows acknowledged", rows / took, "rows/s");
-        let cores = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
-        let share = 100.0 * rows * crypto_us / 1e6 / cores / took;
-        report.figure(
-            PART,
-            "of this time the cryptography alone needs",
-            share,
-            "%",
-        );
+        acknowledged(report, &node, (records, took, crypto_us));
     }
     report.figure(PART, "peak memory of the node", node.peak(), "MiB");
     report.at_most(MEMORY_MIB, "the issue");
+    if !size.offline {
+        let evaluated = evaluated(&consortium);
+        report.figure(PART, "keys evaluated by a custodian", evaluated, "");
+        report.at_most(distinct_keys(&file), "different keys in the file");
+    }
     let vault = bytes_in(&node.state.join("vault")) / records;
     report.figure(PART, "vault on disk", vault, "bytes a record");
     again(report, &mut node, &import, !size.offline);
     drop(node);
     runtime.block_on(consortium.stop()).unwrap();
+}
+
+/// What went through, beside the limit that the cryptography sets.
+fn acknowledged(report: &mut Report, node: &Node, (records, took, crypto_us): (f64, f64, f64)) {
+    // Of what a kill cut off, too.
+    let status = node.ask(&["status", "--json"]).unwrap();
+    let rows = status["rows"].as_f64().unwrap();
+    report.figure(
+        PART,
+        "records to acknowledged rows",
+        records / took,
+        "records/s",
+    );
+    report.figure(PART, "rows acknowledged", rows / took, "rows/s");
+    let cores = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
+    let share = 100.0 * rows * crypto_us / 1e6 / cores / took;
+    report.figure(
+        PART,
+        "of this time the cryptography alone needs",
+        share,
+        "%",
+    );
+}
+
+/// Begins an import and kills the node when so many records are stored; then starts it again.
+fn cut_off(report: &mut Report, node: &mut Node, import: &[&str], (records, online): (u64, bool)) {
+    let mut importing = node.command(import);
+    let importing = importing.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut importing = importing.spawn().unwrap();
+    loop {
+        std::thread::sleep(Duration::from_secs(5));
+        let status = node.ask(&["status", "--json"]).unwrap();
+        if status["records"].as_u64().unwrap() >= records {
+            break;
+        }
+        assert!(
+            importing.try_wait().unwrap().is_none(),
+            "nothing to cut off"
+        );
+    }
+    let peak = node.peak();
+    report.figure(PART, "peak memory of the node that was killed", peak, "MiB");
+    report.at_most(MEMORY_MIB, "the issue");
+    node.kill();
+    importing.wait().unwrap();
+    let begun = Instant::now();
+    node.serve();
+    node.ready(online);
+    let took = begun.elapsed().as_secs_f64();
+    report.figure(
+        PART,
+        "from SIGKILL in an import to a node that serves",
+        took,
+        "s",
+    );
+}
+
+/// What a custodian evaluated for the importing node, by its ledger.
+fn evaluated(consortium: &Consortium) -> f64 {
+    let custodian = consortium.node("council").unwrap();
+    let lines = custodian.custody_log(u64::MAX).unwrap();
+    let own = lines.iter().filter(|line| line.agency == NODE);
+    own.map(|line| line.elements as f64).sum()
+}
+
+fn distinct_keys(file: &Path) -> f64 {
+    let schema = Schema::default_schema();
+    let mut keys = HashSet::new();
+    for record in csv::Reader::from_path(file).unwrap().into_deserialize() {
+        let cells: BTreeMap<String, String> = record.unwrap();
+        let cells = cells.iter();
+        let cells = cells.map(|(name, cell)| (name.as_str(), cell.as_str()));
+        let (record, _) = Record::from_cells(cells).unwrap();
+        let inputs = derive(schema, &record);
+        keys.extend(
+            inputs
+                .iter()
+                .map(|key| crypto::sha256(&key.input(schema)).0),
+        );
+    }
+    keys.len() as f64
 }
 
 /// What a start after SIGKILL costs, and an import of what is there.
