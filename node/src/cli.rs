@@ -26,6 +26,7 @@ mod progress;
 mod query;
 mod serve;
 mod session;
+mod turn;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

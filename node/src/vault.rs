@@ -41,6 +41,7 @@ const CACHE_BYTES: u64 = 16 << 20;
 /// How often, and how far apart, sled's own lock is tried: five seconds in all.
 const LOCK_ATTEMPTS: u32 = 250;
 const OWN_LOCK_ATTEMPTS: u32 = 50;
+const OTHERS_LOCK_ATTEMPTS: u32 = 3;
 const LOCK_WAIT: Duration = Duration::from_millis(20);
 
 /// An open vault.
@@ -63,6 +64,15 @@ impl Vault {
     /// Whether a directory holds a vault.
     pub fn exists(directory: &Path) -> bool {
         directory.join(KEY_FILE).exists()
+    }
+
+    /// Whether some process has it open, as far as can be told without opening it.
+    pub fn in_use(directory: &Path) -> bool {
+        let Ok(file) = fs::File::open(directory.join(LOCK_FILE)) else {
+            return false;
+        };
+        // Let go of at once, when the file is closed.
+        matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock))
     }
 
     /// Makes a vault in a directory that has none.
@@ -322,8 +332,12 @@ fn lock(directory: &Path) -> Result<fs::File, NodeError> {
         let process = fs::read_to_string(&path).unwrap_or_default();
         let process = process.trim().to_owned();
         // A child that this process just forked holds the lock of a vault that was closed meanwhile, until
-        // it runs its program.
-        if process != own || attempts == OWN_LOCK_ATTEMPTS {
+        // it runs its program. Another process may only be looking whether it is free.
+        let most = match process == own {
+            true => OWN_LOCK_ATTEMPTS,
+            false => OTHERS_LOCK_ATTEMPTS,
+        };
+        if attempts == most {
             return Err(NodeError::InUse {
                 path: directory.to_owned(),
                 process,

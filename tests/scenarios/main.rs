@@ -56,4 +56,5 @@ mod schemas;
 mod stories;
 mod support;
 mod traces;
+mod turns;
 mod walk;

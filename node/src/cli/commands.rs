@@ -11,7 +11,7 @@ use super::console::Console;
 use super::failure::Failure;
 use super::passphrase::{self, Purpose};
 use super::progress::Bar;
-use super::{Launcher, casework, logging, output, session};
+use super::{Launcher, casework, logging, output, session, turn};
 use crate::command::{Command, ImportOptions, Request};
 use crate::config::NodeConfig;
 use crate::{control, csv_file};
@@ -75,6 +75,7 @@ pub(super) async fn ask_as(
 ) -> Result<Value, Failure> {
     let socket = socket(global)?;
     let bar = Bar::new(console.err_is_terminal && !global.json);
+    turn::wait(global, console, &socket).await;
     if let Some(value) = control::call(&socket, &request, bar.sink()).await? {
         return Ok(value);
     }

@@ -8,7 +8,7 @@ use super::args::Global;
 use super::console::Console;
 use super::failure::Failure;
 use super::passphrase::{self, Purpose};
-use super::{Launcher, Serving, commands, logging, output};
+use super::{Launcher, Serving, commands, logging, output, turn};
 use crate::control;
 
 pub(super) async fn serve(
@@ -17,7 +17,9 @@ pub(super) async fn serve(
     launcher: &dyn Launcher,
 ) -> Result<(), Failure> {
     let config = commands::enrolled_config(global)?;
-    if control::is_served(&commands::socket(global)?).await {
+    let socket = commands::socket(global)?;
+    turn::wait(global, console, &socket).await;
+    if control::is_served(&socket).await {
         return Err(Failure::failed(format!(
             "the node in {} is serving already, in another process; see: symbolon-node status",
             global.state.display()

@@ -1,0 +1,64 @@
+//! One process at a time has a node's vault: whoever comes meanwhile waits for its turn.
+
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use symbolon_node::vault::Vault;
+use symbolon_tests::consortium::{QUOTA, eventually};
+
+use crate::support::{Scene, custodians_and_a_member, unlock};
+
+fn start(scene: &Scene, words: &[&str]) -> Child {
+    let key = scene.directory.path().join("vault-key");
+    std::fs::write(&key, [7; 32]).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_node-process"))
+        .arg("--state")
+        .arg(scene.consortium.places.node("police"))
+        .arg("--key-file")
+        .arg(&key)
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+async fn ended(child: Child) -> Output {
+    let output = tokio::task::spawn_blocking(|| child.wait_with_output());
+    output.await.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_and_a_starting_node_wait_for_each_other() {
+    let mut scene = custodians_and_a_member(QUOTA).await;
+    scene.consortium.stop_node("police").await.unwrap();
+    let place = scene.consortium.places.node("police");
+    // Some command is at work.
+    let vault = Vault::open(&place, &unlock()).unwrap();
+    let mut serving = start(&scene, &["serve", "--json"]);
+    let mut status = start(&scene, &["status", "--json"]);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(serving.try_wait().unwrap().is_none(), "it waits");
+    assert!(status.try_wait().unwrap().is_none(), "it waits");
+    drop(vault);
+    let told = ended(status).await;
+    let words = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(told.status.success(), "{words}");
+    assert!(words.contains("another command is at work here"), "{words}");
+    eventually("the node serving", async || {
+        let told = ended(start(&scene, &["status", "--json"])).await;
+        let status: serde_json::Value = serde_json::from_slice(&told.stdout)?;
+        Ok((status["serving"] == true).then_some(()))
+    })
+    .await
+    .unwrap();
+    // Control: who serves is not waited for, and nobody serves beside it.
+    let second = ended(start(&scene, &["serve"])).await;
+    let words = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(words.contains("is serving already"), "{words}");
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+    scene.consortium.stop().await.unwrap();
+}
