@@ -51,16 +51,16 @@ pub struct Scale {
     #[arg(long, default_value_t = 39.8)]
     custodian_us: f64,
     /// Microseconds of a row at the hub, in large batches
-    #[arg(long, default_value_t = 7.8)]
+    #[arg(long, default_value_t = 6.7)]
     row_us: f64,
     /// Bytes of a row on the hub's disk
-    #[arg(long, default_value_t = 422.0)]
+    #[arg(long, default_value_t = 477.0)]
     row_bytes: f64,
     /// Milliseconds of a small request at one shard: half of them take less
-    #[arg(long, default_value_t = 0.33)]
+    #[arg(long, default_value_t = 0.36)]
     median_ms: f64,
     /// And 99 in 100 less than this
-    #[arg(long, default_value_t = 2.62)]
+    #[arg(long, default_value_t = 4.27)]
     p99_ms: f64,
     /// For the simulation
     #[arg(long, default_value_t = 1)]
