@@ -267,8 +267,7 @@ impl Node {
         let all: Vec<Handle> = question.rows.iter().flatten().copied().collect();
         let rows = self.tables.rows.get_many(&all)?;
         let missing = question.rows.iter().map(|handles| {
-            let waiting =
-                |handle: &&Handle| rows.get(*handle).is_some_and(|row| row.root.is_none());
+            let waiting = |handle: &&Handle| rows.get(*handle).is_some_and(waits_for_root);
             let handles: Vec<Handle> = handles.iter().filter(waiting).copied().collect();
             let row = rows.get(handles.first()?)?;
             Some(Missing {

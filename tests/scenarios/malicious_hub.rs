@@ -18,7 +18,7 @@ use crate::support::{Scene, scene, unlock};
 
 const ROSTER: &str = "/symbolon.membership.v1.Membership/Roster";
 const STATEMENTS: &str = "/symbolon.custody.v1.Custody/Statements";
-const EVALUATE: &str = "/symbolon.custody.v1.Custody/Evaluate";
+pub const EVALUATE: &str = "/symbolon.custody.v1.Custody/Evaluate";
 const ATTEND: &str = "/symbolon.custody.v1.Custody/Attend";
 const RECEIVE: &str = "/symbolon.mailbox.v1.Mailbox/Receive";
 

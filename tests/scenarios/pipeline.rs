@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use symbolon_core::linkage::derive::derive;
@@ -13,7 +13,7 @@ use symbolon_node::config::FILE_NAME;
 use symbolon_tests::consortium::{QUOTA, eventually};
 use symbolon_tests::demo::sources;
 
-use crate::support::{AGREEMENT, Scene, custodians_and_a_member};
+use crate::support::{AGREEMENT, Scene, custodians_and_a_member, node_program};
 
 const KILLS: u64 = 12;
 /// Keys in a request at first; it grows to four times as many.
@@ -25,15 +25,7 @@ struct Program(Child);
 
 impl Program {
     fn start(scene: &Scene, words: &[&str]) -> Self {
-        let key = scene.directory.path().join("vault-key");
-        std::fs::write(&key, [7; 32]).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_node-process"))
-            .arg("--state")
-            .arg(scene.consortium.places.node("police"))
-            .arg("--key-file")
-            .arg(&key)
-            .args(words)
-            .stdin(Stdio::null())
+        let child = node_program(scene, words)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

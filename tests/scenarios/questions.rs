@@ -8,10 +8,9 @@ use symbolon_proto::custody::EvaluateRequest;
 use symbolon_tests::consortium::eventually;
 use symbolon_tests::relay::{Way, honest};
 
-use crate::malicious_hub::between;
+use crate::malicious_hub::{EVALUATE, between};
 use crate::support::{Scene, scene};
 
-const EVALUATE: &str = "/symbolon.custody.v1.Custody/Evaluate";
 /// An element on the wire; a request ends with its elements.
 const ELEMENT_BYTES: usize = 32;
 

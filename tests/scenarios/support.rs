@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use symbolon_casework::acting::Acting;
@@ -42,6 +43,18 @@ pub async fn scene(names: &[&str], threshold: u16) -> Scene {
         .await
         .unwrap();
     ready(consortium, directory, names, threshold).await
+}
+
+/// The program of the police's node, with its key.
+pub fn node_program(scene: &Scene, words: &[&str]) -> Command {
+    let key = scene.directory.path().join("vault-key");
+    std::fs::write(&key, [7; 32]).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_node-process"));
+    command.arg("--state");
+    command.arg(scene.consortium.places.node("police"));
+    command.arg("--key-file").arg(&key).args(words);
+    command.stdin(Stdio::null());
+    command
 }
 
 /// Two custodians, the council and the refuge; the police are a member and have this quota.

@@ -1,23 +1,15 @@
 //! One process at a time has a node's vault: whoever comes meanwhile waits for its turn.
 
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::time::Duration;
 
 use symbolon_node::vault::Vault;
 use symbolon_tests::consortium::{QUOTA, eventually};
 
-use crate::support::{Scene, custodians_and_a_member, unlock};
+use crate::support::{Scene, custodians_and_a_member, node_program, unlock};
 
 fn start(scene: &Scene, words: &[&str]) -> Child {
-    let key = scene.directory.path().join("vault-key");
-    std::fs::write(&key, [7; 32]).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_node-process"))
-        .arg("--state")
-        .arg(scene.consortium.places.node("police"))
-        .arg("--key-file")
-        .arg(&key)
-        .args(words)
-        .stdin(Stdio::null())
+    node_program(scene, words)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

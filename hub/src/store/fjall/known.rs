@@ -20,8 +20,8 @@ use super::codec::Place;
 /// Keys of the first layer of a filter; each further one takes four times as many.
 const FIRST_LAYER: usize = 1 << 20;
 /// Bits that a layer has for each key, and sets for it. Each bit is waited for by itself where the filter does
-/// not fit the cache: fewer bits in more room are as sure, "perhaps" of 6 in 10,000 that are not there, and
-/// cost less than half of the ten that the least room would need.
+/// not fit the cache: four in more room are as sure as the ten that the least room would need, and say "perhaps"
+/// of 6 in 10,000 that are not there.
 const BITS: usize = 24;
 const HASHES: u32 = 4;
 /// Keys that are read between two looks at whether the hub stops; writers wait meanwhile.
