@@ -3,10 +3,17 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::files::advice;
+
+/// A child that this process has just forked holds the lock of a hub that was closed meanwhile, until it
+/// runs its program: so often it is tried again.
+const OWN_ATTEMPTS: usize = 200;
+/// Between one attempt and the next.
+const WAIT: Duration = Duration::from_millis(10);
 
 /// Why the directory could not be taken.
 #[derive(Debug, Error)]
@@ -50,21 +57,26 @@ impl StateLock {
             .truncate(false)
             .open(&path)
             .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut process = String::new();
-                file.read_to_string(&mut process).map_err(failed)?;
-                return Err(LockError::Taken {
-                    process: process.trim().to_owned(),
-                    dir: dir.to_owned(),
-                });
+        let own = std::process::id().to_string();
+        let mut attempts = 0;
+        while let Err(error) = file.try_lock() {
+            if let TryLockError::Error(source) = error {
+                return Err(failed(source));
             }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+            let mut holder = String::new();
+            file.rewind().map_err(failed)?;
+            file.read_to_string(&mut holder).map_err(failed)?;
+            let process = holder.trim().to_owned();
+            if process != own || attempts == OWN_ATTEMPTS {
+                let dir = dir.to_owned();
+                return Err(LockError::Taken { process, dir });
+            }
+            attempts += 1;
+            std::thread::sleep(WAIT);
         }
         file.set_len(0).map_err(failed)?;
         file.rewind().map_err(failed)?;
-        writeln!(file, "{}", std::process::id()).map_err(failed)?;
+        writeln!(file, "{own}").map_err(failed)?;
         Ok(Self(file))
     }
 }
@@ -82,5 +94,20 @@ mod tests {
         assert!(told.starts_with(&format!("another symbolon-hub (process {process})")));
         drop(first);
         assert!(StateLock::take(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn what_a_child_holds_until_it_runs_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = StateLock::take(dir.path()).unwrap();
+        // As a forked child has it: another handle on the same opened file.
+        let childs = first.0.try_clone().unwrap();
+        drop(first);
+        let child = std::thread::spawn(move || {
+            std::thread::sleep(WAIT * 5);
+            drop(childs);
+        });
+        assert!(StateLock::take(dir.path()).is_ok());
+        child.join().unwrap();
     }
 }

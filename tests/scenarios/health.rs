@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use serde_json::Value;
 use symbolon_core::identity::AgencyKind;
 use symbolon_tests::consortium::{Consortium, Failure, Places, eventually};
+use symbolon_tests::ports::free_address;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -55,11 +56,6 @@ async fn red(address: SocketAddr, words: &[&str]) {
     assert!(waited.is_ok(), "{words:?} in {last:?}");
 }
 
-fn free_port() -> SocketAddr {
-    let bound = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    bound.local_addr().unwrap()
-}
-
 /// A setting goes before the tables of a file.
 fn set_health_listen(file: &std::path::Path, address: SocketAddr) {
     let rest = std::fs::read_to_string(file).unwrap_or_default();
@@ -77,7 +73,7 @@ async fn watched(base: &std::path::Path) -> Result<(Consortium, SocketAddr, Sock
     let kind = AgencyKind::Ngo;
     consortium.enrol("police", kind, "Police").await?;
     consortium.stop_node("police").await?;
-    let node = free_port();
+    let node = free_address()?;
     set_health_listen(&places.node("police").join("node.toml"), node);
     consortium.start_node("police").await?;
     let hub = consortium.hub()?.health.ok_or("the hub does not answer")?;

@@ -7,10 +7,11 @@
 //! hub that somebody is running.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use symbolon_tests::ports::free_address;
 
 const README: &str = include_str!("../../README.md");
 const RUNBOOK: &str = include_str!("../../docs/administrator.md");
@@ -60,14 +61,6 @@ fn lines(text: &str) -> Vec<String> {
     lines
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 /// A directory with `symbolon-hub` and `symbolon-node` in it, as the README builds them.
 fn programs(place: &Path) -> PathBuf {
     let programs = place.join("target/release");
@@ -85,12 +78,16 @@ struct Run {
     served: Served,
 }
 
+fn free_port() -> String {
+    free_address().unwrap().port().to_string()
+}
+
 /// Carries the lines out in `place`, with `exports` before each.
 fn run(lines: Vec<String>, place: &Path, mut exports: String) -> Run {
     programs(place);
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     std::os::unix::fs::symlink(manifest, place.join("tests")).unwrap();
-    let (main, enrolment) = (free_port().to_string(), free_port().to_string());
+    let (main, enrolment) = (free_port(), free_port());
     let mut served = Served(Vec::new());
     let mut said = String::new();
     for line in lines {

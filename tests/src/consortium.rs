@@ -36,6 +36,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::hub::{HubHandle, start_hub};
+use crate::ports::free_address;
 
 pub use self::clock::SharedClock;
 
@@ -166,9 +167,9 @@ impl Consortium {
     ) -> Result<Self, Failure> {
         let places = Places::new(base);
         std::fs::create_dir_all(base)?;
-        // Free ports are found by binding to port 0 once; the hub then listens on the same ones for
-        // as long as the consortium lives, so that nodes find it again after a restart.
-        let addresses = (free_port()?, free_port()?);
+        // The hub listens on the same ones for as long as the consortium lives, so that nodes find it
+        // again after a restart.
+        let addresses = (free_address()?, free_address()?);
         founding::found_with(
             &FoundingOptions {
                 consortium: "demo".parse()?,
@@ -463,8 +464,4 @@ impl Consortium {
         }
         Ok(())
     }
-}
-
-fn free_port() -> Result<SocketAddr, Failure> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
