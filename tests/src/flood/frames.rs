@@ -21,7 +21,7 @@ const END_HEADERS: u8 = 4;
 const TOGETHER: u32 = 64;
 
 /// What is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Frames {
     /// Random bytes inside TLS.
     Random,
@@ -53,6 +53,13 @@ impl Frames {
         Self::Pings,
         Self::EmptyData,
     ];
+
+    /// What it is called in a table and on the command line.
+    #[must_use]
+    pub fn name(self) -> String {
+        let value = clap::ValueEnum::to_possible_value(&self);
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 
     pub(super) async fn attack(self, target: &Target, tally: &Tally) -> io::Result<()> {
         let stream = target.as_member().await?;

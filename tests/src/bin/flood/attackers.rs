@@ -23,9 +23,8 @@ pub struct Attack {
     /// State of the member whose certificate is misused.
     node: PathBuf,
     slow: usize,
-    /// Whether bad frames are sent.
-    #[arg(action = clap::ArgAction::Set)]
-    floods: bool,
+    /// Bad frames that are sent.
+    floods: Vec<Frames>,
 }
 
 /// What came of it.
@@ -36,6 +35,16 @@ pub struct Came {
     /// Slow connections that were open at the end.
     pub slow: u64,
     pub sent_mb: u64,
+}
+
+impl Came {
+    /// What came of the same attackers at another time.
+    pub fn add(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.closed += other.closed;
+        self.slow = other.slow;
+        self.sent_mb += other.sent_mb;
+    }
 }
 
 impl From<&Tally> for Came {
@@ -61,8 +70,7 @@ pub fn run(attack: &Attack) {
     runtime.block_on(async {
         let addresses = (attack.main, attack.enrolment);
         let target = Target::new(addresses, &attack.node, &super::unlock()).unwrap();
-        let floods = if attack.floods { &Frames::ALL[..] } else { &[] };
-        let flood = Flood::start(&target, attack.slow, floods);
+        let flood = Flood::start(&target, attack.slow, &attack.floods);
         let begun = eventually("the first clients", async || {
             Ok((flood.tally.opened.load(Ordering::Relaxed) > 0).then_some(()))
         });
@@ -90,7 +98,8 @@ impl Attackers {
             .arg("attack")
             .args([main.to_string(), enrolment.to_string()])
             .arg(consortium.places.node("mallory"))
-            .args([slow.to_string(), (!floods.is_empty()).to_string()])
+            .arg(slow.to_string())
+            .args(floods.iter().map(|kind| kind.name()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

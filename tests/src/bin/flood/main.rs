@@ -37,6 +37,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A hundred times as many would have little to do with 5,000.
 const MOST_SLOW: usize = 9000;
 const MOST_SECONDS: u64 = 600;
+const MOST_ROUNDS: u32 = 20;
 /// How much later an honest member may be answered.
 const FACTOR: f64 = 2.0;
 
@@ -57,12 +58,40 @@ struct Measured {
     /// Seconds of each part, up to 600
     #[arg(long, default_value_t = 20)]
     seconds: u64,
+    /// How often each part is measured, in turn, up to 20
+    #[arg(long, default_value_t = 1)]
+    rounds: u32,
     /// Queries a second of the honest member
     #[arg(long, default_value_t = 100)]
     rate: u32,
+    /// Beside each kind of bad frames by itself as well
+    #[arg(long)]
+    by_kind: bool,
     /// Print one JSON value instead of a table
     #[arg(long)]
     json: bool,
+}
+
+impl Measured {
+    fn is_in_bounds(&self) -> bool {
+        self.slow <= MOST_SLOW
+            && (1..=MOST_SECONDS).contains(&self.seconds)
+            && (1..=MOST_ROUNDS).contains(&self.rounds)
+    }
+
+    /// What is measured beside nothing: names, slow clients and bad frames.
+    fn parts(&self) -> Vec<(String, usize, Vec<Frames>)> {
+        let all = Frames::ALL.to_vec();
+        let mut parts = vec![
+            ("slow clients".to_owned(), self.slow, Vec::new()),
+            ("bad frames".to_owned(), 0, all.clone()),
+            ("both".to_owned(), self.slow, all),
+        ];
+        if self.by_kind {
+            parts.extend(Frames::ALL.map(|kind| (kind.name(), 0, vec![kind])));
+        }
+        parts
+    }
 }
 
 /// What this program is when it starts itself.
@@ -78,12 +107,13 @@ struct Report {
     open_files: u64,
     queries_a_second: u32,
     slow_clients: usize,
+    rounds: u32,
     parts: Vec<Part>,
 }
 
 #[derive(Serialize)]
 struct Part {
-    name: &'static str,
+    name: String,
     queries: usize,
     p50_ms: f64,
     p99_ms: f64,
@@ -104,8 +134,10 @@ fn main() -> ExitCode {
             attackers::run(&attack);
             ExitCode::SUCCESS
         }
-        None if measured.slow > MOST_SLOW || !(1..=MOST_SECONDS).contains(&measured.seconds) => {
-            eprintln!("--slow goes up to {MOST_SLOW}, --seconds from 1 to {MOST_SECONDS}");
+        None if !measured.is_in_bounds() => {
+            eprintln!(
+                "--slow goes up to {MOST_SLOW}, --seconds from 1 to {MOST_SECONDS}, --rounds from 1 to {MOST_ROUNDS}"
+            );
             ExitCode::from(2)
         }
         None => {
@@ -155,25 +187,26 @@ async fn run(measured: &Measured, open_files: u64) -> Report {
     let mut rest = Times::default();
     // What is opened and filled at first is not measured.
     ask(&mut Times::default()).await;
-    ask(&mut rest).await;
-    let parts = [
-        ("slow clients", measured.slow, [].as_slice()),
-        ("bad frames", 0, Frames::ALL.as_slice()),
-        ("both", measured.slow, Frames::ALL.as_slice()),
-    ];
-    let mut beside = Vec::new();
-    for (name, slow, floods) in parts {
-        let attackers = Attackers::start(&consortium, slow, floods).await;
-        let mut times = Times::default();
-        ask(&mut times).await;
-        beside.push((name, times, attackers.stop().await));
+    let mut beside: Vec<_> = measured
+        .parts()
+        .into_iter()
+        .map(|part| (part, Times::default(), Came::default()))
+        .collect();
+    // In turn, so that what else the machine does meanwhile falls on all of them.
+    for _ in 0..measured.rounds {
+        ask(&mut rest).await;
+        for ((_, slow, floods), times, came) in &mut beside {
+            let attackers = Attackers::start(&consortium, *slow, floods).await;
+            ask(times).await;
+            came.add(&attackers.stop().await);
+        }
     }
     ask(&mut rest).await;
     consortium.stop().await.unwrap();
 
     let limit = rest.percentile(0.99) * FACTOR;
-    let mut parts = vec![part("at rest", &rest, None, Came::default())];
-    for (name, times, came) in beside {
+    let mut parts = vec![part("at rest".to_owned(), &rest, None, Came::default())];
+    for ((name, ..), times, came) in beside {
         parts.push(part(name, &times, Some(limit), came));
     }
     Report {
@@ -181,11 +214,12 @@ async fn run(measured: &Measured, open_files: u64) -> Report {
         open_files,
         queries_a_second: measured.rate,
         slow_clients: measured.slow,
+        rounds: measured.rounds,
         parts,
     }
 }
 
-fn part(name: &'static str, times: &Times, limit_ms: Option<f64>, came: Came) -> Part {
+fn part(name: String, times: &Times, limit_ms: Option<f64>, came: Came) -> Part {
     let p99_ms = times.percentile(0.99);
     Part {
         name,
@@ -209,10 +243,11 @@ impl Report {
             open_files,
             queries_a_second,
             slow_clients,
+            rounds,
             parts,
         } = self;
         println!(
-            "{cores} cores, up to {open_files} open files, {queries_a_second} queries a second, {slow_clients} slow clients\n"
+            "{cores} cores, up to {open_files} open files, {queries_a_second} queries a second, {slow_clients} slow clients, {rounds} rounds\n"
         );
         let mut table = comfy_table::Table::new();
         table.load_preset(comfy_table::presets::ASCII_MARKDOWN);
@@ -236,7 +271,7 @@ impl Report {
                 sent_mb,
             } = &part.came;
             table.add_row([
-                part.name.to_owned(),
+                part.name.clone(),
                 part.queries.to_string(),
                 format!("{:.2}", part.p50_ms),
                 format!("{:.2}", part.p99_ms),
