@@ -5,10 +5,13 @@
 //! keyspace, with one synced write a batch. One after the other, since each has work in the background that
 //! would slow the other. The bare store has the engine's own settings; a second time it has those of the hub,
 //! which are faster.
+//!
+//! In the end half of the rows are withdrawn. What they leave behind in its files the engine clears away as it
+//! writes on, so as many new rows follow, and then it may rest.
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fjall::{CompressionType, Database, KeyspaceCreateOptions, PersistMode};
 use symbolon_core::crypto;
@@ -25,6 +28,7 @@ const PART: &str = "index";
 pub const BATCH: usize = 10_000;
 const QUERY: usize = 64;
 const QUERIES: usize = 500;
+const MEMBERS: [&str; 2] = ["police", "refuge"];
 const EPOCH: AgreementEpoch = AgreementEpoch([1; 16]);
 
 fn row(token: Token) -> Row {
@@ -78,9 +82,49 @@ pub fn measure(report: &mut Report, rows: usize) {
     report.figure(PART, "the row's own bytes", payload, "bytes a row");
     report.figure(PART, "bare store on disk", bare_bytes, "bytes a row");
     let start = Instant::now();
-    drop(FjallStore::open(&path).unwrap());
+    let store = FjallStore::open(&path).unwrap();
     report.figure(PART, "start-up", start.elapsed().as_secs_f64(), "s");
     report.at_most(30.0, "seconds, not minutes");
+    half_goes(report, &store, &path, batches);
+}
+
+/// Withdraws every other row, and stores as many new ones.
+fn half_goes(report: &mut Report, store: &dyn Store, path: &Path, batches: usize) {
+    let (mut withdrawn, mut seconds) = (0, 0.0);
+    for member in MEMBERS.map(|name| name.parse::<AgencyName>().unwrap()) {
+        let mut after = None;
+        loop {
+            let some = store.handles(&member, after, BATCH).unwrap();
+            let Some(last) = some.last() else { break };
+            after = Some(*last);
+            let half: Vec<Handle> = some.into_iter().step_by(2).collect();
+            let start = Instant::now();
+            withdrawn += store.withdraw(&member, &half, 0).unwrap().withdrawn;
+            seconds += start.elapsed().as_secs_f64();
+        }
+    }
+    let total = (batches * BATCH) as f64;
+    let a_row = seconds * 1e6 / withdrawn as f64;
+    report.figure(PART, "a row withdrawn, of half of them", a_row, "us");
+    let left = rested(path) / (total - withdrawn as f64);
+    report.figure(PART, "on disk with that half gone", left, "bytes a row");
+    fill(store, batches / 2);
+    let again = rested(path) / total;
+    report.figure(PART, "on disk with as many new ones", again, "bytes a row");
+}
+
+/// Bytes in a directory, once nothing has changed there for a while.
+fn rested(path: &Path) -> f64 {
+    const WHILE: Duration = Duration::from_secs(5);
+    let mut bytes = bytes_in(path);
+    loop {
+        std::thread::sleep(WHILE);
+        let now = bytes_in(path);
+        if now == bytes {
+            return bytes;
+        }
+        bytes = now;
+    }
 }
 
 /// Fills a store; gives the seconds of each batch, and tokens that are in it.
@@ -112,11 +156,7 @@ pub struct Maker {
 
 impl Maker {
     pub fn batch(&mut self, number: usize) -> (&'static str, Vec<Row>) {
-        let member = if number.is_multiple_of(2) {
-            "police"
-        } else {
-            "refuge"
-        };
+        let member = MEMBERS[number % 2];
         let mut made: Vec<Row> = (0..BATCH).map(|_| row(fresh())).collect();
         for (row, met) in made.iter_mut().step_by(10).zip(self.known.drain(..)) {
             row.token = met;
@@ -161,9 +201,11 @@ pub fn ingest(report: &mut Report, part: &'static str, bare: &[f64], index: &[f6
         report.at_least(half, "half of the bare store's insert of the rows");
     }
     report.figure(part, "bare store", 1e6 / a_row(bare), "rows/s");
-    // With ten million rows in all: what a row costs at one million and at ten.
-    let (tenth, some) = (index.len() / 10, (index.len() / 20).max(1));
-    let (early, late) = (tenth - some..tenth, index.len() - some..index.len());
+    // With ten million rows in all: what a row costs at one million and at ten. Each of as many rows as a
+    // tenth of all, since merges come and go within seconds.
+    let tenth = index.len() / 10;
+    let early = tenth - tenth / 2..tenth + tenth / 2;
+    let late = index.len() - tenth..index.len();
     let at_a_tenth = a_row(&index[early.clone()]);
     report.figure(part, "a row at the end", a_row(&index[late.clone()]), "us");
     if part == PART {
