@@ -1,12 +1,12 @@
 //! How many own records hold each linkage key.
 //!
 //! Caps on frequency, and whether a root is worth sharing between records, follow from these counts. They
-//! lie in memory, five bytes a key (125 MiB for a million records of 25 keys), and are reckoned from the
-//! records when somebody asks first: nothing of them has to be kept in step in the vault, and a kill
-//! cannot leave them wrong (docs/decisions/0015).
+//! lie in memory, four bytes a key (100 MB for a million records of 25 keys of their own), and are reckoned
+//! from the records when somebody asks first: nothing of them has to be kept in step in the vault, and a
+//! kill cannot leave them wrong (docs/decisions/0015).
 //!
-//! A key is told from others by 46 bits of its tag, an HMAC that nobody outside can steer. Among 25
-//! million keys one pair is expected to be alike in them by chance; it is counted as one key.
+//! A key is told from others by 44 bits of its tag, an HMAC that nobody outside can steer. Among 25
+//! million keys some 18 pairs are expected to be alike in them by chance; each is counted as one key.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -15,8 +15,9 @@ use crate::error::NodeError;
 use crate::node::Node;
 use crate::tables::KeyTag;
 
-/// Enough that a bucket of 25 million keys has some 1,500: inserting moves that many at most.
-const BUCKETS: usize = 1 << 14;
+/// One for each value of the first 16 bits. Of 25 million keys a bucket has some 400: inserting moves that many
+/// at most.
+const BUCKETS: usize = 1 << 16;
 /// By so many a bucket grows: little is left empty.
 const GROWTH: usize = 16;
 
@@ -27,36 +28,40 @@ pub(crate) struct Counts(Mutex<Option<Tally>>);
 /// Counts of keys.
 pub(crate) struct Tally {
     buckets: Vec<Bucket>,
-    /// Counts that do not fit a byte.
+    /// Counts that do not fit their four bits.
     large: HashMap<(u16, u32), u32>,
     /// Keys that a second record has come to hold.
     newly_shared: HashSet<KeyTag>,
 }
 
-/// Keys with the same first bits, in order, with their counts.
-#[derive(Clone, Default)]
-struct Bucket {
-    names: Vec<u32>,
-    counts: Vec<u8>,
-}
+/// Keys with the same first 16 bits, in order: the next 28 bits of each, then four of its count.
+type Bucket = Vec<u32>;
 
+/// Bits of a count.
+const COUNT_BITS: u32 = 4;
 /// A count that stands in `large`.
-const LARGE: u8 = u8::MAX;
+const LARGE: u32 = (1 << COUNT_BITS) - 1;
 
 impl Default for Tally {
     fn default() -> Self {
         Self {
-            buckets: vec![Bucket::default(); BUCKETS],
+            buckets: vec![Bucket::new(); BUCKETS],
             large: HashMap::new(),
             newly_shared: HashSet::new(),
         }
     }
 }
 
+/// The bucket of a key, and its name there.
 fn name_of(tag: &KeyTag) -> (u16, u32) {
     let [a, b, c, d, e, f, ..] = tag.0;
-    let bucket = u16::from_be_bytes([a, b]) >> 2;
-    (bucket, u32::from_be_bytes([c, d, e, f]))
+    let name = u32::from_be_bytes([c, d, e, f]) >> COUNT_BITS;
+    (u16::from_be_bytes([a, b]), name)
+}
+
+/// Where in a bucket a name is, or would be.
+fn place_of(bucket: &Bucket, name: u32) -> Result<usize, usize> {
+    bucket.binary_search_by_key(&name, |entry| entry >> COUNT_BITS)
 }
 
 impl Tally {
@@ -66,12 +71,13 @@ impl Tally {
         let Some(found) = self.buckets.get(usize::from(bucket)) else {
             return 0;
         };
-        let Ok(place) = found.names.binary_search(&name) else {
-            return 0;
-        };
-        match found.counts.get(place).copied().unwrap_or(0) {
-            LARGE => self.large.get(&(bucket, name)).copied().unwrap_or(0),
-            count => u32::from(count),
+        let place = place_of(found, name).ok();
+        match place.and_then(|place| found.get(place)) {
+            None => 0,
+            Some(entry) if entry & LARGE == LARGE => {
+                self.large.get(&(bucket, name)).copied().unwrap_or(0)
+            }
+            Some(entry) => entry & LARGE,
         }
     }
 
@@ -103,31 +109,27 @@ impl Tally {
         let Some(found) = self.buckets.get_mut(usize::from(bucket)) else {
             return;
         };
-        let small = u8::try_from(count).unwrap_or(LARGE);
-        if small == LARGE {
+        if count >= LARGE {
             self.large.insert((bucket, name), count);
         } else {
             self.large.remove(&(bucket, name));
         }
-        match found.names.binary_search(&name) {
+        let entry = (name << COUNT_BITS) | count.min(LARGE);
+        match place_of(found, name) {
             Ok(place) if count == 0 => {
-                found.names.remove(place);
-                found.counts.remove(place);
+                found.remove(place);
             }
-            Ok(place) => found
-                .counts
-                .iter_mut()
-                .skip(place)
-                .take(1)
-                .for_each(|c| *c = small),
+            Ok(place) => {
+                if let Some(known) = found.get_mut(place) {
+                    *known = entry;
+                }
+            }
             Err(_) if count == 0 => {}
             Err(place) => {
-                if found.names.len() == found.names.capacity() {
-                    found.names.reserve_exact(GROWTH);
-                    found.counts.reserve_exact(GROWTH);
+                if found.len() == found.capacity() {
+                    found.reserve_exact(GROWTH);
                 }
-                found.names.insert(place, name);
-                found.counts.insert(place, small);
+                found.insert(place, entry);
             }
         }
     }
@@ -228,7 +230,7 @@ mod tests {
                 tally.change(&tag(number), false);
             }
         }
-        let left: usize = tally.buckets.iter().map(|bucket| bucket.names.len()).sum();
+        let left: usize = tally.buckets.iter().map(Vec::len).sum();
         assert_eq!((left, tally.large.len()), (0, 0));
     }
 }

@@ -23,7 +23,7 @@ use crate::pace::Pace;
 use crate::pipeline::Run;
 use crate::questions::Asked;
 use crate::rows::Block;
-use crate::tables::{KeyTag, Secret};
+use crate::tables::{KeyTag, Secret, StoredRow};
 
 /// A batch is not halved below this: the refusals would cost more than the wait.
 const SMALLEST_ASKED: usize = 16;
@@ -34,6 +34,9 @@ const IN_FLIGHT: usize = 3;
 
 /// Requests grow to so many times the size of the settings.
 const GROWS_TO: usize = 4;
+
+/// Roots that are gathered before they are written down as shared.
+const GATHERED: usize = 1_000;
 
 /// How one pass asks the custodians of one epoch.
 pub(crate) struct Asking {
@@ -327,13 +330,23 @@ impl Node {
         if newly.is_empty() {
             return Ok(());
         }
+        let mut found: Vec<((u32, KeyTag), Secret)> = Vec::new();
         for entry in self.tables.rows.iter() {
             let (_, row) = entry?;
-            if let (Some(root), true) = (&row.root, newly.contains(&row.tag)) {
-                self.tables.roots.put(&(row.custody, row.tag), root)?;
+            let StoredRow {
+                custody, tag, root, ..
+            } = row;
+            if let (Some(root), true) = (root, newly.contains(&tag)) {
+                found.push(((custody, tag), root));
+            }
+            if found.len() == GATHERED {
+                let some = std::mem::take(&mut found);
+                let some = some.iter().map(|(place, root)| (place, root));
+                self.tables.roots.put_many(some)?;
             }
         }
-        Ok(())
+        let rest = found.iter().map(|(place, root)| (place, root));
+        self.tables.roots.put_many(rest)
     }
 
     async fn ready_oracle(

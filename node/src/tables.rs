@@ -37,7 +37,7 @@ use crate::custodian::gate::LedgerEntry;
 use crate::error::NodeError;
 use crate::questions::StoredQuestion;
 use crate::rows::{self, Pending, Rows};
-use crate::vault::{Table, Vault};
+use crate::vault::{Grouped, Table, Vault};
 
 /// That somebody wants to open a silent record.
 #[derive(Clone, Serialize, Deserialize)]
@@ -332,7 +332,7 @@ pub struct Tables {
     pub outbox: Table<KeyTag, StoredEnvelope>,
     pub records: Table<String, StoredRecord>,
     /// Which record has a reference.
-    pub reference_owners: Table<RecordReference, String>,
+    pub reference_owners: Grouped<RecordReference, String>,
     /// Under `records`: names the schema and the nicknames that their keys were made with.
     pub derivations: Table<String, Digest>,
     pub rows: Rows,
@@ -342,7 +342,7 @@ pub struct Tables {
     pub withdrawals: Table<Handle, ()>,
     /// Roots of keys that several records hold; those of all keys lie with their rows. By custody epoch, so
     /// that a root of one key never passes for one of another.
-    pub roots: Table<(u32, KeyTag), Secret>,
+    pub roots: Grouped<(u32, KeyTag), Secret>,
     /// Keys that the hub called common.
     pub common: Table<KeyTag, ()>,
     pub matches: Table<MatchKey, StoredMatch>,
@@ -433,12 +433,12 @@ impl Tables {
             ledger: vault.table("ledger")?,
             outbox: vault.table("outbox")?,
             records: vault.table("records")?,
-            reference_owners: vault.table("reference-owners")?,
+            reference_owners: vault.grouped("owners of references")?,
             derivations: vault.table("derivations")?,
             rows,
             pending,
             withdrawals: vault.table("withdrawals")?,
-            roots: vault.table("roots")?,
+            roots: vault.grouped("shared roots")?,
             common: vault.table("common")?,
             matches: vault.table("matches")?,
             evidence: vault.table("evidence")?,

@@ -8,6 +8,7 @@
 //! Only this module names sled. One process opens a vault at a time, held off by a lock file.
 
 mod blocks;
+mod grouped;
 mod large;
 mod table;
 mod tree;
@@ -25,6 +26,7 @@ use symbolon_core::crypto::{self, MacKey, SecretKey};
 use symbolon_core::sealed_file::{self, SealedFileError, Unlock};
 
 pub use blocks::{Blocks, Place};
+pub use grouped::Grouped;
 pub use table::Table;
 
 use crate::error::NodeError;
@@ -138,6 +140,17 @@ impl Vault {
             keys,
             self.directory.clone(),
         ))
+    }
+
+    /// Opens a table of many small values.
+    pub fn grouped<K, V>(&self, name: &'static str) -> Result<Grouped<K, V>, NodeError>
+    where
+        K: Serialize + DeserializeOwned + PartialEq + Clone,
+        V: Serialize + DeserializeOwned + Clone,
+    {
+        let keys = Arc::clone(&self.keys);
+        let directory = self.directory.clone();
+        Ok(Grouped::new(self.tree(name)?, name, keys, directory))
     }
 
     /// Opens a table of blocks.

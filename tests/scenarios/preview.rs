@@ -445,7 +445,7 @@ fn everything(state: &Path) -> BTreeMap<&'static str, BTreeSet<String>> {
         ("rows", told(tables.rows.iter())),
         ("pending", told(tables.pending.iter())),
         ("withdrawals", entries(&tables.withdrawals)),
-        ("roots", entries(&tables.roots)),
+        ("roots", told(tables.roots.iter())),
         ("common", entries(&tables.common)),
         ("matches", entries(&tables.matches)),
         ("comparison records", entries(&tables.comparison_records)),

@@ -45,6 +45,13 @@ async fn commands_and_a_starting_node_wait_for_each_other() {
     })
     .await
     .unwrap();
+    // It has started itself once more meanwhile, with one heap: the same process.
+    if cfg!(all(target_os = "linux", target_env = "gnu")) {
+        let set = std::fs::read(format!("/proc/{}/environ", serving.id())).unwrap();
+        let set = String::from_utf8_lossy(&set);
+        assert!(set.contains("MALLOC_ARENA_MAX=1"), "one heap");
+        assert!(set.contains("MALLOC_MMAP_THRESHOLD_=131072"), "few holes");
+    }
     // Control: who serves is not waited for, and nobody serves beside it.
     let second = ended(start(&scene, &["serve"])).await;
     let words = String::from_utf8_lossy(&second.stderr).into_owned();

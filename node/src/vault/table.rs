@@ -14,7 +14,7 @@ use super::tree::Tree;
 use crate::error::NodeError;
 
 /// Values in one batch of sled.
-const BATCH: usize = 32;
+pub(super) const BATCH: usize = 32;
 
 /// A table with keys of type `K` and values of type `V`.
 pub struct Table<K, V> {
@@ -149,7 +149,7 @@ where
     }
 }
 
-fn unserialisable() -> NodeError {
+pub(super) fn unserialisable() -> NodeError {
     NodeError::Internal("a value of the vault cannot be serialised")
 }
 
