@@ -24,7 +24,7 @@
 //!
 //! Names have no zero byte, so that it ends them.
 
-use fjall::config::CompressionPolicy;
+use fjall::config::{CompressionPolicy, PartitioningPolicy};
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions};
 
 use super::tx::Space;
@@ -44,6 +44,14 @@ fn apart() -> KvSeparationOptions {
     KvSeparationOptions::default()
         .compression(CompressionType::None)
         .separation_threshold(ROW_BYTES)
+}
+
+/// Filters and indexes of tables in parts of some kilobytes, below the first level. Whole ones are a megabyte and
+/// more, do not stay in the cache with ten million rows, and would be read and checked for each key.
+fn in_parts(options: KeyspaceCreateOptions) -> KeyspaceCreateOptions {
+    options
+        .filter_block_partitioning_policy(PartitioningPolicy::new([false, true]))
+        .index_block_partitioning_policy(PartitioningPolicy::new([false, true]))
 }
 
 /// Every keyspace by its name.
@@ -82,7 +90,14 @@ impl Spaces {
             let options = || {
                 let options = KeyspaceCreateOptions::default();
                 let options = match name {
-                    "places" | "handles" => options.max_memtable_size(ROWS_MEMTABLE_BYTES),
+                    // Whoever asks knows from memory that the key is there ([`super::known`]): the last level
+                    // needs no filter.
+                    "places" | "handles" => in_parts(options)
+                        .max_memtable_size(ROWS_MEMTABLE_BYTES)
+                        .expect_point_read_hits(true),
+                    "rows" | "silent" | "links" | "mail" => {
+                        in_parts(options).max_memtable_size(MEMTABLE_BYTES)
+                    }
                     _ => options.max_memtable_size(MEMTABLE_BYTES),
                 };
                 let options = match name {
