@@ -149,8 +149,7 @@ impl Vault {
         V: Serialize + DeserializeOwned + Clone,
     {
         let keys = Arc::clone(&self.keys);
-        let directory = self.directory.clone();
-        Ok(Grouped::new(self.tree(name)?, name, keys, directory))
+        Ok(Grouped::new(self.table(name)?, name, keys))
     }
 
     /// Opens a table of blocks.

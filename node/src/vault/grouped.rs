@@ -6,35 +6,26 @@
 //! bits, once hashed, lie in one value.
 
 use std::collections::BTreeMap;
-use std::marker::PhantomData;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use symbolon_core::crypto;
 use zeroize::Zeroizing;
 
 use super::Keys;
-use super::table::{BATCH, context, unserialisable};
-use super::tree::Tree;
+use super::table::{BATCH, Table, unserialisable};
 use crate::error::NodeError;
 
-/// First bytes of a key's HMAC that name its group: 65,536 groups. With a million entries one has some fifteen.
-const GROUP_BYTES: usize = 2;
-
-/// The place of a group.
-type Group = [u8; GROUP_BYTES];
+/// The first bits of a key's HMAC: 65,536 groups. With a million entries one has some fifteen.
+type Group = u16;
 
 /// A table with keys of type `K` and values of type `V`, both small.
 pub struct Grouped<K, V> {
-    tree: Tree,
+    groups: Table<Group, Vec<(K, V)>>,
     name: &'static str,
     keys: Arc<Keys>,
-    directory: PathBuf,
     /// Whoever writes a group holds this from when it reads it on.
     writing: Mutex<()>,
-    types: PhantomData<fn(K) -> V>,
 }
 
 impl<K, V> Grouped<K, V>
@@ -42,20 +33,22 @@ where
     K: Serialize + DeserializeOwned + PartialEq + Clone,
     V: Serialize + DeserializeOwned + Clone,
 {
-    pub(super) fn new(tree: Tree, name: &'static str, keys: Arc<Keys>, directory: PathBuf) -> Self {
+    pub(super) fn new(
+        groups: Table<Group, Vec<(K, V)>>,
+        name: &'static str,
+        keys: Arc<Keys>,
+    ) -> Self {
         Self {
-            tree,
+            groups,
             name,
             keys,
-            directory,
             writing: Mutex::default(),
-            types: PhantomData,
         }
     }
 
     /// The value of a key.
     pub fn get(&self, key: &K) -> Result<Option<V>, NodeError> {
-        let entries = self.load(&self.group(key)?)?;
+        let entries = self.load(self.group(key)?)?;
         let mut found = entries.into_iter().filter(|(known, _)| known == key);
         Ok(found.next().map(|(_, value)| value))
     }
@@ -74,30 +67,26 @@ where
         K: 'a,
         V: 'a,
     {
-        let mut groups: BTreeMap<Group, Vec<(&K, &V)>> = BTreeMap::new();
+        let mut new: BTreeMap<Group, Vec<(&K, &V)>> = BTreeMap::new();
         for (key, value) in entries {
-            groups
-                .entry(self.group(key)?)
-                .or_default()
-                .push((key, value));
+            new.entry(self.group(key)?).or_default().push((key, value));
         }
+        let new: Vec<_> = new.into_iter().collect();
         let _writing = self.lock();
-        let mut groups = groups.into_iter().peekable();
-        while groups.peek().is_some() {
-            let (mut batch, mut values) = (sled::Batch::default(), 0);
-            for (group, new) in groups.by_ref().take(BATCH) {
-                let mut entries = self.load(&group)?;
+        for some in new.chunks(BATCH) {
+            let changed = some.iter().map(|(group, new)| {
+                let mut entries = self.load(*group)?;
                 for (key, value) in new {
-                    match entries.iter_mut().find(|(known, _)| known == key) {
-                        Some((_, known)) => *known = value.clone(),
-                        None => entries.push((key.clone(), value.clone())),
+                    match entries.iter_mut().find(|(known, _)| known == *key) {
+                        Some((_, known)) => *known = (*value).clone(),
+                        None => entries.push(((*key).clone(), (*value).clone())),
                     }
                 }
-                batch.insert(&group, self.seal(&group, &entries)?);
-                values += 1;
-            }
-            let applied = self.tree.apply_batch(batch, values);
-            applied.map_err(|e| self.sled_error(&e))?;
+                Ok((*group, entries))
+            });
+            let changed: Vec<_> = changed.collect::<Result<_, NodeError>>()?;
+            let changed = changed.iter().map(|(group, entries)| (group, entries));
+            self.groups.put_many(changed)?;
         }
         Ok(())
     }
@@ -106,33 +95,27 @@ where
     pub fn remove(&self, key: &K) -> Result<(), NodeError> {
         let group = self.group(key)?;
         let _writing = self.lock();
-        let mut entries = self.load(&group)?;
+        let mut entries = self.load(group)?;
         let before = entries.len();
         entries.retain(|(known, _)| known != key);
-        if entries.len() == before {
-            return Ok(());
+        match entries.len() {
+            0 => self.groups.remove(&group),
+            left if left < before => self.groups.put(&group, &entries),
+            _ => Ok(()),
         }
-        let changed = match entries.is_empty() {
-            true => self.tree.remove(&group),
-            false => self.tree.insert(&group, self.seal(&group, &entries)?),
-        };
-        changed.map_err(|e| self.sled_error(&e))
     }
 
     /// Every entry, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = Result<(K, V), NodeError>> + '_ {
-        self.tree.after(None).flat_map(|entry| {
-            let entries = entry.map_err(|e| self.sled_error(&e));
-            match entries.and_then(|(group, sealed)| self.open(&group, &sealed)) {
-                Ok(entries) => entries.into_iter().map(Ok).collect(),
-                Err(error) => vec![Err(error)],
-            }
+        self.groups.iter().flat_map(|group| match group {
+            Ok((_, entries)) => entries.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
         })
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.tree.is_empty()
+        self.groups.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {
@@ -142,36 +125,11 @@ where
     fn group(&self, key: &K) -> Result<Group, NodeError> {
         let key = Zeroizing::new(serde_json::to_vec(key).map_err(|_| unserialisable())?);
         let [first, second, ..] = self.keys.tag(self.name, &key);
-        Ok([first, second])
+        Ok(Group::from_be_bytes([first, second]))
     }
 
-    fn load(&self, group: &Group) -> Result<Vec<(K, V)>, NodeError> {
-        let sealed = self.tree.get(group).map_err(|e| self.sled_error(&e))?;
-        match sealed {
-            None => Ok(Vec::new()),
-            Some(sealed) => self.open(group, &sealed),
-        }
-    }
-
-    fn open(&self, group: &[u8], sealed: &[u8]) -> Result<Vec<(K, V)>, NodeError> {
-        let damaged = |reason: &str| NodeError::Vault {
-            path: self.directory.clone(),
-            reason: format!("table {}: {reason}", self.name),
-        };
-        let plaintext = crypto::open(&self.keys.seal, &context(self.name, group), sealed)
-            .map_err(|_| damaged("a value does not open"))?;
-        serde_json::from_slice(&plaintext)
-            .map_err(|_| damaged("a value was written by another version"))
-    }
-
-    fn seal(&self, group: &Group, entries: &[(K, V)]) -> Result<Vec<u8>, NodeError> {
-        let plaintext = Zeroizing::new(serde_json::to_vec(entries).map_err(|_| unserialisable())?);
-        let context = context(self.name, group);
-        Ok(crypto::seal(&self.keys.seal, &context, &plaintext)?)
-    }
-
-    fn sled_error(&self, error: &sled::Error) -> NodeError {
-        super::vault_error(&self.directory, error)
+    fn load(&self, group: Group) -> Result<Vec<(K, V)>, NodeError> {
+        Ok(self.groups.get(&group)?.unwrap_or_default())
     }
 }
 
@@ -205,16 +163,9 @@ mod tests {
         let table: Grouped<u32, String> = vault.grouped("t").unwrap();
         let found: BTreeSet<(u32, String)> = table.iter().map(Result::unwrap).collect();
         assert!(found.into_iter().eq(entries));
-        let groups = table.tree.after(None).count();
+        let groups = table.groups.len();
         assert!((30_000..=1 << 16).contains(&groups), "{groups}");
         assert_eq!(table.get(&MANY).unwrap(), None);
-        // A group of one table, or of another place, does not open as one of this.
-        let other: Grouped<u32, String> = vault.grouped("u").unwrap();
-        let (place, sealed) = table.tree.after(None).next().unwrap().unwrap();
-        other.tree.insert(&place, sealed.to_vec()).unwrap();
-        assert!(other.iter().next().unwrap().is_err());
-        assert!(table.open(&[9, 9, 9], &sealed).is_err());
-        assert!(table.open(&place, &sealed).is_ok(), "control");
     }
 
     #[test]

@@ -161,3 +161,25 @@ pub(super) fn context(name: &str, place: &[u8]) -> Vec<u8> {
     context.extend_from_slice(place);
     context
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::Vault;
+    use symbolon_core::sealed_file::Unlock;
+
+    #[test]
+    fn a_value_opens_in_its_table_and_at_its_place_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let unlock = Unlock::KeyFile(Zeroizing::new(vec![1; 32]));
+        let vault = Vault::create(&directory.path().join("node"), &unlock).unwrap();
+        let table: Table<u32, u32> = vault.table("t").unwrap();
+        let other: Table<u32, u32> = vault.table("u").unwrap();
+        table.put(&1, &2).unwrap();
+        let (place, sealed) = table.tree.after(None).next().unwrap().unwrap();
+        assert!(table.open(&place, &sealed).is_ok(), "control");
+        assert!(table.open(&[9; 16], &sealed).is_err());
+        other.tree.insert(&place, sealed.to_vec()).unwrap();
+        assert!(other.iter().next().unwrap().is_err());
+    }
+}

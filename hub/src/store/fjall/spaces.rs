@@ -90,8 +90,8 @@ impl Spaces {
             let options = || {
                 let options = KeyspaceCreateOptions::default();
                 let options = match name {
-                    // Whoever asks knows from memory that the key is there ([`super::known`]): the last level
-                    // needs no filter.
+                    // Whoever asks mostly knows from memory that the key is there ([`super::known`]): the last
+                    // level needs no filter.
                     "places" | "handles" => in_parts(options)
                         .max_memtable_size(ROWS_MEMTABLE_BYTES)
                         .expect_point_read_hits(true),

@@ -6,8 +6,8 @@
 //! would slow the other. The bare store has the engine's own settings; a second time it has those of the hub,
 //! which are faster.
 //!
-//! In the end half of the rows are withdrawn. What they leave behind in its files the engine clears away as it
-//! writes on, so as many new rows follow, and then it may rest.
+//! In the end half of the rows are withdrawn, and as many new ones follow: the engine clears away what is left
+//! behind only as it writes on. Nobody fetches the notices, which count as bytes on disk.
 
 use std::collections::HashMap;
 use std::path::Path;
