@@ -41,7 +41,7 @@ use super::{
 use crate::certificates::RevocationList;
 use crate::log::LogEntry;
 
-const FORMAT: &[u8] = b"symbolon hub store 3";
+const FORMAT: &[u8] = b"symbolon hub store 4";
 /// Rows of one transaction while somebody asks: some five milliseconds, for which a query waits.
 const ROWS_BESIDE_QUERIES: usize = 500;
 /// And otherwise: each transaction costs a sync, which so many rows share.

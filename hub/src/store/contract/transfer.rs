@@ -31,6 +31,7 @@ enum Op {
     Expire(u32),
     Send(usize, usize, u8),
     AcknowledgeAll(usize),
+    Tell(usize),
     TellAll,
     Roster,
     Waiting(u8),
@@ -66,6 +67,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (97..103u32).prop_map(Op::Expire),
         3 => (who.clone(), who.clone(), 0..4u8).prop_map(|(from, to, id)| Op::Send(from, to, id)),
         2 => who.clone().prop_map(Op::AcknowledgeAll),
+        2 => (1..7usize).prop_map(Op::Tell),
         2 => Just(Op::TellAll),
         1 => Just(Op::Roster),
         1 => (0..3u8).prop_map(Op::Waiting),
@@ -135,6 +137,10 @@ fn apply(store: &dyn Store, op: &Op) -> String {
         Op::AcknowledgeAll(number) => {
             let last = store.last_sequence(&who(number)).unwrap();
             store.acknowledge(&who(number), last, 7).unwrap();
+            String::new()
+        }
+        Op::Tell(most) => {
+            store.tell(*most, MOST_MAIL).unwrap();
             String::new()
         }
         Op::TellAll => {
@@ -355,6 +361,7 @@ fn full(store: &dyn Store) {
         Op::Send(0, 1, 3),
         Op::Submit(3, rows(30..32, false)),
         Op::Query(2, rows(40..43, true)),
+        Op::Tell(1),
         Op::Withdraw(0, vec![1]),
     ];
     for op in &history {

@@ -24,8 +24,8 @@ use super::mail::Counts;
 use super::{Fault, Spaces, Write};
 use crate::log::{Event, LogEntry};
 use crate::store::{Batch, Hit, Item, Queried, StoreError, Submitted};
-pub(super) use silent::Untold;
 pub use silent::nothing_to_tell;
+pub(super) use silent::{Untold, done_of};
 
 /// Most notices of one batch: at about 250 bytes each and two for a pair, 50 MB in memory.
 const MAX_NOTICES: usize = 200_000;
@@ -104,14 +104,15 @@ impl Write<'_> {
             if row.silent {
                 self.join_silently(batch, row, limit)?;
             } else if self.join(batch, row, limit)? {
-                open.push(row.handle);
+                let place = codec::place(&row.agreement_epoch, &row.token);
+                open.push((place, row.handle));
             }
             self.keep_handle(&batch.member, row);
             holdings.add(&row.fingerprint());
         }
         self.tell_later(&Untold::Stored {
             member: batch.member.clone(),
-            handles: open,
+            rows: open,
         })?;
         let count = holdings.count - before;
         if count > 0 {

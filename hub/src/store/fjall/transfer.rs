@@ -8,12 +8,13 @@ use symbolon_core::identity::AgencyName;
 use symbolon_core::row::{Holdings, PAYLOAD_BYTES, Row, SealedPayload};
 
 use super::codec::{
-    envelope_key, item_value, link_key, link_value, mail_key, parse_handle_value, parse_item,
-    parse_link, parse_member_handle, parse_name, parse_row, place, row_key, split_place,
+    Place, envelope_key, item_value, link_key, link_value, mail_key, member_handle,
+    parse_handle_value, parse_item, parse_link, parse_member_handle, parse_name, parse_row, place,
+    row_key, split_place,
 };
 use super::mail::{Counts, MailboxState};
 use super::registry::{parse_statement, statement_value};
-use super::rows::{Untold, places};
+use super::rows::{Untold, done_of, places};
 use super::tx::Space;
 use super::{FjallStore, Read, Spaces, Write, certificates, fault::Fault, frontier};
 use crate::log::LogEntry;
@@ -24,6 +25,9 @@ use crate::store::{Item, StoreError};
 
 /// How far a migration into this store is.
 const PROGRESS: &str = "migration";
+
+/// The place of no token: no agreement's epoch is all zero.
+const NOWHERE: Place = [0; size_of::<Place>()];
 
 const DAMAGED: Fault = Fault::Damaged("something that was to be carried over is malformed");
 
@@ -41,7 +45,7 @@ impl Transfer for FjallStore {
             let mut untold = Vec::new();
             for piece in pieces {
                 match piece {
-                    Piece::Untold(row) => gather(&mut untold, row),
+                    Piece::Untold(row) => gather(&mut untold, write.untold(row)?),
                     piece => write.take(piece)?,
                 }
             }
@@ -115,7 +119,9 @@ fn page(
         let (key, value) = pair?;
         if kind == Kind::Untold {
             // A lot is one entry, and comes whole.
-            pieces.extend(untold_rows(&value)?.into_iter().map(Piece::Untold));
+            let mut lot = Untold::parse(&value).ok_or(DAMAGED)?;
+            lot.split(done_of(read, spaces, &key)?);
+            pieces.extend(untold_rows(lot)?.into_iter().map(Piece::Untold));
         } else {
             pieces.extend(piece(read, spaces, kind, &key, &value)?);
         }
@@ -243,12 +249,12 @@ fn link(key: &[u8], value: &[u8]) -> Result<Piece, Fault> {
     }))
 }
 
-fn untold_rows(value: &[u8]) -> Result<Vec<UntoldRow>, Fault> {
+fn untold_rows(lot: Untold) -> Result<Vec<UntoldRow>, Fault> {
     let split = |place| split_place(&place).ok_or(DAMAGED);
-    match Untold::parse(value).ok_or(DAMAGED)? {
-        Untold::Stored { member, handles } => Ok(handles
+    match lot {
+        Untold::Stored { member, rows } => Ok(rows
             .into_iter()
-            .map(|handle| UntoldRow::Stored(member.clone(), handle))
+            .map(|(_, handle)| UntoldRow::Stored(member.clone(), handle))
             .collect()),
         Untold::Asked { member, rows } => rows
             .into_iter()
@@ -273,33 +279,19 @@ fn untold_rows(value: &[u8]) -> Result<Vec<UntoldRow>, Fault> {
     }
 }
 
-/// Puts a row into the last lot if it is of the same member and kind, so that each is told of in one write.
-fn gather(lots: &mut Vec<Untold>, row: UntoldRow) {
-    let lot = match row {
-        UntoldRow::Stored(member, handle) => Untold::Stored {
-            member,
-            handles: vec![handle],
-        },
-        UntoldRow::Asked(member, epoch, token, handle, payload) => Untold::Asked {
-            member,
-            rows: vec![(place(&epoch, &token), handle, payload)],
-        },
-        UntoldRow::Gone(member, epoch, token, handle) => Untold::Gone {
-            member,
-            rows: vec![(place(&epoch, &token), handle)],
-        },
-    };
+/// Joins a lot to the last one if it is of the same member and kind, so that each is told of in one write.
+fn gather(lots: &mut Vec<Untold>, lot: Untold) {
     match (lots.last_mut(), lot) {
         (
-            Some(Untold::Stored { member, handles }),
+            Some(Untold::Stored { member, rows }),
             Untold::Stored {
                 member: of,
-                handles: more,
+                rows: more,
             },
-        ) if *member == of => handles.extend(more),
-        (
-            Some(Untold::Asked { member, rows }),
-            Untold::Asked {
+        )
+        | (
+            Some(Untold::Gone { member, rows }),
+            Untold::Gone {
                 member: of,
                 rows: more,
             },
@@ -307,8 +299,8 @@ fn gather(lots: &mut Vec<Untold>, row: UntoldRow) {
             rows.extend(more);
         }
         (
-            Some(Untold::Gone { member, rows }),
-            Untold::Gone {
+            Some(Untold::Asked { member, rows }),
+            Untold::Asked {
                 member: of,
                 rows: more,
             },
@@ -398,6 +390,30 @@ impl Write<'_> {
         }
         self.keep_handle(member, &row);
         Ok(())
+    }
+
+    /// A lot of one row. Another store does not say where a stored row lies; where one was that is gone again
+    /// nobody knows any more, and nobody watches [`NOWHERE`].
+    fn untold(&self, row: UntoldRow) -> Result<Untold, Fault> {
+        Ok(match row {
+            UntoldRow::Stored(member, handle) => {
+                let key = member_handle(&member, &handle);
+                let place = match self.tx.get(&self.spaces.handles, key)? {
+                    None => NOWHERE,
+                    Some(held) => parse_handle_value(&held).ok_or(DAMAGED)?.place,
+                };
+                let rows = vec![(place, handle)];
+                Untold::Stored { member, rows }
+            }
+            UntoldRow::Asked(member, epoch, token, handle, payload) => {
+                let rows = vec![(place(&epoch, &token), handle, payload)];
+                Untold::Asked { member, rows }
+            }
+            UntoldRow::Gone(member, epoch, token, handle) => {
+                let rows = vec![(place(&epoch, &token), handle)];
+                Untold::Gone { member, rows }
+            }
+        })
     }
 
     fn take_link(&mut self, link: &Link) {

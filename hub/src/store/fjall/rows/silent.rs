@@ -18,8 +18,7 @@ use symbolon_core::row::{HANDLE_BYTES, Handle, PAYLOAD_BYTES, Row, SealedPayload
 use super::{Counts, DAMAGED, Fault, Spaces, places};
 use crate::store::fjall::Write;
 use crate::store::fjall::codec::{
-    self, Place, StoredRow, link_key, link_value, member_handle, parse_handle_value, parse_name,
-    parse_row, row_key, row_value,
+    self, Place, StoredRow, link_key, link_value, parse_name, parse_row, row_key, row_value,
 };
 use crate::store::{Batch, Item, Told};
 
@@ -28,6 +27,8 @@ const PLACE_BYTES: usize = size_of::<Place>();
 /// marks of all that was told before.
 const NEXT: &str = "next untold";
 const FIRST: &str = "first untold";
+/// How many rows of the first one are done with. It is not written anew for each part.
+const DONE: &str = "done of first untold";
 
 /// What owners of silent rows may have to be told.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub(in crate::store::fjall) enum Untold {
     /// Open rows were stored.
     Stored {
         member: AgencyName,
-        handles: Vec<Handle>,
+        rows: Vec<(Place, Handle)>,
     },
     /// Somebody asked.
     Asked {
@@ -47,6 +48,18 @@ pub(in crate::store::fjall) enum Untold {
         member: AgencyName,
         rows: Vec<(Place, Handle)>,
     },
+}
+
+/// How many rows of a lot, given by its key in `untold`, are done with.
+pub(in crate::store::fjall) fn done_of(
+    read: &impl Read,
+    spaces: &Spaces,
+    key: &[u8],
+) -> Result<usize, Fault> {
+    if number(read, spaces, FIRST)?.to_be_bytes() != *key {
+        return Ok(0);
+    }
+    usize::try_from(number(read, spaces, DONE)?).map_err(|_| DAMAGED)
 }
 
 /// Whether nothing waits to be told.
@@ -66,19 +79,18 @@ fn number(read: &impl Read, spaces: &Spaces, name: &str) -> Result<u64, Fault> {
 impl Untold {
     fn len(&self) -> usize {
         match self {
-            Self::Stored { handles, .. } => handles.len(),
             Self::Asked { rows, .. } => rows.len(),
-            Self::Gone { rows, .. } => rows.len(),
+            Self::Stored { rows, .. } | Self::Gone { rows, .. } => rows.len(),
         }
     }
 
     /// Takes the first `count` off.
-    fn split(&mut self, count: usize) -> Self {
+    pub(in crate::store::fjall) fn split(&mut self, count: usize) -> Self {
         let count = count.min(self.len());
         match self {
-            Self::Stored { member, handles } => Self::Stored {
+            Self::Stored { member, rows } => Self::Stored {
                 member: member.clone(),
-                handles: handles.drain(..count).collect(),
+                rows: rows.drain(..count).collect(),
             },
             Self::Asked { member, rows } => Self::Asked {
                 member: member.clone(),
@@ -94,8 +106,8 @@ impl Untold {
     fn to_bytes(&self) -> Vec<u8> {
         let mut fixed = Vec::new();
         let (kind, member) = match self {
-            Self::Stored { member, handles } => {
-                handles.iter().for_each(|handle| fixed.extend(handle.0));
+            Self::Stored { member, rows } => {
+                fixed_rows(&mut fixed, rows);
                 (b"s", member)
             }
             Self::Asked { member, rows } => {
@@ -107,10 +119,7 @@ impl Untold {
                 (b"a", member)
             }
             Self::Gone { member, rows } => {
-                for (place, handle) in rows {
-                    fixed.extend(place);
-                    fixed.extend(handle.0);
-                }
+                fixed_rows(&mut fixed, rows);
                 (b"g", member)
             }
         };
@@ -119,7 +128,6 @@ impl Untold {
 
     pub(in crate::store::fjall) fn parse(bytes: &[u8]) -> Option<Self> {
         const ASKED: usize = PLACE_BYTES + HANDLE_BYTES + PAYLOAD_BYTES;
-        const GONE: usize = PLACE_BYTES + HANDLE_BYTES;
         let fields = encoding::split_parts(bytes)?;
         let [kind, member, fixed] = fields.as_slice() else {
             return None;
@@ -127,9 +135,8 @@ impl Untold {
         let member = parse_name(member)?;
         match *kind {
             b"s" => {
-                let handles = whole::<HANDLE_BYTES>(fixed)?;
-                let handles = handles.iter().copied().map(Handle).collect();
-                Some(Self::Stored { member, handles })
+                let rows = parse_rows(fixed)?;
+                Some(Self::Stored { member, rows })
             }
             b"a" => {
                 let rows = whole::<ASKED>(fixed)?.iter().map(|row| {
@@ -142,16 +149,28 @@ impl Untold {
                 Some(Self::Asked { member, rows })
             }
             b"g" => {
-                let rows = whole::<GONE>(fixed)?.iter().map(|row| {
-                    let (place, handle) = row.split_first_chunk::<PLACE_BYTES>()?;
-                    Some((*place, Handle::try_from(handle).ok()?))
-                });
-                let rows = rows.collect::<Option<_>>()?;
+                let rows = parse_rows(fixed)?;
                 Some(Self::Gone { member, rows })
             }
             _ => None,
         }
     }
+}
+
+fn fixed_rows(fixed: &mut Vec<u8>, rows: &[(Place, Handle)]) {
+    for (place, handle) in rows {
+        fixed.extend(place);
+        fixed.extend(handle.0);
+    }
+}
+
+fn parse_rows(fixed: &[u8]) -> Option<Vec<(Place, Handle)>> {
+    let rows = whole::<{ PLACE_BYTES + HANDLE_BYTES }>(fixed)?.iter();
+    rows.map(|row| {
+        let (place, handle) = row.split_first_chunk::<PLACE_BYTES>()?;
+        Some((*place, Handle::try_from(handle).ok()?))
+    })
+    .collect()
 }
 
 fn whole<const N: usize>(bytes: &[u8]) -> Option<&[[u8; N]]> {
@@ -258,26 +277,15 @@ impl Write<'_> {
             return Ok(Told::default());
         }
         let key = first.to_be_bytes();
-        let Some(value) = self.tx.get(&spaces.untold, key)? else {
-            // An older store did not keep where the first one lies.
-            let mut later = self.tx.range(&spaces.untold, key..);
-            let found = match later.next() {
-                None => number(&self.tx, spaces, NEXT)?,
-                Some(guard) => u64::from_be_bytes((*guard?.0).try_into().map_err(|_| DAMAGED)?),
-            };
-            drop(later);
-            self.keep_number(FIRST, found);
-            return Ok(Told {
-                done: 1,
-                ..Told::default()
-            });
-        };
+        let value = self.tx.get(&spaces.untold, key)?.ok_or(DAMAGED)?;
         let mut rest = Untold::parse(&value).ok_or(DAMAGED)?;
+        let done = done_of(&self.tx, spaces, &key)?;
+        rest.split(done);
         let part = rest.split(limit);
         match &part {
-            Untold::Stored { member, handles } => {
-                for handle in handles {
-                    self.tell_stored(member, handle, mailbox_max_items)?;
+            Untold::Stored { member, rows } => {
+                for (place, handle) in rows {
+                    self.tell_stored(place, member, handle, mailbox_max_items)?;
                 }
             }
             Untold::Asked { member, rows } => {
@@ -299,8 +307,9 @@ impl Write<'_> {
         if rest.len() == 0 {
             self.tx.remove(&spaces.untold, key);
             self.keep_number(FIRST, first.saturating_add(1));
+            self.keep_number(DONE, 0);
         } else {
-            self.tx.insert(&spaces.untold, key, rest.to_bytes());
+            self.keep_number(DONE, (done + part.len()) as u64);
         }
         Ok(Told {
             done: part.len() as u64,
@@ -311,24 +320,18 @@ impl Write<'_> {
     /// An open row was stored; it may have gone again meanwhile.
     fn tell_stored(
         &mut self,
+        place: &Place,
         member: &AgencyName,
         handle: &Handle,
         most: u64,
     ) -> Result<(), Fault> {
         let spaces = self.spaces;
-        let Some(value) = self
-            .tx
-            .get(&spaces.handles, member_handle(member, handle))?
-        else {
-            return Ok(());
-        };
-        let place = parse_handle_value(&value).ok_or(DAMAGED)?.place;
         // Nearly every row is met by none: the row itself, on the disk, is read last.
-        let watching = self.silent_at(&place)?;
+        let watching = self.silent_at(place)?;
         if watching.is_empty() {
             return Ok(());
         }
-        let Some(met) = places::stored(&self.tx, spaces, &place, handle, member)? else {
+        let Some(met) = places::stored(&self.tx, spaces, place, handle, member)? else {
             return Ok(());
         };
         for silent in watching {
@@ -443,12 +446,12 @@ mod tests {
     fn what_is_left_behind_comes_back_and_is_worked_off_in_parts() {
         let member: AgencyName = "police".parse().unwrap();
         let place = [3; PLACE_BYTES];
-        let handles = vec![Handle([1; 16]), Handle([2; 16]), Handle([3; 16])];
+        let handles = [Handle([1; 16]), Handle([2; 16]), Handle([3; 16])];
         let payload = SealedPayload([9; PAYLOAD_BYTES]);
         for mut untold in [
             Untold::Stored {
                 member: member.clone(),
-                handles: handles.clone(),
+                rows: handles.iter().map(|h| (place, *h)).collect(),
             },
             Untold::Asked {
                 member: member.clone(),
