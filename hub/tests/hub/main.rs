@@ -14,6 +14,8 @@ mod health;
 mod limits;
 mod migration;
 mod openssl;
+#[path = "../../../tests/src/ports.rs"]
+mod ports;
 mod renewal;
 mod replicas;
 mod revocation;

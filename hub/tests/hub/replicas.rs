@@ -2,7 +2,6 @@
 //! loses and repeats nothing.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -27,6 +26,7 @@ use tonic::transport::Channel;
 use crate::approvals::copy;
 use crate::consortium::{Consortium, Member, admin, start};
 use crate::custody::{appointed, attend, request};
+use crate::ports::free_address;
 use crate::revocation::{ends, revoke};
 use crate::services::{next, receive};
 use crate::transport::{ask, is_shut_out};
@@ -328,13 +328,7 @@ impl Drop for Process {
 
 fn start_process(first: &Path, state: &Path) -> (Process, std::net::SocketAddr) {
     lay_out(first, state);
-    let free = || {
-        TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-    };
-    let (listen, enrolment) = (free(), free());
+    let (listen, enrolment) = (free_address().unwrap(), free_address().unwrap());
     let file = state.join("hub.toml");
     let written = std::fs::read_to_string(&file).unwrap();
     let kept = written.lines().filter(|line| {
