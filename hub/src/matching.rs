@@ -235,6 +235,12 @@ impl Matching {
         Ok(removed)
     }
 
+    /// Gives back the room that deleted rows took; whether there was any that was worth it.
+    pub async fn tidy(&self) -> Result<bool, MatchingError> {
+        let store = Arc::clone(&self.store);
+        blocking(move || store.tidy().map_err(Into::into)).await
+    }
+
     /// Changes the store and wakes whom that concerns, all of it even if the caller hangs up meanwhile:
     /// what was stored without a wake-up would lie until the next one.
     async fn change<T: Send + 'static>(

@@ -414,6 +414,11 @@ pub trait Store: Send + Sync {
     /// Deletes at most `limit` rows whose last month is before `month`, and goes on where it stopped; rows
     /// that are due may be left until nothing more is to be looked through.
     fn expire(&self, month: ExpiryMonth, limit: usize, at: i64) -> Result<Expired, StoreError>;
+    /// Gives back the room on the disk that deleted rows took, where the store does not do it by itself and if it
+    /// is worth it; whether it was. It may take minutes, and others go on meanwhile.
+    fn tidy(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
     /// Count and digest of a member's live rows.
     fn holdings(&self, member: &AgencyName) -> Result<Holdings, StoreError>;
     /// The same, counted anew from the rows.

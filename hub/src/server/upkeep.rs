@@ -14,8 +14,8 @@ use crate::config::HubConfig;
 use crate::matching::Matching;
 use crate::sharing::Sharing;
 
-/// What goes on beside serving: lists, connections that end, rows that expire or are departed, owners of
-/// silent rows who are told, what other hubs over the same store did.
+/// What goes on beside serving: lists, connections that end, rows that expire or are departed, the room they
+/// took, owners of silent rows who are told, what other hubs over the same store did.
 pub(super) fn keep_up(
     services: &Services,
     config: &HubConfig,
@@ -29,6 +29,7 @@ pub(super) fn keep_up(
         tokio::spawn(expire_regularly(matching(), sweep, shutdown.clone())),
         tokio::spawn(tell_regularly(matching(), shutdown.clone())),
         tokio::spawn(drop_departed(matching(), shutdown.clone())),
+        tokio::spawn(tidy_regularly(matching(), shutdown.clone())),
         tokio::spawn(sharing(services).follow(shutdown.clone())),
     ]
 }
@@ -59,6 +60,26 @@ async fn expire_regularly(
             Ok(0) => {}
             Ok(removed) => info!(removed, "expired rows were removed"),
             Err(error) => error!(%error, "expired rows could not be removed"),
+        }
+    }
+}
+
+/// Whether room can be given back is looked at so often.
+const TIDY: Duration = Duration::from_secs(600);
+
+async fn tidy_regularly(
+    matching: Arc<Matching>,
+    shutdown: CancellationToken,
+) -> Result<(), String> {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = tokio::time::sleep(TIDY) => {}
+        }
+        match matching.tidy().await {
+            Ok(false) => {}
+            Ok(true) => info!("the room that deleted rows took was given back"),
+            Err(error) => error!(%error, "the room that deleted rows took could not be given back"),
         }
     }
 }

@@ -11,6 +11,7 @@ mod mail;
 mod registry;
 mod rows;
 mod spaces;
+mod tidy;
 mod transfer;
 mod tx;
 
@@ -324,6 +325,11 @@ impl Store for FjallStore {
 
     fn expire(&self, month: ExpiryMonth, limit: usize, at: i64) -> Result<Expired, StoreError> {
         self.write(|write| write.expire(month, limit, at))
+    }
+
+    fn tidy(&self) -> Result<bool, StoreError> {
+        let done = self.tidy_from(tidy::WORTH_IT);
+        done.map_err(|fault| name(&self.dir, fault))
     }
 
     fn holdings(&self, member: &AgencyName) -> Result<Holdings, StoreError> {

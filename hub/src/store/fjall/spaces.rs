@@ -39,11 +39,13 @@ const ROWS_MEMTABLE_BYTES: u64 = 16 << 20;
 const ROW_BYTES: u32 = 64;
 
 /// Rows lie in files of their own, and only their places are merged again and again: a third of the bytes, so
-/// that what a row costs hardly grows with how many there are.
+/// that what a row costs hardly grows with how many there are. A file of which a quarter is no more is written
+/// anew without it, be it old or new: withdrawals meet rows of any age.
 fn apart() -> KvSeparationOptions {
     KvSeparationOptions::default()
         .compression(CompressionType::None)
         .separation_threshold(ROW_BYTES)
+        .age_cutoff(1.0)
 }
 
 /// Filters and indexes of tables in parts of some kilobytes, below the first level. Whole ones are a megabyte and

@@ -6,8 +6,8 @@
 //! would slow the other. The bare store has the engine's own settings; a second time it has those of the hub,
 //! which are faster.
 //!
-//! In the end half of the rows are withdrawn, and as many new ones follow: the engine clears away what is left
-//! behind only as it writes on. Nobody fetches the notices, which count as bytes on disk.
+//! In the end members fetch what they were told, half of the rows are withdrawn and told of, the store tidies up
+//! as the hub has it do, and as many new rows follow.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -91,6 +91,7 @@ pub fn measure(report: &mut Report, rows: usize) {
 /// Withdraws every other row, and stores as many new ones.
 fn half_goes(report: &mut Report, store: &dyn Store, path: &Path, batches: usize) {
     let (mut withdrawn, mut seconds) = (0, 0.0);
+    told_and_fetched(store);
     for member in MEMBERS.map(|name| name.parse::<AgencyName>().unwrap()) {
         let mut after = None;
         loop {
@@ -106,11 +107,30 @@ fn half_goes(report: &mut Report, store: &dyn Store, path: &Path, batches: usize
     let total = (batches * BATCH) as f64;
     let a_row = seconds * 1e6 / withdrawn as f64;
     report.figure(PART, "a row withdrawn, of half of them", a_row, "us");
+    told_and_fetched(store);
+    let before = rested(path) / (total - withdrawn as f64);
+    report.figure(PART, "on disk with that half gone", before, "bytes a row");
+    let start = Instant::now();
+    while store.tidy().unwrap() {}
+    report.figure(PART, "tidying up", start.elapsed().as_secs_f64(), "s");
     let left = rested(path) / (total - withdrawn as f64);
-    report.figure(PART, "on disk with that half gone", left, "bytes a row");
+    report.figure(PART, "on disk, tidied up", left, "bytes a row");
     fill(store, batches / 2);
+    told_and_fetched(store);
     let again = rested(path) / total;
     report.figure(PART, "on disk with as many new ones", again, "bytes a row");
+}
+
+/// What is told later is told, and members fetch what waits for them.
+fn told_and_fetched(store: &dyn Store) {
+    while store.tell(BATCH, u64::MAX).unwrap().done > 0 {}
+    for member in MEMBERS.map(|name| name.parse::<AgencyName>().unwrap()) {
+        let mut cursor = 0;
+        while let Some((last, _)) = store.deliveries(&member, cursor, BATCH).unwrap().pop() {
+            store.acknowledge(&member, last, 0).unwrap();
+            cursor = last;
+        }
+    }
 }
 
 /// Bytes in a directory, once nothing has changed there for a while.
