@@ -2,18 +2,23 @@
 //! random moments. No record and no row is lost or repeated, and no key is evaluated twice.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use symbolon_core::linkage::derive::derive;
 use symbolon_core::linkage::schema::Schema;
 use symbolon_core::row::Handle;
+use symbolon_node::command::ImportOptions;
 use symbolon_node::config::FILE_NAME;
+use symbolon_node::node::Node;
+use symbolon_node::reports::{Progress, ProgressSink};
 use symbolon_tests::consortium::{QUOTA, eventually};
 use symbolon_tests::demo::sources;
 
-use crate::support::{AGREEMENT, Scene, custodians_and_a_member, node_program};
+use crate::support::{AGREEMENT, Scene, custodians_and_a_member, node_program, set_up};
 
 const KILLS: u64 = 12;
 /// Keys in a request at first; it grows to four times as many.
@@ -127,6 +132,52 @@ async fn a_file_of_several_windows_goes_whole_and_is_asked_for_once() {
     let file = scene.file("other.csv", other);
     assert_eq!(scene.import("police", &file).await.rows_registered, 1);
     assert_eq!(evaluated(&scene, "council", "police"), PEOPLE + 1);
+    scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_file_brings_over_its_cap_goes_before_anything_is_asked_for() {
+    let mut scene = custodians_and_a_member(QUOTA).await;
+    let names = ["council", "police", "refuge"];
+    scene.consortium.agree(AGREEMENT, &names).await.unwrap();
+    // Nine have one phone in common, then ten more, and hundreds have each their own.
+    let people = |letter: &str, numbers: Range<u64>| {
+        let mut text = "record_id,given_names,surname,phone\n".to_owned();
+        for number in numbers {
+            text += &format!("{letter}{number},Ada,Osei,0770{:07}\n", number.max(9));
+        }
+        text
+    };
+    let first = scene.file("first.csv", &people("A", 0..9));
+    assert_eq!(scene.import("police", &first).await.rows_registered, 9);
+    let node = Arc::clone(scene.consortium.node("police").unwrap());
+    let registered = |node: &Node| {
+        let views = node.records(None).unwrap().into_iter();
+        let first = views.filter(|view| view.record_id.starts_with('A'));
+        first.map(|view| view.rows).sum::<u64>()
+    };
+    assert_eq!(registered(&node), 9, "control");
+    let options = ImportOptions {
+        file: scene.file("second.csv", &people("B", 0..600)),
+        agreements: Some(vec![AGREEMENT.to_owned()]),
+        ..Default::default()
+    };
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (seeing, looking) = (Arc::clone(&seen), Arc::clone(&node));
+    let sink: ProgressSink = Arc::new(move |progress: Progress| {
+        if progress.stage == "reading" {
+            seeing.lock().unwrap().push(registered(&looking));
+        }
+    });
+    let report = node.import(&set_up(), &options, &sink).await.unwrap();
+    assert_eq!(report.suppressed["phone"], 10);
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
+    assert!(
+        seen.len() > 1 && seen.iter().all(|rows| *rows == 0),
+        "{seen:?}"
+    );
+    assert_eq!(evaluated(&scene, "council", "police"), 1 + 590);
+    drop((node, sink));
     scene.consortium.stop().await.unwrap();
 }
 

@@ -34,6 +34,9 @@ impl Node {
         let mut file = csv_file::read(&job.options.file, &job.options.map)?;
         let columns: BTreeSet<String> = file.columns().iter().cloned().collect();
         let audiences = self.audiences();
+        // First of all: what the file brings over its cap is not to be asked for on the way, though it may have
+        // waited since an import that was cut off.
+        self.reconcile_crossed(&crossed, &audiences)?;
         for item in file.by_ref() {
             report.found.read += 1;
             match item? {
@@ -62,7 +65,6 @@ impl Node {
             )));
         }
         report.warnings.extend(removal);
-        self.reconcile_crossed(&crossed, &audiences)?;
         self.note_other_schemas(&mut report);
         self.tables.numbers.remove(&IMPORTING.to_owned())?;
         self.vault.flush()?;
