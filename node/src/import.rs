@@ -16,12 +16,14 @@ mod storing;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use symbolon_casework::acting::Acting;
 use symbolon_casework::merge::{Merged, merge};
 use symbolon_core::identity::Name;
 use symbolon_core::linkage::record::{Issue, IssueReason, Record};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::command::ImportOptions;
 use crate::csv_file;
@@ -38,6 +40,10 @@ use crate::urgent::Work;
 pub(crate) const IMPORTING: &str = "importing";
 /// How often a start that looks at all records says how far it is.
 const TOLD_EVERY: usize = 50_000;
+/// How long nothing is registered beside the reading after it failed, with a custodian that is away or a quota
+/// that is used up: reading goes on meanwhile.
+const REST: Duration = Duration::from_secs(60);
+
 /// Who reads a file, until dropped: the threads stop then, and what they counted counts no more unless
 /// they were done.
 struct Reading {
@@ -150,17 +156,22 @@ impl Node {
         let stored = Arc::clone(&job.stored);
         let node = Arc::clone(self);
         let mut reading = std::pin::pin!(blocking(move || node.store_file(&job, survey)));
-        let (mut early, mut worked) = (0, Ok(()));
+        let (mut early, mut resting) = (0, None);
         loop {
             tokio::select! {
                 report = &mut reading => return Ok((report??, early)),
                 () = stored.notified() => {
-                    let (Some(hub), true) = (hub, worked.is_ok()) else { continue };
+                    let rests = resting.is_some_and(|until| Instant::now() < until);
+                    let (Some(hub), false) = (hub, rests) else { continue };
                     let registering = self.stream.registering.try_lock();
                     if registering.is_ok() && self.tables.pending.len() >= WINDOW as u64 {
                         let mut run = Run::new(&silent(), None, WINDOW, self.tables.pending.len());
-                        worked = self.register_waiting(hub, &mut run).await;
+                        let worked = self.register_waiting(hub, &mut run).await;
                         early += run.registered();
+                        if worked.is_err() || resting.is_some() {
+                            self.set_waiting(worked.as_ref().err().map(NodeError::to_string));
+                        }
+                        resting = worked.err().map(|_| Instant::now() + REST);
                     }
                 }
             }
