@@ -100,9 +100,8 @@ impl Matching {
         let under_way = Arc::new(Arc::clone(&self.under_way).read_owned().await);
         let mut batch = self.checked(caller, rows, self.limits.max_rows_per_submit)?;
         self.counts.submitted.inc_by(batch.rows.len() as u64);
-        let at_once = self.store.rows_at_once().max(1);
         loop {
-            let rest = batch.split_off(at_once);
+            let rest = batch.split_off(self.store.rows_at_once().max(1));
             let under_way = Arc::clone(&under_way);
             let holdings = self
                 .change(move |store| {

@@ -16,6 +16,7 @@ use symbolon_core::identity::AgencyKind;
 use symbolon_core::linkage::derive::derive;
 use symbolon_core::linkage::record::Record;
 use symbolon_core::linkage::schema::Schema;
+use symbolon_core::roster::Quota;
 use symbolon_core::sealed_file::Unlock;
 use symbolon_tests::consortium::Consortium;
 use zeroize::Zeroizing;
@@ -26,6 +27,11 @@ const PART: &str = "pipeline";
 const AGREEMENT: &str = "pipeline";
 const NODE: &str = "police";
 const MEMORY_MIB: f64 = 512.0;
+/// Evaluations that custodians grant: a million records have 25 million keys.
+const QUOTA: Quota = Quota {
+    initial: 100_000_000,
+    per_day: 10_000_000,
+};
 
 #[derive(Args, Clone)]
 pub struct Size {
@@ -316,7 +322,7 @@ async fn found(state: &Path) -> Consortium {
     }
     consortium.appoint(2).await.unwrap();
     consortium
-        .enrol(NODE, AgencyKind::LawEnforcement, NODE)
+        .enrol_with_quota(NODE, AgencyKind::LawEnforcement, NODE, QUOTA)
         .await
         .unwrap();
     let members = [NODE, "council", "refuge"];
