@@ -328,8 +328,7 @@ impl Store for FjallStore {
     }
 
     fn tidy(&self) -> Result<bool, StoreError> {
-        let done = self.tidy_from(tidy::WORTH_IT);
-        done.map_err(|fault| name(&self.dir, fault))
+        self.tidy_from(tidy::WORTH_IT)
     }
 
     fn holdings(&self, member: &AgencyName) -> Result<Holdings, StoreError> {

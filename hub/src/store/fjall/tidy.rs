@@ -1,27 +1,68 @@
 //! Giving back the room that deleted rows took.
 //!
 //! Rows lie in files of their own. The engine writes such a file anew, without what is no more, only while it
-//! merges every table that points into it. Tokens are spread evenly, so that each file is pointed into from all
-//! over, and a merge of some tables frees none of them. One of all tables does.
+//! merges every table that points into it, and has learnt by then, from a merge before, how much of it is no
+//! more. Tokens are spread evenly, so that each file is pointed into from all over, and a merge of some tables
+//! frees none of them. Two of all tables do.
 
-use super::FjallStore;
 use super::fault::Fault;
+use super::rows::number;
+use super::tx::Read;
+use super::{FjallStore, Spaces, Write};
+use crate::store::StoreError;
 
-/// Less than this is not worth reading through all places.
-pub(super) const WORTH_IT: u64 = 64 << 20;
+/// Fewer deleted rows are not worth reading through all places.
+pub(super) const WORTH_IT: u64 = 100_000;
+/// How many rows were deleted since it was tidied up.
+const GONE: &str = "rows gone since it was tidied up";
+
+const DAMAGED: Fault = Fault::Damaged("a number of rows is malformed");
 
 impl FjallStore {
-    /// Merges all places if a quarter of what they and their rows take is no more, and at least `worth_it`
-    /// bytes; whether it was so. What is no more, the engine learns as it merges deletions.
-    pub(super) fn tidy_from(&self, worth_it: u64) -> Result<bool, Fault> {
-        let places = &self.spaces.places.keyspace;
-        let (gone, all) = (places.fragmented_blob_bytes(), places.disk_space());
-        if gone < worth_it || gone < all / 4 {
+    /// Merges all places twice if a quarter of the rows were deleted, and at least `worth_it`, since that was
+    /// done last; whether it was so.
+    pub(super) fn tidy_from(&self, worth_it: u64) -> Result<bool, StoreError> {
+        let (gone, left) = self.read(|read, spaces| {
+            let gone = number(read, spaces, GONE)?;
+            Ok((gone, rows_left(read, spaces)?))
+        })?;
+        if gone < worth_it || gone < gone.saturating_add(left) / 4 {
             return Ok(false);
         }
-        places.major_compact()?;
+        let (places, handles) = (&self.spaces.places, &self.spaces.handles);
+        for space in [places, places, handles] {
+            let merged = space.keyspace.major_compact();
+            merged.map_err(|error| super::name(&self.dir, Fault::Engine(error)))?;
+        }
+        // Some may have gone meanwhile.
+        self.write(|write| {
+            let now = number(&write.tx, write.spaces, GONE)?;
+            write.keep_number(GONE, now.saturating_sub(gone));
+            Ok(())
+        })?;
         Ok(true)
     }
+}
+
+impl Write<'_> {
+    /// Remembers that so many rows were deleted.
+    pub(super) fn note_gone(&mut self, rows: u64) -> Result<(), Fault> {
+        if rows > 0 {
+            let before = number(&self.tx, self.spaces, GONE)?;
+            self.keep_number(GONE, before.saturating_add(rows));
+        }
+        Ok(())
+    }
+}
+
+/// Rows of all members, by the numbers that are kept for each month.
+fn rows_left(read: &impl Read, spaces: &Spaces) -> Result<u64, Fault> {
+    let mut rows = 0_u64;
+    for pair in read.iter(&spaces.months) {
+        let bytes = (*pair?.1).try_into().map_err(|_| DAMAGED)?;
+        rows = rows.saturating_add(u64::from_be_bytes(bytes));
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]

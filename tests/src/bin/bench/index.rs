@@ -110,15 +110,29 @@ fn half_goes(report: &mut Report, store: &dyn Store, path: &Path, batches: usize
     told_and_fetched(store);
     let before = rested(path) / (total - withdrawn as f64);
     report.figure(PART, "on disk with that half gone", before, "bytes a row");
-    let start = Instant::now();
-    while store.tidy().unwrap() {}
-    report.figure(PART, "tidying up", start.elapsed().as_secs_f64(), "s");
+    tidied(report, store);
     let left = rested(path) / (total - withdrawn as f64);
     report.figure(PART, "on disk, tidied up", left, "bytes a row");
     fill(store, batches / 2);
     told_and_fetched(store);
     let again = rested(path) / total;
     report.figure(PART, "on disk with as many new ones", again, "bytes a row");
+}
+
+/// Has the store tidy up while somebody asks.
+fn tidied(report: &mut Report, store: &dyn Store) {
+    let (start, mut longest) = (Instant::now(), 0.0_f64);
+    std::thread::scope(|scope| {
+        let tidying = scope.spawn(|| assert!(store.tidy().unwrap(), "half of the rows are gone"));
+        while !tidying.is_finished() {
+            let rows = (0..QUERY).map(|_| row(fresh())).collect();
+            let asked = Instant::now();
+            store.query(&batch("police", rows)).unwrap();
+            longest = longest.max(asked.elapsed().as_secs_f64());
+        }
+    });
+    report.figure(PART, "tidying up", start.elapsed().as_secs_f64(), "s");
+    report.figure(PART, "longest query meanwhile", longest * 1e3, "ms");
 }
 
 /// What is told later is told, and members fetch what waits for them.

@@ -149,6 +149,9 @@ impl Write<'_> {
 
     /// Writes back how many rows end with each month.
     pub(in crate::store::fjall) fn keep_months(&mut self) -> Result<(), Fault> {
+        let fewer = self.months.values().filter(|change| **change < 0);
+        let gone = fewer.map(|change| change.unsigned_abs()).sum();
+        self.note_gone(gone)?;
         for (month, change) in std::mem::take(&mut self.months) {
             let key = month.0.to_be_bytes();
             let before = match self.tx.get(&self.spaces.months, key)? {

@@ -67,7 +67,12 @@ pub fn nothing_to_tell(read: &impl Read, spaces: &Spaces) -> Result<bool, Fault>
     Ok(number(read, spaces, FIRST)? == number(read, spaces, NEXT)?)
 }
 
-fn number(read: &impl Read, spaces: &Spaces, name: &str) -> Result<u64, Fault> {
+/// A number that is kept by its name; 0 before it is.
+pub(in crate::store::fjall) fn number(
+    read: &impl Read,
+    spaces: &Spaces,
+    name: &str,
+) -> Result<u64, Fault> {
     match read.get(&spaces.meta, name)? {
         None => Ok(0),
         Some(bytes) => Ok(u64::from_be_bytes(
@@ -193,7 +198,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    fn keep_number(&mut self, name: &str, number: u64) {
+    pub(in crate::store::fjall) fn keep_number(&mut self, name: &str, number: u64) {
         let meta = &self.spaces.meta;
         self.tx.insert(meta, name, number.to_be_bytes());
     }
