@@ -25,7 +25,7 @@ use super::{Fault, Spaces, Write};
 use crate::log::{Event, LogEntry};
 use crate::store::{Batch, Hit, Item, Queried, StoreError, Submitted};
 pub use silent::nothing_to_tell;
-pub(super) use silent::{Untold, done_of, number};
+pub(super) use silent::{UNSAID, Untold, done_of, number, place_of};
 
 /// Most notices of one batch: at about 250 bytes each and two for a pair, 50 MB in memory.
 const MAX_NOTICES: usize = 200_000;

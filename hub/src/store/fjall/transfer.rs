@@ -8,13 +8,12 @@ use symbolon_core::identity::AgencyName;
 use symbolon_core::row::{Holdings, PAYLOAD_BYTES, Row, SealedPayload};
 
 use super::codec::{
-    Place, envelope_key, item_value, link_key, link_value, mail_key, member_handle,
-    parse_handle_value, parse_item, parse_link, parse_member_handle, parse_name, parse_row, place,
-    row_key, split_place,
+    envelope_key, item_value, link_key, link_value, mail_key, parse_handle_value, parse_item,
+    parse_link, parse_member_handle, parse_name, parse_row, place, row_key, split_place,
 };
 use super::mail::{Counts, MailboxState};
 use super::registry::{parse_statement, statement_value};
-use super::rows::{Untold, done_of, places};
+use super::rows::{UNSAID, Untold, done_of, place_of, places};
 use super::tx::Space;
 use super::{FjallStore, Read, Spaces, Write, certificates, fault::Fault, frontier};
 use crate::log::LogEntry;
@@ -25,9 +24,6 @@ use crate::store::{Item, StoreError};
 
 /// How far a migration into this store is.
 const PROGRESS: &str = "migration";
-
-/// The place of no token: no agreement's epoch is all zero.
-const NOWHERE: Place = [0; size_of::<Place>()];
 
 const DAMAGED: Fault = Fault::Damaged("something that was to be carried over is malformed");
 
@@ -45,7 +41,7 @@ impl Transfer for FjallStore {
             let mut untold = Vec::new();
             for piece in pieces {
                 match piece {
-                    Piece::Untold(row) => gather(&mut untold, write.untold(row)?),
+                    Piece::Untold(row) => gather(&mut untold, lot_of(row)),
                     piece => write.take(piece)?,
                 }
             }
@@ -121,7 +117,8 @@ fn page(
             // A lot is one entry, and comes whole.
             let mut lot = Untold::parse(&value).ok_or(DAMAGED)?;
             lot.split(done_of(read, spaces, &key)?);
-            pieces.extend(untold_rows(lot)?.into_iter().map(Piece::Untold));
+            let rows = untold_rows(read, spaces, lot)?;
+            pieces.extend(rows.into_iter().map(Piece::Untold));
         } else {
             pieces.extend(piece(read, spaces, kind, &key, &value)?);
         }
@@ -249,13 +246,20 @@ fn link(key: &[u8], value: &[u8]) -> Result<Piece, Fault> {
     }))
 }
 
-fn untold_rows(lot: Untold) -> Result<Vec<UntoldRow>, Fault> {
+/// Of stored rows those that lie where they did: whoever takes them over goes by the handle, and of others nobody
+/// is to be told.
+fn untold_rows(read: &Snapshot, spaces: &Spaces, lot: Untold) -> Result<Vec<UntoldRow>, Fault> {
     let split = |place| split_place(&place).ok_or(DAMAGED);
     match lot {
-        Untold::Stored { member, rows } => Ok(rows
-            .into_iter()
-            .map(|(_, handle)| UntoldRow::Stored(member.clone(), handle))
-            .collect()),
+        Untold::Stored { member, rows } => {
+            let mut lie = Vec::new();
+            for (place, handle) in rows {
+                if place == UNSAID || place_of(read, spaces, &member, &handle)? == Some(place) {
+                    lie.push(UntoldRow::Stored(member.clone(), handle));
+                }
+            }
+            Ok(lie)
+        }
         Untold::Asked { member, rows } => rows
             .into_iter()
             .map(|(place, handle, payload)| {
@@ -276,6 +280,23 @@ fn untold_rows(lot: Untold) -> Result<Vec<UntoldRow>, Fault> {
                 Ok(UntoldRow::Gone(member.clone(), epoch, token, handle))
             })
             .collect(),
+    }
+}
+
+fn lot_of(row: UntoldRow) -> Untold {
+    match row {
+        UntoldRow::Stored(member, handle) => {
+            let rows = vec![(UNSAID, handle)];
+            Untold::Stored { member, rows }
+        }
+        UntoldRow::Asked(member, epoch, token, handle, payload) => {
+            let rows = vec![(place(&epoch, &token), handle, payload)];
+            Untold::Asked { member, rows }
+        }
+        UntoldRow::Gone(member, epoch, token, handle) => {
+            let rows = vec![(place(&epoch, &token), handle)];
+            Untold::Gone { member, rows }
+        }
     }
 }
 
@@ -390,30 +411,6 @@ impl Write<'_> {
         }
         self.keep_handle(member, &row);
         Ok(())
-    }
-
-    /// A lot of one row. Another store does not say where a stored row lies; where one was that is gone again
-    /// nobody knows any more, and nobody watches [`NOWHERE`].
-    fn untold(&self, row: UntoldRow) -> Result<Untold, Fault> {
-        Ok(match row {
-            UntoldRow::Stored(member, handle) => {
-                let key = member_handle(&member, &handle);
-                let place = match self.tx.get(&self.spaces.handles, key)? {
-                    None => NOWHERE,
-                    Some(held) => parse_handle_value(&held).ok_or(DAMAGED)?.place,
-                };
-                let rows = vec![(place, handle)];
-                Untold::Stored { member, rows }
-            }
-            UntoldRow::Asked(member, epoch, token, handle, payload) => {
-                let rows = vec![(place(&epoch, &token), handle, payload)];
-                Untold::Asked { member, rows }
-            }
-            UntoldRow::Gone(member, epoch, token, handle) => {
-                let rows = vec![(place(&epoch, &token), handle)];
-                Untold::Gone { member, rows }
-            }
-        })
     }
 
     fn take_link(&mut self, link: &Link) {

@@ -18,11 +18,15 @@ use symbolon_core::row::{HANDLE_BYTES, Handle, PAYLOAD_BYTES, Row, SealedPayload
 use super::{Counts, DAMAGED, Fault, Spaces, places};
 use crate::store::fjall::Write;
 use crate::store::fjall::codec::{
-    self, Place, StoredRow, link_key, link_value, parse_name, parse_row, row_key, row_value,
+    self, Place, StoredRow, link_key, link_value, member_handle, parse_handle_value, parse_name,
+    parse_row, row_key, row_value,
 };
 use crate::store::{Batch, Item, Told};
 
 const PLACE_BYTES: usize = size_of::<Place>();
+/// In the place of a stored row's, from another store that did not say it: its handle is looked up when it is
+/// told. No agreement's epoch is all zero.
+pub(in crate::store::fjall) const UNSAID: Place = [0; PLACE_BYTES];
 /// Where in `untold` the next one goes, and where the first one lies. A scan would have to read through the
 /// marks of all that was told before.
 const NEXT: &str = "next untold";
@@ -60,6 +64,19 @@ pub(in crate::store::fjall) fn done_of(
         return Ok(0);
     }
     usize::try_from(number(read, spaces, DONE)?).map_err(|_| DAMAGED)
+}
+
+/// Where a row lies, by its handle.
+pub(in crate::store::fjall) fn place_of(
+    read: &impl Read,
+    spaces: &Spaces,
+    member: &AgencyName,
+    handle: &Handle,
+) -> Result<Option<Place>, Fault> {
+    match read.get(&spaces.handles, member_handle(member, handle))? {
+        None => Ok(None),
+        Some(held) => Ok(Some(parse_handle_value(&held).ok_or(DAMAGED)?.place)),
+    }
 }
 
 /// Whether nothing waits to be told.
@@ -290,7 +307,13 @@ impl Write<'_> {
         match &part {
             Untold::Stored { member, rows } => {
                 for (place, handle) in rows {
-                    self.tell_stored(place, member, handle, mailbox_max_items)?;
+                    let lies = match *place {
+                        UNSAID => place_of(&self.tx, spaces, member, handle)?,
+                        place => Some(place),
+                    };
+                    if let Some(place) = lies {
+                        self.tell_stored(&place, member, handle, mailbox_max_items)?;
+                    }
                 }
             }
             Untold::Asked { member, rows } => {
