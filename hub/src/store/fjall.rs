@@ -8,6 +8,7 @@ pub(super) mod codec;
 mod fault;
 mod known;
 mod mail;
+mod numbers;
 mod registry;
 mod rows;
 mod spaces;

@@ -10,6 +10,7 @@
 pub mod places;
 mod removal;
 mod silent;
+mod untold;
 
 use crate::store::fjall::Read;
 use symbolon_core::encoding::Digest;
@@ -24,8 +25,9 @@ use super::mail::Counts;
 use super::{Fault, Spaces, Write};
 use crate::log::{Event, LogEntry};
 use crate::store::{Batch, Hit, Item, Queried, StoreError, Submitted};
+pub(super) use silent::done_of;
 pub use silent::nothing_to_tell;
-pub(super) use silent::{UNSAID, Untold, done_of, number, place_of};
+pub(super) use untold::{UNSAID, Untold};
 
 /// Most notices of one batch: at about 250 bytes each and two for a pair, 50 MB in memory.
 const MAX_NOTICES: usize = 200_000;
@@ -34,6 +36,18 @@ const MAX_NOTICES: usize = 200_000;
 const AHEAD: usize = 64;
 
 const DAMAGED: Fault = Fault::Damaged("a row is malformed");
+
+/// What a handle says of its row.
+pub(super) fn held(
+    read: &impl Read,
+    spaces: &Spaces,
+    member: &AgencyName,
+    handle: &Handle,
+) -> Result<Option<HandlePlace>, Fault> {
+    let value = read.get(&spaces.handles, member_handle(member, handle))?;
+    let value = value.map(|value| parse_handle_value(&value).ok_or(DAMAGED));
+    value.transpose()
+}
 
 pub fn holdings(read: &impl Read, spaces: &Spaces, member: &AgencyName) -> Result<Holdings, Fault> {
     match read.get(&spaces.holdings, member.as_str())? {

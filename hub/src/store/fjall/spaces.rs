@@ -39,8 +39,8 @@ const ROWS_MEMTABLE_BYTES: u64 = 16 << 20;
 const ROW_BYTES: u32 = 64;
 
 /// Rows lie in files of their own, and only their places are merged again and again: a third of the bytes, so
-/// that what a row costs hardly grows with how many there are. A file of which a quarter is no more is written
-/// anew without it, be it old or new: withdrawals meet rows of any age.
+/// that what a row costs hardly grows with how many there are. When all places are merged ([`super::tidy`]), a
+/// file of which a quarter is no more is written anew without it, be it old or new: withdrawals meet rows of any age.
 fn apart() -> KvSeparationOptions {
     KvSeparationOptions::default()
         .compression(CompressionType::None)

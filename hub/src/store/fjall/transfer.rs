@@ -13,7 +13,7 @@ use super::codec::{
 };
 use super::mail::{Counts, MailboxState};
 use super::registry::{parse_statement, statement_value};
-use super::rows::{UNSAID, Untold, done_of, place_of, places};
+use super::rows::{UNSAID, Untold, done_of, held, places};
 use super::tx::Space;
 use super::{FjallStore, Read, Spaces, Write, certificates, fault::Fault, frontier};
 use crate::log::LogEntry;
@@ -254,7 +254,8 @@ fn untold_rows(read: &Snapshot, spaces: &Spaces, lot: Untold) -> Result<Vec<Unto
         Untold::Stored { member, rows } => {
             let mut lie = Vec::new();
             for (place, handle) in rows {
-                if place == UNSAID || place_of(read, spaces, &member, &handle)? == Some(place) {
+                let found = held(read, spaces, &member, &handle)?;
+                if place == UNSAID || found.is_some_and(|held| held.place == place) {
                     lie.push(UntoldRow::Stored(member.clone(), handle));
                 }
             }

@@ -7,8 +7,7 @@ use symbolon_core::encoding::Digest;
 use symbolon_core::identity::AgencyName;
 use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle, Holdings};
 
-use super::silent::Untold;
-use super::{Counts, DAMAGED, Fault, fingerprint, handles, holdings};
+use super::{Counts, DAMAGED, Fault, Untold, fingerprint, handles, held, holdings};
 use crate::log::{Event, LogEntry};
 use crate::store::fjall::Write;
 use crate::store::fjall::codec::{
@@ -179,11 +178,8 @@ impl Write<'_> {
         let mut removed = 0;
         let mut gone_rows = Gone::new();
         for handle in &seen {
-            let value = self
-                .tx
-                .get(&self.spaces.handles, member_handle(member, handle))?;
-            let HandlePlace { place, .. } =
-                parse_handle_value(&value.ok_or(DAMAGED)?).ok_or(DAMAGED)?;
+            let found = held(&self.tx, self.spaces, member, handle)?;
+            let HandlePlace { place, .. } = found.ok_or(DAMAGED)?;
             let (of, _) = split_place(&place).ok_or(DAMAGED)?;
             if of == *epoch
                 && let Some(gone) = self.remove(member, handle, false)?
@@ -220,10 +216,10 @@ impl Write<'_> {
     ) -> Result<Option<Removed>, Fault> {
         let spaces = self.spaces;
         let key = member_handle(member, handle);
-        let Some(value) = self.tx.get(&spaces.handles, &key)? else {
+        let found = held(&self.tx, spaces, member, handle)?;
+        let Some(HandlePlace { place, expiry }) = found else {
             return Ok(None);
         };
-        let HandlePlace { place, expiry } = parse_handle_value(&value).ok_or(DAMAGED)?;
         *self.months.entry(expiry).or_default() -= 1;
         let open = self.remove_open(&place, handle, member)?;
         if !open {

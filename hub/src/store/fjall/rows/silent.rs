@@ -10,49 +10,24 @@
 //! more is told that its token is common and watches nothing. Other members' silent rows do not count, or
 //! a member could count them.
 
-use crate::store::fjall::Read;
-use symbolon_core::encoding;
 use symbolon_core::identity::AgencyName;
-use symbolon_core::row::{HANDLE_BYTES, Handle, PAYLOAD_BYTES, Row, SealedPayload};
+use symbolon_core::row::{Handle, Row};
 
-use super::{Counts, DAMAGED, Fault, Spaces, places};
-use crate::store::fjall::Write;
+use super::untold::{UNSAID, Untold};
+use super::{Counts, DAMAGED, Fault, Spaces, held, places};
 use crate::store::fjall::codec::{
-    self, Place, StoredRow, link_key, link_value, member_handle, parse_handle_value, parse_name,
-    parse_row, row_key, row_value,
+    self, Place, StoredRow, link_key, link_value, parse_row, row_key, row_value,
 };
+use crate::store::fjall::numbers::number;
+use crate::store::fjall::{Read, Write};
 use crate::store::{Batch, Item, Told};
 
-const PLACE_BYTES: usize = size_of::<Place>();
-/// In the place of a stored row's, from another store that did not say it: its handle is looked up when it is
-/// told. No agreement's epoch is all zero.
-pub(in crate::store::fjall) const UNSAID: Place = [0; PLACE_BYTES];
 /// Where in `untold` the next one goes, and where the first one lies. A scan would have to read through the
 /// marks of all that was told before.
 const NEXT: &str = "next untold";
 const FIRST: &str = "first untold";
 /// How many rows of the first one are done with. It is not written anew for each part.
 const DONE: &str = "done of first untold";
-
-/// What owners of silent rows may have to be told.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::store::fjall) enum Untold {
-    /// Open rows were stored.
-    Stored {
-        member: AgencyName,
-        rows: Vec<(Place, Handle)>,
-    },
-    /// Somebody asked.
-    Asked {
-        member: AgencyName,
-        rows: Vec<(Place, Handle, SealedPayload)>,
-    },
-    /// Open rows are no more.
-    Gone {
-        member: AgencyName,
-        rows: Vec<(Place, Handle)>,
-    },
-}
 
 /// How many rows of a lot, given by its key in `untold`, are done with.
 pub(in crate::store::fjall) fn done_of(
@@ -66,138 +41,9 @@ pub(in crate::store::fjall) fn done_of(
     usize::try_from(number(read, spaces, DONE)?).map_err(|_| DAMAGED)
 }
 
-/// Where a row lies, by its handle.
-pub(in crate::store::fjall) fn place_of(
-    read: &impl Read,
-    spaces: &Spaces,
-    member: &AgencyName,
-    handle: &Handle,
-) -> Result<Option<Place>, Fault> {
-    match read.get(&spaces.handles, member_handle(member, handle))? {
-        None => Ok(None),
-        Some(held) => Ok(Some(parse_handle_value(&held).ok_or(DAMAGED)?.place)),
-    }
-}
-
 /// Whether nothing waits to be told.
 pub fn nothing_to_tell(read: &impl Read, spaces: &Spaces) -> Result<bool, Fault> {
     Ok(number(read, spaces, FIRST)? == number(read, spaces, NEXT)?)
-}
-
-/// A number that is kept by its name; 0 before it is.
-pub(in crate::store::fjall) fn number(
-    read: &impl Read,
-    spaces: &Spaces,
-    name: &str,
-) -> Result<u64, Fault> {
-    match read.get(&spaces.meta, name)? {
-        None => Ok(0),
-        Some(bytes) => Ok(u64::from_be_bytes(
-            (*bytes).try_into().map_err(|_| DAMAGED)?,
-        )),
-    }
-}
-
-impl Untold {
-    fn len(&self) -> usize {
-        match self {
-            Self::Asked { rows, .. } => rows.len(),
-            Self::Stored { rows, .. } | Self::Gone { rows, .. } => rows.len(),
-        }
-    }
-
-    /// Takes the first `count` off.
-    pub(in crate::store::fjall) fn split(&mut self, count: usize) -> Self {
-        let count = count.min(self.len());
-        match self {
-            Self::Stored { member, rows } => Self::Stored {
-                member: member.clone(),
-                rows: rows.drain(..count).collect(),
-            },
-            Self::Asked { member, rows } => Self::Asked {
-                member: member.clone(),
-                rows: rows.drain(..count).collect(),
-            },
-            Self::Gone { member, rows } => Self::Gone {
-                member: member.clone(),
-                rows: rows.drain(..count).collect(),
-            },
-        }
-    }
-
-    fn to_bytes(&self) -> Vec<u8> {
-        let mut fixed = Vec::new();
-        let (kind, member) = match self {
-            Self::Stored { member, rows } => {
-                fixed_rows(&mut fixed, rows);
-                (b"s", member)
-            }
-            Self::Asked { member, rows } => {
-                for (place, handle, payload) in rows {
-                    fixed.extend(place);
-                    fixed.extend(handle.0);
-                    fixed.extend(payload.0);
-                }
-                (b"a", member)
-            }
-            Self::Gone { member, rows } => {
-                fixed_rows(&mut fixed, rows);
-                (b"g", member)
-            }
-        };
-        encoding::parts(&[kind, member.as_str().as_bytes(), &fixed])
-    }
-
-    pub(in crate::store::fjall) fn parse(bytes: &[u8]) -> Option<Self> {
-        const ASKED: usize = PLACE_BYTES + HANDLE_BYTES + PAYLOAD_BYTES;
-        let fields = encoding::split_parts(bytes)?;
-        let [kind, member, fixed] = fields.as_slice() else {
-            return None;
-        };
-        let member = parse_name(member)?;
-        match *kind {
-            b"s" => {
-                let rows = parse_rows(fixed)?;
-                Some(Self::Stored { member, rows })
-            }
-            b"a" => {
-                let rows = whole::<ASKED>(fixed)?.iter().map(|row| {
-                    let (place, rest) = row.split_first_chunk::<PLACE_BYTES>()?;
-                    let (handle, payload) = rest.split_first_chunk::<HANDLE_BYTES>()?;
-                    let payload = SealedPayload::try_from(payload).ok()?;
-                    Some((*place, Handle(*handle), payload))
-                });
-                let rows = rows.collect::<Option<_>>()?;
-                Some(Self::Asked { member, rows })
-            }
-            b"g" => {
-                let rows = parse_rows(fixed)?;
-                Some(Self::Gone { member, rows })
-            }
-            _ => None,
-        }
-    }
-}
-
-fn fixed_rows(fixed: &mut Vec<u8>, rows: &[(Place, Handle)]) {
-    for (place, handle) in rows {
-        fixed.extend(place);
-        fixed.extend(handle.0);
-    }
-}
-
-fn parse_rows(fixed: &[u8]) -> Option<Vec<(Place, Handle)>> {
-    let rows = whole::<{ PLACE_BYTES + HANDLE_BYTES }>(fixed)?.iter();
-    rows.map(|row| {
-        let (place, handle) = row.split_first_chunk::<PLACE_BYTES>()?;
-        Some((*place, Handle::try_from(handle).ok()?))
-    })
-    .collect()
-}
-
-fn whole<const N: usize>(bytes: &[u8]) -> Option<&[[u8; N]]> {
-    let (chunks, rest) = bytes.as_chunks::<N>();
-    rest.is_empty().then_some(chunks)
 }
 
 impl Write<'_> {
@@ -213,11 +59,6 @@ impl Write<'_> {
         self.tx.insert(&spaces.untold, next.to_be_bytes(), value);
         self.keep_number(NEXT, next.saturating_add(1));
         Ok(())
-    }
-
-    pub(in crate::store::fjall) fn keep_number(&mut self, name: &str, number: u64) {
-        let meta = &self.spaces.meta;
-        self.tx.insert(meta, name, number.to_be_bytes());
     }
 
     /// Stores a silent row and tells its owner whom it meets.
@@ -308,7 +149,7 @@ impl Write<'_> {
             Untold::Stored { member, rows } => {
                 for (place, handle) in rows {
                     let lies = match *place {
-                        UNSAID => place_of(&self.tx, spaces, member, handle)?,
+                        UNSAID => held(&self.tx, spaces, member, handle)?.map(|held| held.place),
                         place => Some(place),
                     };
                     if let Some(place) = lies {
@@ -461,45 +302,5 @@ fn notice_of(own: &Handle, met: &StoredRow) -> Item {
         payload: met.payload,
         agency: met.member.clone(),
         query: false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn what_is_left_behind_comes_back_and_is_worked_off_in_parts() {
-        let member: AgencyName = "police".parse().unwrap();
-        let place = [3; PLACE_BYTES];
-        let handles = [Handle([1; 16]), Handle([2; 16]), Handle([3; 16])];
-        let payload = SealedPayload([9; PAYLOAD_BYTES]);
-        for mut untold in [
-            Untold::Stored {
-                member: member.clone(),
-                rows: handles.iter().map(|h| (place, *h)).collect(),
-            },
-            Untold::Asked {
-                member: member.clone(),
-                rows: handles.iter().map(|h| (place, *h, payload)).collect(),
-            },
-            Untold::Gone {
-                member: member.clone(),
-                rows: handles.iter().map(|h| (place, *h)).collect(),
-            },
-        ] {
-            assert_eq!(Untold::parse(&untold.to_bytes()).as_ref(), Some(&untold));
-            assert_eq!((untold.split(2).len(), untold.len()), (2, 1));
-            assert_eq!((untold.split(2).len(), untold.len()), (1, 0));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn damaged_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = Untold::parse(&bytes);
-        }
     }
 }
