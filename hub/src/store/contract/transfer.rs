@@ -332,6 +332,32 @@ pub fn histories(from: MakeTransfer<'_>, to: MakeTransfer<'_>, cases: u32) {
     }
 }
 
+/// Nobody is told of a row under a common token for having lain elsewhere before it was told of.
+pub fn moved(from: MakeTransfer<'_>, to: MakeTransfer<'_>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (from(&dir.path().join("old")), to(&dir.path().join("new")));
+    let common = (10..10 + LIMIT as u8)
+        .map(|handle| row(4, handle))
+        .collect();
+    for op in [
+        Op::Submit(1, vec![row(1, 9)]),
+        Op::Withdraw(1, vec![9]),
+        Op::Submit(0, common),
+        Op::Submit(2, vec![silent(row(4, 50))]),
+        Op::Submit(1, vec![row(4, 9)]),
+    ] {
+        apply(&*old, &op);
+    }
+    carry(&old, &new).unwrap();
+    assert_eq!(view(&*old), view(&*new));
+    for store in [&old, &new] {
+        apply(&**store, &Op::TellAll);
+    }
+    assert_eq!(view(&*old), view(&*new));
+    // Of the three that were there when it came.
+    assert_eq!(new.last_sequence(&agency("b")).unwrap(), u64::from(LIMIT));
+}
+
 /// A history with something of every kind.
 fn full(store: &dyn Store) {
     let rows = |numbers: std::ops::Range<u8>, quiet| {

@@ -21,6 +21,11 @@ fn any_history_is_carried_over_and_goes_on() {
 }
 
 #[test]
+fn what_moved_before_it_was_told_of_is_not_told_of_after_it_was_carried_over() {
+    crate::store::contract::transfer::moved(&to_be_carried, &to_be_carried);
+}
+
+#[test]
 fn what_is_carried_over_is_counted_and_compared() {
     crate::store::contract::transfer::refusals(&to_be_carried);
     crate::store::contract::transfer::differences(&to_be_carried);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::store::contract::transfer::{differences, histories, interruptions, refusals};
+use crate::store::contract::transfer::{differences, histories, interruptions, moved, refusals};
 use crate::store::fjall::FjallStore;
 use crate::store::postgres::Settings;
 use crate::store::postgres::trial::{Schemas, server};
@@ -23,6 +23,7 @@ fn any_history_is_carried_into_a_database_and_goes_on() {
     };
     let schemas = Schemas::on(server);
     let in_database = |dir: &Path| -> Arc<dyn Transfer> { schemas.open_for_transfer(dir) };
+    moved(&on_disk, &in_database);
     histories(&on_disk, &in_database, HISTORIES);
 }
 
