@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use symbolon_core::linkage::derive::derive;
 use symbolon_core::linkage::schema::Schema;
+use symbolon_core::roster::Quota;
 use symbolon_core::row::Handle;
 use symbolon_node::command::ImportOptions;
 use symbolon_node::config::FILE_NAME;
@@ -177,6 +178,47 @@ async fn what_a_file_brings_over_its_cap_goes_before_anything_is_asked_for() {
         "{seen:?}"
     );
     assert_eq!(evaluated(&scene, "council", "police"), 1 + 590);
+    drop((node, sink));
+    scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_says_at_once_why_rows_wait() {
+    const PEOPLE: u64 = 3_000;
+    const FEW: Quota = Quota {
+        initial: 10,
+        per_day: 10,
+    };
+    let mut scene = custodians_and_a_member(FEW).await;
+    let names = ["council", "police", "refuge"];
+    scene.consortium.agree(AGREEMENT, &names).await.unwrap();
+    let mut text = "record_id,given_names,surname,phone\n".to_owned();
+    for number in 0..PEOPLE {
+        text += &format!("R{number},Ada,Osei,0770{number:07}\n");
+    }
+    let node = Arc::clone(scene.consortium.node("police").unwrap());
+    let options = ImportOptions {
+        file: scene.file("people.csv", &text),
+        agreements: Some(vec![AGREEMENT.to_owned()]),
+        ..Default::default()
+    };
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let (saying, asked) = (Arc::clone(&said), Arc::clone(&node));
+    let sink: ProgressSink = Arc::new(move |progress: Progress| {
+        // A window is full, and more of the file is to be read: that waits here for what registering says.
+        if progress.stage == "reading" && progress.done >= 2_560 {
+            let reason = (0..200).find_map(|_| {
+                std::thread::sleep(Duration::from_millis(50));
+                asked.status().unwrap().waiting_reason
+            });
+            saying.lock().unwrap().extend(reason);
+        }
+    });
+    let report = node.import(&set_up(), &options, &sink).await.unwrap();
+    assert_eq!(report.waiting, PEOPLE, "control: the quota is too small");
+    let said = std::mem::take(&mut *said.lock().unwrap());
+    assert_eq!(said.first(), report.waiting_reason.as_ref());
+    assert!(!said.is_empty());
     drop((node, sink));
     scene.consortium.stop().await.unwrap();
 }
