@@ -32,7 +32,7 @@ impl Node {
 
     fn calibrate_records(&self) -> Result<Calibration, NodeError> {
         let linkage = self.linkage();
-        let mut records = Vec::with_capacity(self.tables.records.len());
+        let mut records = Vec::new();
         for entry in self.tables.records.iter() {
             let (id, stored) = entry?;
             records.push((id, linkage.with_nicknames(&stored.record)));

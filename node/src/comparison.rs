@@ -102,7 +102,7 @@ impl Comparisons {
             waits: Notify::new(),
             held: Mutex::new(held),
             // Entries are never deleted and have no gaps.
-            next_entry: AtomicU64::new(tables.comparison_log.len() as u64),
+            next_entry: AtomicU64::new(tables.comparison_log.len()?),
         })
     }
 

@@ -140,7 +140,7 @@ impl Node {
             report.waiting_reason = Some(error.to_string());
             self.work_waits.notify_one();
         }
-        report.waiting = self.waiting_rows();
+        report.waiting = self.waiting_rows()?;
         Ok(report)
     }
 

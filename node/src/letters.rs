@@ -125,8 +125,8 @@ impl Node {
     }
 
     /// Letters that the hub has not taken yet.
-    pub fn letters_waiting(&self) -> u64 {
-        self.tables.outbox.len() as u64
+    pub fn letters_waiting(&self) -> Result<u64, NodeError> {
+        self.tables.outbox.len()
     }
 
     /// Hands everything in the outbox to the hub; gives whether something waits for a full mailbox.

@@ -63,8 +63,9 @@ impl Linkage {
     }
 
     /// The sets of a record for a comparison, in a register of so many.
-    pub fn sets(&self, record: &Record, register: usize) -> Vec<FieldSet> {
+    pub fn sets(&self, record: &Record, register: u64) -> Vec<FieldSet> {
         let record = self.with_nicknames(record);
+        let register = usize::try_from(register).unwrap_or(usize::MAX);
         field_sets_within(self.schema, &record, Some(register))
     }
 

@@ -238,7 +238,7 @@ impl Node {
             let gathering = self.gathering.load(Ordering::Relaxed) > 0;
             let work = self.work.lock().await;
             let hub = line.borrow().clone();
-            if self.waiting_rows() == 0 {
+            if self.waiting_rows()? == 0 {
                 self.forget_questions(&[])?;
                 self.tend_agreements(&hub).await?;
                 continue;
@@ -336,7 +336,7 @@ impl Node {
             (line.error.clone(), line.client.is_some())
         };
         let rows = self.tables.rows.sums()?.registered;
-        let waiting = self.waiting_rows();
+        let waiting = self.waiting_rows()?;
         let custody = self.membership(|m| match (&m.roster.custody, &m.custody_missing) {
             (None, _) => "no custodians appointed".to_owned(),
             (Some(custody), missing) => {
@@ -373,7 +373,7 @@ impl Node {
             connection_error: line_error,
             certificate_expires: rfc3339(self.credentials().validity.until),
             health: self.health(),
-            records: self.tables.records.len() as u64,
+            records: self.tables.records.len()?,
             rows,
             waiting,
             waiting_reason: self.waiting().filter(|_| waiting > 0),

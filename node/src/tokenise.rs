@@ -117,7 +117,7 @@ impl Node {
             }
         };
         self.gather_shared_roots()?;
-        let mut run = Run::new(progress, turns, 1, self.waiting_rows());
+        let mut run = Run::new(progress, turns, 1, self.waiting_rows()?);
         let worked = self.register_waiting(hub, &mut run).await;
         done.registered += run.registered();
         worked
@@ -310,7 +310,7 @@ impl Node {
     }
 
     /// Keys that wait, and rows whose deletion waits.
-    pub(crate) fn waiting_rows(&self) -> u64 {
-        self.tables.pending.len() + self.tables.withdrawals.len() as u64
+    pub(crate) fn waiting_rows(&self) -> Result<u64, NodeError> {
+        Ok(self.tables.pending.len() + self.tables.withdrawals.len()?)
     }
 }

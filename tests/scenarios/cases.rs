@@ -168,7 +168,7 @@ async fn both_acting_at_once_end_in_one_state_and_a_node_that_was_away_gets_all_
     judge(&scene, "police", &case, Verdict::Confirmed).await;
     scene.consortium.node("police").unwrap().at_rest().await;
     eventually("the letter being gone", async || {
-        Ok((scene.consortium.node("police")?.letters_waiting() == 0).then_some(()))
+        Ok((scene.consortium.node("police")?.letters_waiting()? == 0).then_some(()))
     })
     .await
     .unwrap();

@@ -63,7 +63,7 @@ async fn logged(scene: &Scene, agency: &str, expected: &[&str]) {
 /// Letters of an agency that are still in its outbox.
 async fn outbox_empty(scene: &Scene, agency: &str) {
     eventually("the outbox being empty", async || {
-        Ok((scene.consortium.node(agency)?.letters_waiting() == 0).then_some(()))
+        Ok((scene.consortium.node(agency)?.letters_waiting()? == 0).then_some(()))
     })
     .await
     .unwrap();

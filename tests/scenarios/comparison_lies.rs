@@ -101,7 +101,7 @@ pub async fn take_over(scene: &mut Scene, liar: &str, victim: &str, pairs: usize
         // The log is written before the letters.
         asked.at_rest().await;
         let asked =
-            !asks_come || asked.comparison_log()?.len() == pairs && asked.letters_waiting() == 0;
+            !asks_come || asked.comparison_log()?.len() == pairs && asked.letters_waiting()? == 0;
         let taken = scene.consortium.hub()?.waiting_deliveries().await? == 0;
         Ok((known == 2 * pairs && asked && taken).then_some(()))
     })

@@ -138,7 +138,7 @@ async fn half_received_ones_have_a_bound_and_an_end(liar: &Liar<'_>, case: &str)
     let honest = send(scene, "police", case, file).await.unwrap();
     eventually("all of it being read", async || {
         let police = scene.consortium.node("police")?;
-        let sent = police.letters_waiting() == 0;
+        let sent = police.letters_waiting()? == 0;
         let taken = scene.consortium.hub()?.waiting_deliveries().await? == 0;
         Ok((sent && taken).then_some(()))
     })

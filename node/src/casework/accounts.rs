@@ -165,7 +165,7 @@ impl Node {
         if first && !roles.contains(&Role::Administrator) {
             return Err(AccountError::FirstIsAdministrator.into());
         }
-        if self.tables.accounts.len() >= MAX_ACCOUNTS {
+        if self.tables.accounts.len()? >= MAX_ACCOUNTS as u64 {
             return Err(AccountError::TooMany.into());
         }
         Ok(first)

@@ -170,7 +170,7 @@ impl Node {
         let layout = &self.comparisons.layout;
         let sets = self
             .linkage()
-            .sets(&record.record, self.tables.records.len());
+            .sets(&record.record, self.tables.records.len()?);
         let asked = &ask.points.0;
         let answered = comparison::answer(&id, layout, &sets, asked, &mut OsRng);
         // What is under way is for a record that the other side has no more.

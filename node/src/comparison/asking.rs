@@ -180,7 +180,7 @@ impl Node {
         let id = pair.run(layout, state.version, &nonce);
         let sets = self
             .linkage()
-            .sets(&record.record, self.tables.records.len());
+            .sets(&record.record, self.tables.records.len()?);
         let (exponent, points) = comparison::ask(&id, layout, &sets, &mut OsRng)?;
         let ask = Ask {
             epoch,

@@ -73,7 +73,7 @@ impl Gate {
             marks,
             forgotten: forgotten.unwrap_or(i64::MIN),
             // Entries are never deleted and have no gaps.
-            next_entry: tables.ledger.len() as u64,
+            next_entry: tables.ledger.len()?,
             swept_at: i64::MIN,
         })))
     }

@@ -108,9 +108,9 @@ where
         })
     }
 
-    /// Entries. Counts them one by one.
-    pub fn len(&self) -> usize {
-        self.tree.after(None).count()
+    /// Entries. Reads all the first time, and after many were written at once.
+    pub fn len(&self) -> Result<u64, NodeError> {
+        self.tree.len().map_err(|e| self.sled_error(&e))
     }
 
     /// Whether there is none.
@@ -164,9 +164,61 @@ pub(super) fn context(name: &str, place: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use symbolon_core::sealed_file::Unlock;
+
     use super::*;
     use crate::vault::Vault;
-    use symbolon_core::sealed_file::Unlock;
+
+    /// What can be done to a table.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Put(u8),
+        PutMany(Vec<u8>),
+        Remove(u8),
+        Count,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            3 => (0..20_u8).prop_map(Step::Put),
+            1 => proptest::collection::vec(0..20_u8, 0..5).prop_map(Step::PutMany),
+            3 => (0..20_u8).prop_map(Step::Remove),
+            2 => Just(Step::Count),
+        ];
+        proptest::collection::vec(step, 0..40)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20))]
+        #[test]
+        fn as_many_are_there_as_in_a_map(steps in steps()) {
+            let directory = tempfile::tempdir().unwrap();
+            let unlock = Unlock::KeyFile(Zeroizing::new(vec![1; 32]));
+            let vault = Vault::create(&directory.path().join("node"), &unlock).unwrap();
+            let table: Table<u8, u8> = vault.table("t").unwrap();
+            let mut map = BTreeMap::new();
+            for step in steps.into_iter().chain([Step::Count]) {
+                match step {
+                    Step::Put(key) => {
+                        table.put(&key, &0).unwrap();
+                        map.insert(key, 0);
+                    }
+                    Step::PutMany(some) => {
+                        table.put_many(some.iter().map(|key| (key, &0))).unwrap();
+                        map.extend(some.into_iter().map(|key| (key, 0)));
+                    }
+                    Step::Remove(key) => {
+                        table.remove(&key).unwrap();
+                        map.remove(&key);
+                    }
+                    Step::Count => prop_assert_eq!(table.len().unwrap(), map.len() as u64),
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_value_opens_in_its_table_and_at_its_place_only() {

@@ -6,8 +6,8 @@
 //! small pages, some in every shard, and as bytes come in these are read in turn: every shard is accessed
 //! and evicts. One round takes some 150 microseconds and comes once in half a megabyte.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use sled::{Batch, IVec};
 
@@ -78,6 +78,9 @@ pub(super) struct Tree {
     turns: Arc<Turns>,
     /// Bytes of a value, as last seen: what a page that is read comes to follows from it.
     value: AtomicU64,
+    /// How many there are, from when they were counted until a batch comes, which does not tell what it
+    /// replaced. Counting keeps others from writing.
+    entries: RwLock<Option<AtomicU64>>,
 }
 
 impl Tree {
@@ -86,6 +89,7 @@ impl Tree {
             tree,
             turns,
             value: AtomicU64::new(0),
+            entries: RwLock::new(None),
         }
     }
 
@@ -97,7 +101,13 @@ impl Tree {
 
     pub fn insert(&self, place: &[u8], value: Vec<u8>) -> sled::Result<()> {
         let length = value.len();
-        self.tree.insert(place, value)?;
+        {
+            let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+            let new = self.tree.insert(place, value)?.is_none();
+            if let (true, Some(entries)) = (new, &*entries) {
+                entries.fetch_add(1, Ordering::Relaxed);
+            }
+        }
         if length > LARGE_BYTES {
             self.turns.large.store(true, Ordering::Release);
         }
@@ -105,7 +115,14 @@ impl Tree {
     }
 
     pub fn remove(&self, place: &[u8]) -> sled::Result<()> {
-        let removed = self.tree.remove(place)?;
+        let removed = {
+            let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+            let removed = self.tree.remove(place)?;
+            if let (true, Some(entries)) = (removed.is_some(), &*entries) {
+                entries.fetch_sub(1, Ordering::Relaxed);
+            }
+            removed
+        };
         self.accessed(removed.map(|value| value.len()))
     }
 
@@ -118,6 +135,10 @@ impl Tree {
     /// Applies a batch of so many values.
     pub fn apply_batch(&self, batch: Batch, values: u64) -> sled::Result<()> {
         self.tree.apply_batch(batch)?;
+        let known = |entries: &Option<AtomicU64>| entries.is_some();
+        if known(&self.entries.read().unwrap_or_else(PoisonError::into_inner)) {
+            *self.entries.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
         let value = self.value.load(Ordering::Relaxed);
         self.turns.came(value * NEIGHBOURS * values)
     }
@@ -136,6 +157,27 @@ impl Tree {
             self.turns.came(value.len() as u64)?;
             Ok((place, value))
         })
+    }
+
+    /// Entries. Reads all, unless they were counted before and no batch came since.
+    pub fn len(&self) -> sled::Result<u64> {
+        let read = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entries) = &*read {
+            return Ok(entries.load(Ordering::Relaxed));
+        }
+        drop(read);
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        // Another may have counted in between.
+        if let Some(entries) = &*entries {
+            return Ok(entries.load(Ordering::Relaxed));
+        }
+        let mut counted = 0;
+        for entry in self.after(None) {
+            entry?;
+            counted += 1;
+        }
+        *entries = Some(AtomicU64::new(counted));
+        Ok(counted)
     }
 
     pub fn is_empty(&self) -> bool {

@@ -39,7 +39,7 @@ async fn others_write(story: &Story, person: &str, known: &str) -> Vec<u8> {
         .await;
     let node = story.scene.consortium.node("police").unwrap();
     eventually("the letters being gone", async || {
-        Ok((node.letters_waiting() == 0).then_some(()))
+        Ok((node.letters_waiting()? == 0).then_some(()))
     })
     .await
     .unwrap();

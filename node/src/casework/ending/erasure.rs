@@ -89,7 +89,7 @@ impl Node {
         self.work_waits.notify_one();
         report.rows_withdrawn = done.withdrawn;
         report.notices_cancelled = done.cancelled;
-        report.waiting = self.tables.withdrawals.len() as u64;
+        report.waiting = self.tables.withdrawals.len()?;
         Ok(report)
     }
 

@@ -211,7 +211,7 @@ impl Node {
                 .collect(),
             agreements: stored.agreements.iter().map(Name::to_string).collect(),
             without_consent: without.into_iter().map(Name::to_string).collect(),
-            waiting: self.waiting_rows(),
+            waiting: self.waiting_rows()?,
         })
     }
 

@@ -45,7 +45,7 @@ impl Node {
         };
         let report = self.change_by_hand(acting, act, &stored, (before, after))?;
         Ok(ChangeReport {
-            waiting: self.waiting_rows(),
+            waiting: self.waiting_rows()?,
             ..report
         })
     }

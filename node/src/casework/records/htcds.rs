@@ -117,7 +117,7 @@ impl Node {
                 first.reason
             )));
         }
-        report.waiting = self.waiting_rows();
+        report.waiting = self.waiting_rows()?;
         Ok(report)
     }
 
