@@ -11,6 +11,7 @@ mod mail;
 mod numbers;
 mod registry;
 mod rows;
+mod sealing;
 mod spaces;
 mod tidy;
 mod transfer;
@@ -34,6 +35,7 @@ use symbolon_core::row::{AgreementEpoch, ExpiryMonth, Handle, Holdings};
 use self::fault::{Fault, name};
 use self::known::{Known, Reader};
 use self::mail::MailboxState;
+use self::sealing::Sealer;
 use self::spaces::Spaces;
 use self::tx::{Read, Tx};
 use super::{
@@ -65,6 +67,7 @@ pub struct FjallStore {
     writing: Arc<FairMutex<Known>>,
     /// When somebody asked last.
     asked: Mutex<Option<Instant>>,
+    sealer: Sealer,
     /// Stops with the store.
     _reader: Reader,
 }
@@ -112,6 +115,7 @@ impl FjallStore {
         let (spaces, keyspaces) = Spaces::open(&db).map_err(refused)?;
         let writing = Arc::new(FairMutex::new(Known::nothing()));
         let (places, handles) = (&spaces.places.keyspace, &spaces.handles.keyspace);
+        let sealer = Sealer::start(&keyspaces).map_err(|error| refused(error.into()))?;
         let reader = Reader::start(&db, places, handles, Arc::clone(&writing));
         let store = Self {
             dir: dir.to_owned(),
@@ -120,6 +124,7 @@ impl FjallStore {
             keyspaces,
             writing,
             asked: Mutex::default(),
+            sealer,
             _reader: reader,
         };
         store.write(|write| {
@@ -163,6 +168,7 @@ impl FjallStore {
         let kept = write.keep_months();
         kept.map_err(|fault| name(&self.dir, fault))?;
         write.tx.commit().map_err(|fault| name(&self.dir, fault))?;
+        self.sealer.look();
         Ok(done)
     }
 }

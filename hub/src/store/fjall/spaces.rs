@@ -56,6 +56,14 @@ fn in_parts(options: KeyspaceCreateOptions) -> KeyspaceCreateOptions {
         .index_block_partitioning_policy(PartitioningPolicy::new([false, true]))
 }
 
+/// How many bytes a keyspace gathers in memory.
+pub fn gathers(name: &str) -> u64 {
+    match name {
+        "places" | "handles" => ROWS_MEMTABLE_BYTES,
+        _ => MEMTABLE_BYTES,
+    }
+}
+
 /// Every keyspace by its name.
 pub struct Spaces {
     pub places: Space,
@@ -90,17 +98,14 @@ impl Spaces {
         let mut keyspaces = Vec::new();
         let mut space = |name| {
             let options = || {
-                let options = KeyspaceCreateOptions::default();
+                // [`super::sealing`] looks after that.
+                let options = KeyspaceCreateOptions::default().max_memtable_size(u64::MAX);
                 let options = match name {
                     // Whoever asks mostly knows from memory that the key is there ([`super::known`]): the last
                     // level needs no filter.
-                    "places" | "handles" => in_parts(options)
-                        .max_memtable_size(ROWS_MEMTABLE_BYTES)
-                        .expect_point_read_hits(true),
-                    "rows" | "silent" | "links" | "mail" => {
-                        in_parts(options).max_memtable_size(MEMTABLE_BYTES)
-                    }
-                    _ => options.max_memtable_size(MEMTABLE_BYTES),
+                    "places" | "handles" => in_parts(options).expect_point_read_hits(true),
+                    "rows" | "silent" | "links" | "mail" => in_parts(options),
+                    _ => options,
                 };
                 let options = match name {
                     "places" => options.with_kv_separation(Some(apart())),
