@@ -169,7 +169,11 @@ fn a_clock_that_is_set_forward_and_back_gets_nothing_answered_twice() {
     let mut ahead = request(2, "police", 1);
     ahead.expires_at = NOW + DAY_S + 120;
     assert_eq!(kept.admit(&ahead, PLENTY, NOW + DAY_S), Ok(()));
-    assert_eq!(kept.tables.answered.len().unwrap(), 1, "the first one's is gone");
+    assert_eq!(
+        kept.tables.answered.len().unwrap(),
+        1,
+        "the first one's is gone"
+    );
     // And back: by this clock the first is good again, and so is what was asked ahead of time.
     let replayed = |kept: &Kept| {
         for again in [&original, &ahead] {

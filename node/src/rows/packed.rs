@@ -6,11 +6,21 @@
 use symbolon_core::encoding::Digest;
 use symbolon_core::payload::Urgency;
 use symbolon_core::row::{AgreementEpoch, Handle, Token};
+use zeroize::Zeroizing;
 
 use super::{Content, Kept, Spare};
 use crate::tables::{KeyTag, Secret, StoredRow};
 
 const VERSION: u8 = 1;
+/// Length of a string or a secret.
+const LENGTH_BYTES: usize = 2;
+/// Handle, numbers of owner and line, kind, tag, flags, token.
+const ROW_BYTES: usize = 16 + 2 + 2 + 2 + 16 + 1 + 16;
+const LINE_BYTES: usize = 32 + 16 + 4;
+/// Custody epoch, tag, length of the root.
+const SPARE_BYTES: usize = 4 + 16 + LENGTH_BYTES;
+/// Version, numbers of owners, lines, rows and spare roots.
+const HEAD_BYTES: usize = 1 + 2 + 2 + 4 + 4;
 /// In place of an owner's number: a dummy.
 const NOBODY: u16 = u16::MAX;
 
@@ -24,11 +34,12 @@ const HAS_INPUT: u8 = 128;
 /// Agreement, epoch and custody epoch, which most rows of a block share.
 type Line = (Digest, AgreementEpoch, u32);
 
-/// Packs a block; `None` if there are more of something than a block can have.
-pub(super) fn pack(content: &Content) -> Option<Vec<u8>> {
+/// Packs a block; `None` if there are more of something than a block can have. Nothing of it stays in memory:
+/// what is cleared at the end has room for all from the beginning.
+pub(super) fn pack(content: &Content) -> Option<Zeroizing<Vec<u8>>> {
     let Content { rows, spare } = content;
     let (mut owners, mut lines) = (Vec::<&str>::new(), Vec::<Line>::new());
-    let mut body = Vec::with_capacity(rows.len() * 128);
+    let mut body = Zeroizing::new(Vec::with_capacity(room_for_rows(rows)));
     for Kept { handle, row, waits } in rows {
         let StoredRow {
             record_id,
@@ -71,7 +82,9 @@ pub(super) fn pack(content: &Content) -> Option<Vec<u8>> {
             put_bytes(&mut body, &secret.0)?;
         }
     }
-    let mut out = vec![VERSION];
+    let room = room_for_rest(&owners, lines.len(), spare) + body.len();
+    let mut out = Zeroizing::new(Vec::with_capacity(room));
+    out.push(VERSION);
     out.extend_from_slice(&u16::try_from(owners.len()).ok()?.to_be_bytes());
     for owner in owners {
         put_bytes(&mut out, owner.as_bytes())?;
@@ -83,7 +96,7 @@ pub(super) fn pack(content: &Content) -> Option<Vec<u8>> {
         out.extend_from_slice(&custody.to_be_bytes());
     }
     out.extend_from_slice(&u32::try_from(rows.len()).ok()?.to_be_bytes());
-    out.append(&mut body);
+    out.extend_from_slice(&body);
     out.extend_from_slice(&u32::try_from(spare.len()).ok()?.to_be_bytes());
     for Spare { custody, tag, root } in spare {
         out.extend_from_slice(&custody.to_be_bytes());
@@ -91,6 +104,23 @@ pub(super) fn pack(content: &Content) -> Option<Vec<u8>> {
         put_bytes(&mut out, &root.0)?;
     }
     Some(out)
+}
+
+fn room_for_rows(rows: &[Kept]) -> usize {
+    let secrets = rows
+        .iter()
+        .flat_map(|kept| kept.row.root.iter().chain(&kept.row.input));
+    let secrets: usize = secrets.map(|secret| LENGTH_BYTES + secret.0.len()).sum();
+    rows.len() * ROW_BYTES + secrets
+}
+
+fn room_for_rest(owners: &[&str], lines: usize, spare: &[Spare]) -> usize {
+    let owners: usize = owners.iter().map(|owner| LENGTH_BYTES + owner.len()).sum();
+    let spare: usize = spare
+        .iter()
+        .map(|spare| SPARE_BYTES + spare.root.0.len())
+        .sum();
+    HEAD_BYTES + owners + lines * LINE_BYTES + spare
 }
 
 fn number_of<T: PartialEq>(known: &mut Vec<T>, item: T) -> Option<u16> {
@@ -267,6 +297,8 @@ mod tests {
                 spare: spare.collect(),
             };
             let packed = pack(&content).unwrap();
+            // Had it not had room for all, an uncleared copy would have been left behind.
+            assert_eq!(packed.capacity(), packed.len());
             assert_eq!(told(&unpack(&packed).unwrap()), told(&content));
             assert!(unpack(&[packed.as_slice(), &[0]].concat()).is_none());
             assert!(unpack(&packed[..packed.len() - 1]).is_none());

@@ -74,13 +74,14 @@ where
     {
         let mut entries = entries.into_iter().peekable();
         while entries.peek().is_some() {
-            let (mut batch, mut values) = (sled::Batch::default(), 0);
+            let (mut batch, mut values, mut largest) = (sled::Batch::default(), 0, 0);
             for (key, value) in entries.by_ref().take(BATCH) {
                 let place = self.place(key)?;
-                batch.insert(&place, self.seal(&place, key, value)?);
-                values += 1;
+                let sealed = self.seal(&place, key, value)?;
+                (values, largest) = (values + 1, sealed.len().max(largest));
+                batch.insert(&place, sealed);
             }
-            let applied = self.tree.apply_batch(batch, values);
+            let applied = self.tree.apply_batch(batch, (values, largest));
             applied.map_err(|e| self.sled_error(&e))?;
         }
         Ok(())

@@ -132,9 +132,12 @@ impl Tree {
         Ok(there)
     }
 
-    /// Applies a batch of so many values.
-    pub fn apply_batch(&self, batch: Batch, values: u64) -> sled::Result<()> {
+    /// Applies a batch of so many values, of which the largest has so many bytes.
+    pub fn apply_batch(&self, batch: Batch, (values, largest): (u64, usize)) -> sled::Result<()> {
         self.tree.apply_batch(batch)?;
+        if largest > LARGE_BYTES {
+            self.turns.large.store(true, Ordering::Release);
+        }
         let known = |entries: &Option<AtomicU64>| entries.is_some();
         if known(&self.entries.read().unwrap_or_else(PoisonError::into_inner)) {
             *self.entries.write().unwrap_or_else(PoisonError::into_inner) = None;
