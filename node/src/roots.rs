@@ -23,7 +23,7 @@ use crate::pace::Pace;
 use crate::pipeline::Run;
 use crate::questions::Asked;
 use crate::rows::Block;
-use crate::tables::{KeyTag, Secret, StoredRow};
+use crate::tables::{KeyTag, Secret};
 
 /// A batch is not halved below this: the refusals would cost more than the wait.
 const SMALLEST_ASKED: usize = 16;
@@ -324,20 +324,17 @@ impl Node {
     }
 
     /// Roots of keys that a second record has come to hold since they were evaluated: they lie with the
-    /// rows of the first. One look at all rows finds them, if there may be any.
+    /// rows of the first, or were left by such. One look at all rows finds them, if there may be any.
     pub(crate) fn gather_shared_roots(&self) -> Result<(), NodeError> {
         let newly: HashSet<KeyTag> = self.counted(|tally| tally.take_newly_shared())?;
         if newly.is_empty() {
             return Ok(());
         }
         let mut found: Vec<((u32, KeyTag), Secret)> = Vec::new();
-        for entry in self.tables.rows.iter() {
-            let (_, row) = entry?;
-            let StoredRow {
-                custody, tag, root, ..
-            } = row;
-            if let (Some(root), true) = (root, newly.contains(&tag)) {
-                found.push(((custody, tag), root));
+        for entry in self.tables.rows.roots() {
+            let (place, root) = entry?;
+            if newly.contains(&place.1) {
+                found.push((place, root));
             }
             if found.len() == GATHERED {
                 let some = std::mem::take(&mut found);

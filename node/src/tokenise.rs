@@ -299,12 +299,13 @@ impl Node {
             }
         }
         let oldest = self.row_epochs()?.into_iter().min().unwrap_or(0);
+        // First what a kill would leave undone for good: with the rows gone, nobody comes back to it.
+        self.end_evidence_of(&handles.iter().copied().collect())?;
         self.tables.rows.remove_many(&handles, oldest)?;
         for handle in &handles {
             self.tables.withdrawals.remove(handle)?;
         }
         self.count_withdrawn(&by_epoch)?;
-        self.end_evidence_of(&handles.iter().copied().collect())?;
         done.cancelled += cancelled;
         Ok(())
     }

@@ -209,6 +209,8 @@ impl Node {
                 "nothing of the old epoch is left at the hub"
             );
             closure.confirmed = true;
+            // Of some a kill may have come between their end and the count.
+            closure.withdrawn = closure.withdrawn.max(closure.before);
             self.tables.closures.put(&epoch, &closure)?;
             let digest = self.membership(|m| {
                 let mut epochs = m.agreements.values().flat_map(|a| a.line.epochs());
