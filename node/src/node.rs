@@ -76,6 +76,9 @@ pub(crate) struct Stream {
     /// Whoever registers what waits holds this, also while others work between two of its batches: two who
     /// did would have the same keys evaluated.
     pub registering: tokio::sync::Mutex<()>,
+    /// Held, with others, by whoever puts rows beside a record and then names them in it. Whoever has it alone
+    /// sees which rows no record names.
+    pub naming: RwLock<()>,
     /// What is being asked of custodians.
     pub questions: Questions,
     /// What long work has come to, for whoever asks.

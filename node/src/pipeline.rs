@@ -15,8 +15,8 @@
 //! way to the hub: what they withdraw would overtake it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use rayon::prelude::*;
 use symbolon_core::crypto;
@@ -196,7 +196,7 @@ impl Node {
         let (mut live, mut left_over) = (Vec::new(), Vec::new());
         for (handle, row) in self.tables.rows.waiting_in(blocks)? {
             let Some(id) = &row.record_id else {
-                left_over.push(handle);
+                left_over.push((handle, None));
                 continue;
             };
             if !records.contains_key(id) {
@@ -204,7 +204,7 @@ impl Node {
             }
             let record = records.get(id).and_then(Option::as_ref);
             let Some(record) = record.filter(|record| record.rows.contains(&handle)) else {
-                left_over.push(handle);
+                left_over.push((handle, row.record_id));
                 continue;
             };
             if row.custody != epoch || !usable.contains(&row.epoch) {
@@ -218,9 +218,32 @@ impl Node {
                 row,
             });
         }
-        // They may have been submitted without the answer reaching us.
-        self.drop_rows(&left_over)?;
+        self.drop_unnamed(left_over)?;
         Ok(live)
+    }
+
+    /// Drops those of some rows that no record names, also now that nobody is about to name them.
+    fn drop_unnamed(&self, rows: Vec<(Handle, Option<String>)>) -> Result<(), NodeError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let _alone = self
+            .stream
+            .naming
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut unnamed = Vec::new();
+        for (handle, id) in rows {
+            let record = id.map(|id| self.tables.records.get(&id)).transpose()?;
+            if record
+                .flatten()
+                .is_none_or(|record| !record.rows.contains(&handle))
+            {
+                unnamed.push(handle);
+            }
+        }
+        // They may have been submitted without the answer reaching us.
+        self.drop_rows(&unnamed)
     }
 
     /// Seals and submits what has its root of a window, and marks it.

@@ -7,6 +7,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 
 use symbolon_casework::dossier::Level;
 use symbolon_core::agreement::Category;
@@ -249,6 +250,11 @@ impl Node {
         let new = self.new_rows(&mut stored, &part, (wanted, silent), audiences)?;
         kept.extend(new.iter().map(|(handle, _)| *handle));
         stored.rows = kept;
+        let _naming = self
+            .stream
+            .naming
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         // Rows that wait, then the record that names them: a crash in between leaves rows that wait but
         // that no record names, and those are dropped when their turn comes.
         self.tables.rows.put_waiting(new)?;
