@@ -32,6 +32,7 @@ use crate::hub_client::HubClient;
 use crate::node::Node;
 use crate::oracle::blocking;
 use crate::pipeline::{Run, WINDOW};
+use crate::records::Crossed;
 use crate::reports::{ImportReport, ProgressSink};
 use crate::tables::StoredRecord;
 use crate::tokenise::{Done, silent};
@@ -216,6 +217,35 @@ impl Node {
         self.vault.flush()
     }
 
+    /// Nothing is left to be brought in line.
+    fn unmark_importing(&self) -> Result<(), NodeError> {
+        self.tables.numbers.remove(&IMPORTING.to_owned())?;
+        self.vault.flush()
+    }
+
+    /// Changes records, and then the rows of the others that hold keys which more or fewer hold now. After a
+    /// kill or an error in between, all records are brought in line at the next start or import; so they are if
+    /// an import before had failed. The caller holds the work lock.
+    pub(crate) fn change_records<T>(
+        &self,
+        change: impl FnOnce(&mut Crossed) -> Result<T, NodeError>,
+    ) -> Result<T, NodeError> {
+        let left_before = self.tables.numbers.contains(&IMPORTING.to_owned())?;
+        self.mark_importing()?;
+        let mut crossed = Crossed::new();
+        let changed = change(&mut crossed).and_then(|changed| {
+            self.reconcile_crossed(&crossed, &self.audiences())?;
+            Ok(changed)
+        });
+        match changed {
+            Ok(_) if left_before => self.vault.flush()?,
+            Ok(_) => self.unmark_importing()?,
+            // They may not be those of the records.
+            Err(_) => self.forget_counts(),
+        }
+        changed
+    }
+
     /// After a kill during an import, or after keys were made anew: counts keys anew and brings every
     /// record in line. What then waits goes on by itself.
     pub(crate) fn finish_interrupted_import(&self) -> Result<(), NodeError> {
@@ -239,8 +269,7 @@ impl Node {
             }
             self.reconcile(id, &audiences)?;
         }
-        self.tables.numbers.remove(&IMPORTING.to_owned())?;
-        self.vault.flush()?;
+        self.unmark_importing()?;
         self.work_waits.notify_one();
         tracing::info!(records, "all records were brought in line");
         Ok(())

@@ -223,9 +223,62 @@ async fn an_import_says_at_once_why_rows_wait() {
     scene.consortium.stop().await.unwrap();
 }
 
-/// Starts the node and an import, and kills both after a while.
-async fn import_and_kill(scene: &Scene, words: &[&str], (kill, wait): (u64, Duration)) {
-    let before = evaluated(scene, "council", "police");
+/// Records that the police have, asked of its own program.
+fn records_of(scene: &Scene) -> u64 {
+    let output = node_program(scene, &["status", "--json"]).output().unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    status["records"].as_u64().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawal_that_was_cut_off_gives_the_others_their_rows() {
+    let mut scene = custodians_and_a_member(QUOTA).await;
+    let names = ["council", "police", "refuge"];
+    scene.consortium.agree(AGREEMENT, &names).await.unwrap();
+    // A phone of 60 is over its cap; the other 1,500 have each their own.
+    let mut text = "record_id,given_names,surname,phone\n".to_owned();
+    for number in 0..60 {
+        text += &format!("S{number},Ada,Osei,07700000000\n");
+    }
+    for number in 0..1_500 {
+        text += &format!("R{number},Ada,Osei,0771{number:07}\n");
+    }
+    let file = scene.file("people.csv", &text);
+    let report = scene.import("police", &file).await;
+    assert_eq!(
+        (report.suppressed["phone"], report.rows_registered),
+        (60, 1_500)
+    );
+    scene.consortium.stop_node("police").await.unwrap();
+    let serving = serve(&scene).await;
+    // Five keep the phone, and the kill comes while the others are still being withdrawn.
+    let gone = (5..60).map(|number| format!("S{number}"));
+    let gone: Vec<String> = gone.chain((0..1_500).map(|n| format!("R{n}"))).collect();
+    let words: Vec<&str> = ["withdraw", "--yes"]
+        .into_iter()
+        .chain(gone.iter().map(String::as_str))
+        .collect();
+    let withdrawing = Program::start(&scene, &words);
+    let left = loop {
+        let left = records_of(&scene);
+        if left < 1_500 {
+            break left;
+        }
+    };
+    drop((serving, withdrawing));
+    assert!(left > 5, "control: all were withdrawn before the kill");
+    scene.consortium.start_node("police").await.unwrap();
+    scene.consortium.settle().await.unwrap();
+    let node = scene.consortium.node("police").unwrap();
+    let views = node.records(None).unwrap();
+    assert!(views.len() > 5, "control: some are not withdrawn");
+    assert!(views.iter().all(|view| view.rows == 1), "{views:?}");
+    assert_held(&scene).await;
+    scene.consortium.stop().await.unwrap();
+}
+
+/// Starts the node's program, and waits until it serves.
+async fn serve(scene: &Scene) -> Program {
     let serving = Program::start(scene, &["serve"]);
     let socket = scene.consortium.places.node("police").join("control.sock");
     eventually("the node serving", async || {
@@ -234,6 +287,13 @@ async fn import_and_kill(scene: &Scene, words: &[&str], (kill, wait): (u64, Dura
     })
     .await
     .unwrap();
+    serving
+}
+
+/// Starts the node and an import, and kills both after a while.
+async fn import_and_kill(scene: &Scene, words: &[&str], (kill, wait): (u64, Duration)) {
+    let before = evaluated(scene, "council", "police");
+    let serving = serve(scene).await;
     let importing = Program::start(scene, words);
     tokio::time::sleep(wait).await;
     drop((serving, importing));

@@ -24,9 +24,8 @@ use tokio::sync::MutexGuard;
 use super::command::MissingCommand;
 use super::json;
 use crate::error::NodeError;
-use crate::import::IMPORTING;
 use crate::node::Node;
-use crate::records::Crossed;
+
 use crate::reports::MatchView;
 use crate::tokenise::Done;
 
@@ -282,19 +281,15 @@ impl Node {
         let number = act(&mut file, &stamp, record)
             .map_err(|error| NodeError::Request(format!("record {record_id} {error}")))?;
         let (before, matches) = (self.rows_of(&id)?, self.matches(Some(record_id))?);
-        let (mut crossed, made) = (Crossed::new(), new.is_some());
-        // After a kill in between, the next start brings every record in line.
-        self.tables.numbers.put(&IMPORTING.to_owned(), &1)?;
-        self.vault.flush()?;
-        if let Some(record) = new {
-            // Of itself it is shared with nobody: the watch says with whom, while it stands.
-            self.put_record(record, None, Vec::new(), Some(&mut crossed))?;
-        }
-        self.tables.missing.put(&id, &file)?;
-        let audiences = self.audiences();
-        self.reconcile(&id, &audiences)?;
-        self.reconcile_crossed(&crossed, &audiences)?;
-        self.tables.numbers.remove(&IMPORTING.to_owned())?;
+        let made = new.is_some();
+        self.change_records(|crossed| {
+            if let Some(record) = new {
+                // Of itself it is shared with nobody: the watch says with whom, while it stands.
+                self.put_record(record, None, Vec::new(), Some(crossed))?;
+            }
+            self.tables.missing.put(&id, &file)?;
+            self.reconcile(&id, &self.audiences())
+        })?;
         let kind = match made {
             true => AuditKind::Collection,
             false => AuditKind::Alteration,

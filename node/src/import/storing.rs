@@ -7,7 +7,7 @@ use symbolon_core::identity::Name;
 use symbolon_core::linkage::record::{COLUMNS, Issue, Record};
 
 use super::counting::Survey;
-use super::{IMPORTING, Job, merged_with, read_row};
+use super::{Job, merged_with, read_row};
 use crate::command::ImportOptions;
 use crate::csv_file::{self, Entry};
 use crate::error::NodeError;
@@ -66,8 +66,7 @@ impl Node {
         }
         report.warnings.extend(removal);
         self.note_other_schemas(&mut report);
-        self.tables.numbers.remove(&IMPORTING.to_owned())?;
-        self.vault.flush()?;
+        self.unmark_importing()?;
         Ok(report)
     }
 

@@ -59,28 +59,28 @@ impl Node {
         event: impl Fn(&RecordMark) -> AuditEvent,
         progress: &ProgressSink,
     ) -> Result<WithdrawReport, NodeError> {
-        let (mut report, mut crossed) = (WithdrawReport::default(), Crossed::new());
-        for id in ids {
-            if self.dossier(id)?.retention.legal_hold.is_some() {
-                report.held.push(id.clone());
-                continue;
-            }
-            if !self.tables.records.contains(id)? {
-                report.unknown.push(id.clone());
-                continue;
-            }
-            self.write_down(event(&self.mark_of(id)))?;
-            match self.erase_record(id, class, &mut crossed)? {
-                Some(ended) => {
-                    report.records.push(id.clone());
-                    report.matches_ended += ended;
+        let mut report = WithdrawReport::default();
+        self.change_records(|crossed| {
+            for id in ids {
+                if self.dossier(id)?.retention.legal_hold.is_some() {
+                    report.held.push(id.clone());
+                    continue;
                 }
-                None => report.unknown.push(id.clone()),
+                if !self.tables.records.contains(id)? {
+                    report.unknown.push(id.clone());
+                    continue;
+                }
+                self.write_down(event(&self.mark_of(id)))?;
+                match self.erase_record(id, class, crossed)? {
+                    Some(ended) => {
+                        report.records.push(id.clone());
+                        report.matches_ended += ended;
+                    }
+                    None => report.unknown.push(id.clone()),
+                }
             }
-        }
-        let audiences = self.audiences();
-        self.reconcile_crossed(&crossed, &audiences)?;
-        self.vault.flush()?;
+            Ok(())
+        })?;
         let mut done = Done::default();
         if let Ok(hub) = self.hub().await {
             // What could not be done waits, and the report says how much.
@@ -216,13 +216,14 @@ impl Node {
         }
         // The kill may have come before or after the keys were counted.
         self.recount_keys()?;
-        let mut crossed = Crossed::new();
-        for (id, end) in &begun {
-            if self.erase_record(id, end.reason, &mut crossed)?.is_none() {
-                self.tables.erasing.remove(id)?;
+        self.change_records(|crossed| {
+            for (id, end) in &begun {
+                if self.erase_record(id, end.reason, crossed)?.is_none() {
+                    self.tables.erasing.remove(id)?;
+                }
             }
-        }
-        self.reconcile_crossed(&crossed, &self.audiences())?;
+            Ok(())
+        })?;
         tracing::info!(records = begun.len(), "an interrupted erasure was finished");
         Ok(())
     }

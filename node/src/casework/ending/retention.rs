@@ -233,12 +233,9 @@ impl Node {
         }
         for part in over.chunks(AT_ONCE) {
             let _work = self.work.lock().await;
-            let mut crossed = Crossed::new();
-            for id in part {
-                self.end_if_over(id, &mut crossed)?;
-            }
-            self.reconcile_crossed(&crossed, &self.audiences())?;
-            self.vault.flush()?;
+            self.change_records(|crossed| {
+                part.iter().try_for_each(|id| self.end_if_over(id, crossed))
+            })?;
             self.work_waits.notify_one();
         }
         Ok(next)

@@ -17,7 +17,6 @@ use symbolon_core::linkage::record::Record;
 
 use super::StoredVersion;
 use crate::error::NodeError;
-use crate::import::IMPORTING;
 use crate::node::Node;
 use crate::records::Crossed;
 use crate::tables::StoredRecord;
@@ -54,18 +53,13 @@ pub(super) struct Change<'a> {
 }
 
 impl Node {
-    /// Runs a change of records. What it finds wrong with the request it has to find before it begins.
+    /// Runs a change of records, whose rows then go by themselves. What it finds wrong with the request it has
+    /// to find before it begins.
     pub(super) fn changing<T>(
         &self,
         change: impl FnOnce(&mut Crossed) -> Result<T, NodeError>,
     ) -> Result<T, NodeError> {
-        self.tables.numbers.put(&IMPORTING.to_owned(), &1)?;
-        self.vault.flush()?;
-        let mut crossed = Crossed::new();
-        let outcome = change(&mut crossed)?;
-        self.reconcile_crossed(&crossed, &self.audiences())?;
-        self.tables.numbers.remove(&IMPORTING.to_owned())?;
-        self.vault.flush()?;
+        let outcome = self.change_records(change)?;
         self.work_waits.notify_one();
         Ok(outcome)
     }
