@@ -15,27 +15,34 @@ use crate::error::NodeError;
 use crate::node::Node;
 use crate::tables::KeyTag;
 
-/// One for each value of the first 16 bits. Of 25 million keys a bucket has some 400: inserting moves that many
-/// at most.
+/// One for each value of the first 16 bits.
 const BUCKETS: usize = 1 << 16;
-/// By so many a bucket grows: little is left empty.
-const GROWTH: usize = 16;
+/// So many new keys are gathered before they are sorted in among the others: some 8 MB.
+const RECENT: usize = 1 << 18;
 
 /// Counts of keys, once they were reckoned.
 #[derive(Default)]
 pub(crate) struct Counts(Mutex<Option<Tally>>);
 
-/// Counts of keys.
+/// Counts of keys. Nearly all lie in one piece of memory: many small ones that grow leave the heap full of holes
+/// while records are read beside it.
 pub(crate) struct Tally {
-    buckets: Vec<Bucket>,
+    /// By bucket, in each by name: 28 bits of it, then four of its count.
+    entries: Vec<u32>,
+    /// Where each bucket begins, and the last ends.
+    bounds: Vec<usize>,
+    /// Entries that nobody holds any more.
+    empty: usize,
+    /// Counts of keys that are not among the entries yet.
+    recent: HashMap<Name, u32>,
     /// Counts that do not fit their four bits.
-    large: HashMap<(u16, u32), u32>,
+    large: HashMap<Name, u32>,
     /// Keys that a second record has come to hold.
     newly_shared: HashSet<KeyTag>,
 }
 
-/// Keys with the same first 16 bits, in order: the next 28 bits of each, then four of its count.
-type Bucket = Vec<u32>;
+/// The first 16 bits of a key's tag, which say its bucket, and the next 28.
+type Name = (u16, u32);
 
 /// Bits of a count.
 const COUNT_BITS: u32 = 4;
@@ -45,39 +52,32 @@ const LARGE: u32 = (1 << COUNT_BITS) - 1;
 impl Default for Tally {
     fn default() -> Self {
         Self {
-            buckets: vec![Bucket::new(); BUCKETS],
+            entries: Vec::new(),
+            bounds: vec![0; BUCKETS + 1],
+            empty: 0,
+            recent: HashMap::new(),
             large: HashMap::new(),
             newly_shared: HashSet::new(),
         }
     }
 }
 
-/// The bucket of a key, and its name there.
-fn name_of(tag: &KeyTag) -> (u16, u32) {
+fn name_of(tag: &KeyTag) -> Name {
     let [a, b, c, d, e, f, ..] = tag.0;
     let name = u32::from_be_bytes([c, d, e, f]) >> COUNT_BITS;
     (u16::from_be_bytes([a, b]), name)
 }
 
-/// Where in a bucket a name is, or would be.
-fn place_of(bucket: &Bucket, name: u32) -> Result<usize, usize> {
-    bucket.binary_search_by_key(&name, |entry| entry >> COUNT_BITS)
-}
-
 impl Tally {
     /// How many records hold a key.
     pub fn of(&self, tag: &KeyTag) -> u32 {
-        let (bucket, name) = name_of(tag);
-        let Some(found) = self.buckets.get(usize::from(bucket)) else {
-            return 0;
-        };
-        let place = place_of(found, name).ok();
-        match place.and_then(|place| found.get(place)) {
-            None => 0,
-            Some(entry) if entry & LARGE == LARGE => {
-                self.large.get(&(bucket, name)).copied().unwrap_or(0)
-            }
-            Some(entry) => entry & LARGE,
+        let name = name_of(tag);
+        match self.place_of(name) {
+            None => self.recent.get(&name).copied().unwrap_or(0),
+            Some(place) => match self.entry(place) & LARGE {
+                LARGE => self.large.get(&name).copied().unwrap_or(0),
+                count => count,
+            },
         }
     }
 
@@ -88,7 +88,7 @@ impl Tally {
             true => before.saturating_add(1),
             false => before.saturating_sub(1),
         };
-        self.set(name_of(tag), after);
+        self.set(name_of(tag), (before, after));
         if (before, after) == (1, 2) {
             self.newly_shared.insert(*tag);
         }
@@ -105,32 +105,117 @@ impl Tally {
         self.newly_shared.len()
     }
 
-    fn set(&mut self, (bucket, name): (u16, u32), count: u32) {
-        let Some(found) = self.buckets.get_mut(usize::from(bucket)) else {
-            return;
-        };
-        if count >= LARGE {
-            self.large.insert((bucket, name), count);
-        } else {
-            self.large.remove(&(bucket, name));
+    /// Where an entry is.
+    fn place_of(&self, (bucket, name): Name) -> Option<usize> {
+        let (from, to) = self.bounds_of(usize::from(bucket));
+        let found = self.entries.get(from..to)?;
+        let place = found.binary_search_by_key(&name, |entry| entry >> COUNT_BITS);
+        Some(from + place.ok()?)
+    }
+
+    fn bounds_of(&self, bucket: usize) -> (usize, usize) {
+        let bound = |number: usize| self.bounds.get(number).copied().unwrap_or(0);
+        (bound(bucket), bound(bucket + 1))
+    }
+
+    fn entry(&self, place: usize) -> u32 {
+        self.entries.get(place).copied().unwrap_or(0)
+    }
+
+    fn put(&mut self, place: usize, entry: u32) {
+        if let Some(known) = self.entries.get_mut(place) {
+            *known = entry;
         }
-        let entry = (name << COUNT_BITS) | count.min(LARGE);
-        match place_of(found, name) {
-            Ok(place) if count == 0 => {
-                found.remove(place);
-            }
-            Ok(place) => {
-                if let Some(known) = found.get_mut(place) {
-                    *known = entry;
+    }
+
+    fn set(&mut self, name: Name, (before, count): (u32, u32)) {
+        match self.place_of(name) {
+            Some(place) => {
+                self.put(place, Self::packed(name, count));
+                if count >= LARGE {
+                    self.large.insert(name, count);
+                } else {
+                    self.large.remove(&name);
+                }
+                match (before, count) {
+                    (0, 1..) => self.empty -= 1,
+                    (1.., 0) => self.empty += 1,
+                    _ => {}
                 }
             }
-            Err(_) if count == 0 => {}
-            Err(place) => {
-                if found.len() == found.capacity() {
-                    found.reserve_exact(GROWTH);
-                }
-                found.insert(place, entry);
+            None if count == 0 => {
+                self.recent.remove(&name);
             }
+            None => {
+                self.recent.insert(name, count);
+                if self.recent.len() >= RECENT {
+                    self.sort_in();
+                }
+            }
+        }
+    }
+
+    fn packed((_, name): Name, count: u32) -> u32 {
+        (name << COUNT_BITS) | count.min(LARGE)
+    }
+
+    /// Puts recent keys among the entries, and drops those that nobody holds.
+    fn sort_in(&mut self) {
+        if std::mem::take(&mut self.empty) > 0 {
+            self.drop_empty();
+        }
+        let mut recent = Vec::with_capacity(self.recent.len());
+        for (name, count) in std::mem::take(&mut self.recent) {
+            if count >= LARGE {
+                self.large.insert(name, count);
+            }
+            recent.push((usize::from(name.0), Self::packed(name, count)));
+        }
+        recent.sort_unstable();
+        // From the last to the first, each to where it comes to lie: no second piece of memory is needed.
+        let mut from = self.entries.len();
+        let mut to = from + recent.len();
+        self.entries.reserve_exact(recent.len());
+        self.entries.resize(to, 0);
+        for bucket in (0..BUCKETS).rev() {
+            let (first, _) = self.bounds_of(bucket);
+            if let Some(end) = self.bounds.get_mut(bucket + 1) {
+                *end = to;
+            }
+            loop {
+                let known = (from > first).then(|| self.entry(from - 1));
+                let new = recent.last().filter(|(other, _)| *other == bucket);
+                let new = new.map(|(_, entry)| *entry);
+                let Some(next) = known.max(new) else { break };
+                if known == Some(next) {
+                    from -= 1;
+                } else {
+                    recent.pop();
+                }
+                to -= 1;
+                self.put(to, next);
+            }
+        }
+    }
+
+    fn drop_empty(&mut self) {
+        let mut kept = 0;
+        for bucket in 0..BUCKETS {
+            let (from, to) = self.bounds_of(bucket);
+            if let Some(first) = self.bounds.get_mut(bucket) {
+                *first = kept;
+            }
+            for place in from..to {
+                let entry = self.entry(place);
+                if entry & LARGE != 0 {
+                    self.put(kept, entry);
+                    kept += 1;
+                }
+            }
+        }
+        self.entries.truncate(kept);
+        if let Some(end) = self.bounds.last_mut() {
+            *end = kept;
         }
     }
 }
@@ -202,7 +287,10 @@ mod tests {
         println!("seed {seed}");
         let mut next = numbers(seed);
         let (mut tally, mut map) = (Tally::default(), BTreeMap::<u64, u32>::new());
-        for _ in 0..200_000 {
+        for step in 0..200_000 {
+            if step % 30_000 == 0 {
+                tally.sort_in();
+            }
             // Few keys and many: some are held by hundreds.
             let number = if next().is_multiple_of(4) {
                 next() % 20
@@ -230,7 +318,7 @@ mod tests {
                 tally.change(&tag(number), false);
             }
         }
-        let left: usize = tally.buckets.iter().map(Vec::len).sum();
-        assert_eq!((left, tally.large.len()), (0, 0));
+        tally.sort_in();
+        assert_eq!((tally.entries.len(), tally.large.len()), (0, 0));
     }
 }
