@@ -61,6 +61,23 @@ impl Random {
     }
 }
 
+/// Two custodians and the police with this quota, under one agreement.
+async fn agreed(quota: Quota) -> Scene {
+    let mut scene = custodians_and_a_member(quota).await;
+    let names = ["council", "police", "refuge"];
+    scene.consortium.agree(AGREEMENT, &names).await.unwrap();
+    scene
+}
+
+/// A file of people whose phone is all that makes a key: letter and number of each, and the end of the phone.
+fn people(rows: impl IntoIterator<Item = (char, u64, u64)>) -> String {
+    let mut text = "record_id,given_names,surname,phone\n".to_owned();
+    for (letter, number, phone) in rows {
+        text += &format!("{letter}{number},Ada,Osei,0770{phone:07}\n");
+    }
+    text
+}
+
 /// Elements that a custodian's ledger has for an agency.
 fn evaluated(scene: &Scene, custodian: &str, agency: &str) -> u64 {
     let node = scene.consortium.node(custodian).unwrap();
@@ -106,13 +123,8 @@ async fn assert_held(scene: &Scene) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_several_windows_goes_whole_and_is_asked_for_once() {
     const PEOPLE: u64 = 5_000;
-    let mut scene = custodians_and_a_member(QUOTA).await;
-    let names = ["council", "police", "refuge"];
-    scene.consortium.agree(AGREEMENT, &names).await.unwrap();
-    let mut text = "record_id,given_names,surname,phone\n".to_owned();
-    for number in 0..PEOPLE {
-        text += &format!("R{number},Ada,Osei,0770{number:07}\n");
-    }
+    let scene = agreed(QUOTA).await;
+    let mut text = people((0..PEOPLE).map(|number| ('R', number, number)));
     // Two have a phone in common: it is asked for once, whether they are in one window or not.
     text += "S1,Ben,Osei,07700000001\nS2,Cem,Osei,07700004999\n";
     let file = scene.file("people.csv", &text);
@@ -138,18 +150,11 @@ async fn a_file_of_several_windows_goes_whole_and_is_asked_for_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_file_brings_over_its_cap_goes_before_anything_is_asked_for() {
-    let mut scene = custodians_and_a_member(QUOTA).await;
-    let names = ["council", "police", "refuge"];
-    scene.consortium.agree(AGREEMENT, &names).await.unwrap();
+    let scene = agreed(QUOTA).await;
     // Nine have one phone in common, then ten more, and hundreds have each their own.
-    let people = |letter: &str, numbers: Range<u64>| {
-        let mut text = "record_id,given_names,surname,phone\n".to_owned();
-        for number in numbers {
-            text += &format!("{letter}{number},Ada,Osei,0770{:07}\n", number.max(9));
-        }
-        text
-    };
-    let first = scene.file("first.csv", &people("A", 0..9));
+    let of =
+        |letter, numbers: Range<u64>| people(numbers.map(|number| (letter, number, number.max(9))));
+    let first = scene.file("first.csv", &of('A', 0..9));
     assert_eq!(scene.import("police", &first).await.rows_registered, 9);
     let node = Arc::clone(scene.consortium.node("police").unwrap());
     let registered = |node: &Node| {
@@ -159,7 +164,7 @@ async fn what_a_file_brings_over_its_cap_goes_before_anything_is_asked_for() {
     };
     assert_eq!(registered(&node), 9, "control");
     let options = ImportOptions {
-        file: scene.file("second.csv", &people("B", 0..600)),
+        file: scene.file("second.csv", &of('B', 0..600)),
         agreements: Some(vec![AGREEMENT.to_owned()]),
         ..Default::default()
     };
@@ -189,13 +194,8 @@ async fn an_import_says_at_once_why_rows_wait() {
         initial: 10,
         per_day: 10,
     };
-    let mut scene = custodians_and_a_member(FEW).await;
-    let names = ["council", "police", "refuge"];
-    scene.consortium.agree(AGREEMENT, &names).await.unwrap();
-    let mut text = "record_id,given_names,surname,phone\n".to_owned();
-    for number in 0..PEOPLE {
-        text += &format!("R{number},Ada,Osei,0770{number:07}\n");
-    }
+    let scene = agreed(FEW).await;
+    let text = people((0..PEOPLE).map(|number| ('R', number, number)));
     let node = Arc::clone(scene.consortium.node("police").unwrap());
     let options = ImportOptions {
         file: scene.file("people.csv", &text),
@@ -225,17 +225,10 @@ async fn an_import_says_at_once_why_rows_wait() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_withdrawal_that_was_cut_off_gives_the_others_their_rows() {
-    let mut scene = custodians_and_a_member(QUOTA).await;
-    let names = ["council", "police", "refuge"];
-    scene.consortium.agree(AGREEMENT, &names).await.unwrap();
+    let mut scene = agreed(QUOTA).await;
     // A phone of 60 is over its cap; the other 1,500 have each their own.
-    let mut text = "record_id,given_names,surname,phone\n".to_owned();
-    for number in 0..60 {
-        text += &format!("S{number},Ada,Osei,07700000000\n");
-    }
-    for number in 0..1_500 {
-        text += &format!("R{number},Ada,Osei,0771{number:07}\n");
-    }
+    let with_it = (0..60).map(|number| ('S', number, 0));
+    let text = people(with_it.chain((0..1_500).map(|number| ('R', number, number + 1))));
     let file = scene.file("people.csv", &text);
     let report = scene.import("police", &file).await;
     assert_eq!(
@@ -305,9 +298,7 @@ async fn import_and_kill(scene: &Scene, words: &[&str], (kill, wait): (u64, Dura
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_at_random_moments_of_an_import_lose_and_repeat_nothing() {
-    let mut scene = custodians_and_a_member(QUOTA).await;
-    let names = ["council", "police", "refuge"];
-    scene.consortium.agree(AGREEMENT, &names).await.unwrap();
+    let mut scene = agreed(QUOTA).await;
     let files = scene.sample(5, 800);
     for agency in ["council", "refuge"] {
         let file = files.iter().find(|file| file.name == agency).unwrap();

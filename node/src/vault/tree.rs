@@ -7,7 +7,7 @@
 //! and evicts. One round takes some 150 microseconds and comes once in half a megabyte.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use sled::{Batch, IVec};
 
@@ -101,13 +101,11 @@ impl Tree {
 
     pub fn insert(&self, place: &[u8], value: Vec<u8>) -> sled::Result<()> {
         let length = value.len();
-        {
-            let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-            let new = self.tree.insert(place, value)?.is_none();
-            if let (true, Some(entries)) = (new, &*entries) {
-                entries.fetch_add(1, Ordering::Relaxed);
-            }
+        let entries = self.counted();
+        if let (None, Some(entries)) = (self.tree.insert(place, value)?, &*entries) {
+            entries.fetch_add(1, Ordering::Relaxed);
         }
+        drop(entries);
         if length > LARGE_BYTES {
             self.turns.large.store(true, Ordering::Release);
         }
@@ -115,14 +113,12 @@ impl Tree {
     }
 
     pub fn remove(&self, place: &[u8]) -> sled::Result<()> {
-        let removed = {
-            let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-            let removed = self.tree.remove(place)?;
-            if let (true, Some(entries)) = (removed.is_some(), &*entries) {
-                entries.fetch_sub(1, Ordering::Relaxed);
-            }
-            removed
-        };
+        let entries = self.counted();
+        let removed = self.tree.remove(place)?;
+        if let (Some(_), Some(entries)) = (&removed, &*entries) {
+            entries.fetch_sub(1, Ordering::Relaxed);
+        }
+        drop(entries);
         self.accessed(removed.map(|value| value.len()))
     }
 
@@ -138,8 +134,7 @@ impl Tree {
         if largest > LARGE_BYTES {
             self.turns.large.store(true, Ordering::Release);
         }
-        let known = |entries: &Option<AtomicU64>| entries.is_some();
-        if known(&self.entries.read().unwrap_or_else(PoisonError::into_inner)) {
+        if self.counted().is_some() {
             *self.entries.write().unwrap_or_else(PoisonError::into_inner) = None;
         }
         let value = self.value.load(Ordering::Relaxed);
@@ -164,11 +159,9 @@ impl Tree {
 
     /// Entries. Reads all, unless they were counted before and no batch came since.
     pub fn len(&self) -> sled::Result<u64> {
-        let read = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entries) = &*read {
+        if let Some(entries) = &*self.counted() {
             return Ok(entries.load(Ordering::Relaxed));
         }
-        drop(read);
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         // Another may have counted in between.
         if let Some(entries) = &*entries {
@@ -185,6 +178,11 @@ impl Tree {
 
     pub fn is_empty(&self) -> bool {
         self.tree.is_empty()
+    }
+
+    /// The count, if there is one; nobody begins to count while this is held.
+    fn counted(&self) -> RwLockReadGuard<'_, Option<AtomicU64>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn accessed(&self, length: Option<usize>) -> sled::Result<()> {
