@@ -23,6 +23,7 @@ use super::reason;
 use crate::clock::rfc3339;
 use crate::error::NodeError;
 use crate::node::Node;
+use crate::oracle::blocking;
 use crate::records::Crossed;
 
 /// How often the clock is looked at.
@@ -207,6 +208,23 @@ impl Node {
         self: &Arc<Self>,
         month: &mut Option<ExpiryMonth>,
     ) -> Result<i64, NodeError> {
+        let present = self.present_month();
+        let (node, anew) = (Arc::clone(self), *month != Some(present));
+        // On a thread of its own: with a million records this takes a minute, and the line to the hub must not wait.
+        let (over, next) = blocking(move || node.what_is_over(anew)).await??;
+        *month = Some(present);
+        for part in over.chunks(AT_ONCE) {
+            let _work = self.work.lock().await;
+            self.change_records(|crossed| {
+                part.iter().try_for_each(|id| self.end_if_over(id, crossed))
+            })?;
+            self.work_waits.notify_one();
+        }
+        Ok(next)
+    }
+
+    /// Records that are over, in a new month those too whose time under an agreement is; and when to look again.
+    fn what_is_over(&self, new_month: bool) -> Result<(Vec<String>, i64), NodeError> {
         let now = self.clock.now();
         let mut next = now.saturating_add(LOOK_THROUGH_S);
         let mut over = Vec::new();
@@ -221,7 +239,7 @@ impl Node {
                 next = next.min(at);
             }
         }
-        if *month != Some(self.present_month()) {
+        if new_month {
             for entry in self.tables.records.iter() {
                 let (id, stored) = entry?;
                 let mut lines = stored.shared_until.keys();
@@ -229,16 +247,8 @@ impl Node {
                     over.push(id);
                 }
             }
-            *month = Some(self.present_month());
         }
-        for part in over.chunks(AT_ONCE) {
-            let _work = self.work.lock().await;
-            self.change_records(|crossed| {
-                part.iter().try_for_each(|id| self.end_if_over(id, crossed))
-            })?;
-            self.work_waits.notify_one();
-        }
-        Ok(next)
+        Ok((over, next))
     }
 
     /// Somebody may have kept or held it meanwhile: it is looked at once more.
