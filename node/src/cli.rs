@@ -26,7 +26,7 @@ mod progress;
 mod query;
 mod serve;
 mod session;
-mod turn;
+pub(crate) mod turn;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,6 +1,8 @@
 //! What joins the command line to the engine.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use symbolon_core::encoding::Digest;
@@ -8,7 +10,7 @@ use symbolon_core::linkage::schema::Schema;
 use symbolon_core::sealed_file::Unlock;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Launcher, Ready, SchemaInfo, Serving};
+use crate::cli::{Launcher, Ready, SchemaInfo, Serving, turn};
 use crate::clock;
 use crate::config::NodeConfig;
 use crate::control::{self, CommandError, CommandHandler, ControlServer};
@@ -17,6 +19,7 @@ use crate::error::NodeError;
 use crate::handler::Commands;
 use crate::health;
 use crate::node::Node;
+use crate::oracle::blocking;
 use crate::reports::EnrolReport;
 
 /// The engine of this crate.
@@ -101,8 +104,26 @@ impl Launcher for Engine {
     }
 }
 
-/// Opens the vault off the asynchronous threads: stretching a passphrase takes a while.
+/// Opens the vault off the asynchronous threads: stretching a passphrase takes a while. Of several who waited for
+/// the vault one was quicker: the others wait until it is done, or serves.
 async fn open(config: NodeConfig, unlock: Unlock) -> Result<Arc<Node>, NodeError> {
     let state = config.state.clone();
-    crate::oracle::blocking(move || Node::open(&state, config, &unlock, clock::system())).await?
+    let (unlock, begun) = (Arc::new(unlock), Instant::now());
+    loop {
+        let (config, unlock) = (config.clone(), Arc::clone(&unlock));
+        let open = move || Node::open(&config.state.clone(), config, &unlock, clock::system());
+        let opened = blocking(open).await?;
+        let taken = matches!(opened, Err(NodeError::InUse { .. }));
+        if !taken || begun.elapsed() > turn::LONGEST || is_served(&state).await {
+            return opened;
+        }
+        tokio::time::sleep(turn::LOOK).await;
+    }
+}
+
+async fn is_served(state: &Path) -> bool {
+    match control::socket_path(state) {
+        Ok(socket) => control::is_served(&socket).await,
+        Err(_) => false,
+    }
 }

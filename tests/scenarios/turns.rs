@@ -3,6 +3,9 @@
 use std::process::{Child, Output, Stdio};
 use std::time::Duration;
 
+use symbolon_node::cli::Launcher as _;
+use symbolon_node::config::NodeConfig;
+use symbolon_node::launcher::Engine;
 use symbolon_node::vault::Vault;
 use symbolon_tests::consortium::{QUOTA, eventually};
 
@@ -59,5 +62,22 @@ async fn commands_and_a_starting_node_wait_for_each_other() {
     assert!(words.contains("is serving already"), "{words}");
     serving.kill().unwrap();
     serving.wait().unwrap();
+    scene.consortium.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_the_vault_taken_after_waiting_for_it_waits_on() {
+    let mut scene = custodians_and_a_member(QUOTA).await;
+    scene.consortium.stop_node("police").await.unwrap();
+    let place = scene.consortium.places.node("police");
+    let config = NodeConfig::load(&place).unwrap();
+    // Of two who waited this one was quicker.
+    let vault = Vault::open(&place, &unlock()).unwrap();
+    let opening = tokio::spawn(Engine.open(config, unlock()));
+    // Longer than the vault itself tries.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(!opening.is_finished(), "it waits");
+    drop(vault);
+    assert!(opening.await.unwrap().is_ok());
     scene.consortium.stop().await.unwrap();
 }

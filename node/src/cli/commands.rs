@@ -81,8 +81,14 @@ pub(super) async fn ask_as(
     }
     let unlock = passphrase::unlock(global, console, Purpose::Open, false)?;
     logging::quiet();
-    let handler = launcher.open(config, unlock).await?;
-    Ok(handler.handle(request, bar.sink()).await?)
+    match launcher.open(config, unlock).await {
+        Ok(handler) => Ok(handler.handle(request, bar.sink()).await?),
+        // Another was quicker, and serves by now.
+        Err(refused) => match control::call(&socket, &request, bar.sink()).await? {
+            Some(value) => Ok(value),
+            None => Err(refused.into()),
+        },
+    }
 }
 
 /// Where the serving node of this state listens.

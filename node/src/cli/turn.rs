@@ -10,13 +10,13 @@ use crate::control;
 use crate::vault::Vault;
 
 /// Longer than this no command but an import is at work; whoever waits longer is told who it is.
-const LONGEST: Duration = Duration::from_secs(60);
-const LOOK: Duration = Duration::from_millis(50);
+pub(crate) const LONGEST: Duration = Duration::from_secs(60);
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 /// A short wait needs no words.
 const TOLD_AFTER: Duration = Duration::from_secs(1);
 
-/// Waits until the vault is free, or somebody serves. Whoever comes too early all the same is refused by
-/// the vault itself.
+/// Waits until the vault is free, or somebody serves. Several may find it free at once: who is not the first is
+/// refused by the vault itself.
 pub(super) async fn wait(global: &Global, console: &mut Console, socket: &Path) {
     let begun = Instant::now();
     let mut told = false;
