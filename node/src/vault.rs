@@ -8,6 +8,7 @@
 //! Only this module names sled. One process opens a vault at a time, held off by a lock file.
 
 mod blocks;
+mod flusher;
 mod grouped;
 mod large;
 mod table;
@@ -30,6 +31,7 @@ pub use grouped::Grouped;
 pub use table::Table;
 
 use crate::error::NodeError;
+use flusher::Flusher;
 use large::LargeValues;
 use tree::{Tree, Turns};
 
@@ -48,6 +50,8 @@ const LOCK_WAIT: Duration = Duration::from_millis(20);
 
 /// An open vault.
 pub struct Vault {
+    // Before the database that it writes to.
+    _flusher: Flusher,
     db: sled::Db,
     turns: Arc<Turns>,
     large: LargeValues,
@@ -117,7 +121,12 @@ impl Vault {
         });
         let db = open_sled(directory)?;
         let turns = Turns::open(&db).map_err(|error| vault_error(directory, &error))?;
+        let flusher = Flusher::start(&db).map_err(|source| NodeError::File {
+            path: directory.to_owned(),
+            source,
+        })?;
         Ok(Self {
+            _flusher: flusher,
             db,
             turns: Arc::new(turns),
             large: LargeValues::default(),
@@ -250,8 +259,8 @@ fn open_sled(directory: &Path) -> Result<sled::Db, NodeError> {
         let opened = sled::Config::new()
             .path(directory.join("vault"))
             .cache_capacity(CACHE_BYTES)
-            // Every change that is acknowledged is flushed by its caller.
-            .flush_every_ms(Some(1_000))
+            // [`flusher`] does that; every change that is acknowledged is flushed by its caller.
+            .flush_every_ms(None)
             .open();
         match opened {
             Ok(db) => return Ok(db),
