@@ -38,6 +38,8 @@ use tree::{Tree, Turns};
 const KEY_FILE: &str = "vault.key";
 const KEY_LABEL: &str = "symbolon vault key";
 const LOCK_FILE: &str = "lock";
+/// Where sled keeps everything.
+const DIRECTORY: &str = "vault";
 /// sled's page cache; its default of 1 GiB is meant for servers. It takes more than it is told: with a million
 /// records 64 MiB took at least 120 more than 16 (docs/decisions/0015).
 const CACHE_BYTES: u64 = 16 << 20;
@@ -50,8 +52,8 @@ const LOCK_WAIT: Duration = Duration::from_millis(20);
 
 /// An open vault.
 pub struct Vault {
-    // Before the database that it writes to.
-    _flusher: Flusher,
+    // Before the database that it flushes.
+    flusher: Flusher,
     db: sled::Db,
     turns: Arc<Turns>,
     large: LargeValues,
@@ -121,12 +123,11 @@ impl Vault {
         });
         let db = open_sled(directory)?;
         let turns = Turns::open(&db).map_err(|error| vault_error(directory, &error))?;
-        let flusher = Flusher::start(&db).map_err(|source| NodeError::File {
-            path: directory.to_owned(),
-            source,
-        })?;
+        let path = directory.join(DIRECTORY);
+        let flusher = Flusher::start(&db, &path);
+        let flusher = flusher.map_err(|source| NodeError::File { path, source })?;
         Ok(Self {
-            _flusher: flusher,
+            flusher,
             db,
             turns: Arc::new(turns),
             large: LargeValues::default(),
@@ -185,9 +186,8 @@ impl Vault {
     /// Puts everything written so far on the disk.
     pub fn flush(&self) -> Result<(), NodeError> {
         let large = self.turns.take_large();
-        if let Err(error) = self.db.flush() {
-            return Err(vault_error(&self.directory, &error));
-        }
+        let flushed = self.flusher.flush();
+        flushed.map_err(|error| vault_error(&self.directory, &error))?;
         match large {
             true => self.large.flush(&self.directory),
             false => Ok(()),
@@ -257,7 +257,7 @@ fn open_sled(directory: &Path) -> Result<sled::Db, NodeError> {
     let mut attempts = 0;
     loop {
         let opened = sled::Config::new()
-            .path(directory.join("vault"))
+            .path(directory.join(DIRECTORY))
             .cache_capacity(CACHE_BYTES)
             // [`flusher`] does that; every change that is acknowledged is flushed by its caller.
             .flush_every_ms(None)
