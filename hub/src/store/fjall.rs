@@ -46,8 +46,8 @@ use crate::certificates::RevocationList;
 use crate::log::LogEntry;
 
 const FORMAT: &[u8] = b"symbolon hub store 4";
-/// Rows of one transaction while somebody asks: some three milliseconds, for which a query waits.
-const ROWS_BESIDE_QUERIES: usize = 250;
+/// Rows of one transaction while somebody asks: some two milliseconds, for which a query waits.
+const ROWS_BESIDE_QUERIES: usize = 125;
 /// And otherwise: each transaction costs a sync, which so many rows share.
 const ROWS_AT_ONCE: usize = 10_000;
 /// Threads of the engine that write tables and merge them. Of two, one would spin while the other merges.
