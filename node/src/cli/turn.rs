@@ -16,7 +16,7 @@ pub(crate) const LOOK: Duration = Duration::from_millis(50);
 const TOLD_AFTER: Duration = Duration::from_secs(1);
 
 /// Waits until the vault is free, or somebody serves. Several may find it free at once: who is not the first is
-/// refused by the vault itself.
+/// refused by the vault itself, and waits on ([`crate::launcher`]).
 pub(super) async fn wait(global: &Global, console: &mut Console, socket: &Path) {
     let begun = Instant::now();
     let mut told = false;

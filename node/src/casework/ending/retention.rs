@@ -209,9 +209,9 @@ impl Node {
         month: &mut Option<ExpiryMonth>,
     ) -> Result<i64, NodeError> {
         let present = self.present_month();
-        let (node, anew) = (Arc::clone(self), *month != Some(present));
+        let (node, new_month) = (Arc::clone(self), *month != Some(present));
         // On a thread of its own: with a million records this takes a minute, and the line to the hub must not wait.
-        let (over, next) = blocking(move || node.what_is_over(anew)).await??;
+        let (over, next) = blocking(move || node.what_is_over(new_month)).await??;
         *month = Some(present);
         for part in over.chunks(AT_ONCE) {
             let _work = self.work.lock().await;
